@@ -1,0 +1,118 @@
+//! How many operations the poll that is running may still do.
+//!
+//! A task that always finds its socket readable, or its channel full, would
+//! never return from its poll. Leaves that can be ready for ever (sockets,
+//! accept, channels, streams, intervals) therefore charge a budget; when it is
+//! used up they wake their task once and are pending, so everybody else gets a
+//! turn. Locks, events, promises and join handles charge nothing.
+//!
+//! The budget is set by the executor before each poll. On a thread where no
+//! Arborio executor is polling it is unlimited.
+
+use std::{
+    cell::Cell,
+    task::{Context, Poll},
+};
+
+/// What one poll of a task may do. Large enough that
+/// a full channel is drained in few polls, small enough that a poll stays
+/// below some tens of microseconds.
+pub const PER_POLL: u32 = 256;
+
+/// No limit: nobody set a budget on this thread.
+const UNLIMITED: u32 = u32::MAX;
+
+thread_local! {
+    /// Operations left in the poll that is running. No destructor, so it can
+    /// be read at any time of a thread's life.
+    static LEFT: Cell<u32> = const { Cell::new(UNLIMITED) };
+}
+
+/// Charges one operation.
+///
+/// Ready if the caller may go on. If the budget is used up, wakes the task of
+/// `cx` (once for each call) and is pending: the caller returns `Pending` at
+/// once, without touching its own state.
+///
+/// # Examples
+/// ```
+/// use arborio_base::budget;
+/// use std::task::{Context, Waker};
+/// let mut cx = Context::from_waker(Waker::noop());
+/// budget::refill();
+/// for _ in 0..budget::PER_POLL {
+///     assert!(budget::poll_charge(&mut cx).is_ready());
+/// }
+/// assert!(budget::poll_charge(&mut cx).is_pending());
+/// budget::lift();
+/// assert!(budget::poll_charge(&mut cx).is_ready());
+/// ```
+#[inline]
+pub fn poll_charge(cx: &mut Context<'_>) -> Poll<()> {
+    match LEFT.get() {
+        UNLIMITED => Poll::Ready(()),
+        0 => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+        left => {
+            LEFT.set(left - 1);
+            Poll::Ready(())
+        }
+    }
+}
+
+/// Gives one operation back: it was charged, and then made no progress.
+///
+/// # Examples
+/// ```
+/// use arborio_base::budget;
+/// budget::refund();
+/// assert!(budget::has_budget());
+/// ```
+#[inline]
+pub fn refund() {
+    let left = LEFT.get();
+    if left < PER_POLL {
+        LEFT.set(left + 1);
+    }
+}
+
+/// Whether the running poll may do another operation.
+///
+/// Combinators that poll many futures ask this and stop early, instead of
+/// polling leaves that can only answer `Pending`.
+///
+/// # Examples
+/// ```
+/// assert!(arborio_base::budget::has_budget(), "unlimited outside of a task");
+/// ```
+#[inline]
+pub fn has_budget() -> bool {
+    LEFT.get() != 0
+}
+
+/// Gives the poll that is about to start its full budget. For executors.
+///
+/// # Examples
+/// ```
+/// arborio_base::budget::refill();
+/// assert!(arborio_base::budget::has_budget());
+/// # arborio_base::budget::lift();
+/// ```
+#[inline]
+pub fn refill() {
+    LEFT.set(PER_POLL);
+}
+
+/// Removes the limit: the executor stops polling on this thread.
+///
+/// # Examples
+/// ```
+/// arborio_base::budget::lift();
+/// assert!(arborio_base::budget::has_budget());
+/// ```
+#[inline]
+pub fn lift() {
+    LEFT.set(UNLIMITED);
+}

@@ -1,0 +1,75 @@
+//! Calls foreign code and keeps its panic from spreading.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+/// How many panics this process has contained. Only ever grows.
+static CONTAINED: AtomicU64 = AtomicU64::new(0);
+
+/// Runs `foreign` and returns its value, or `None` if it panicked.
+///
+/// For wakers, destructors and callbacks: code whose panic belongs to nobody
+/// who could be told. The panic hook has already reported it; here it is
+/// counted, and the caller goes on with what it was doing.
+///
+/// # Examples
+/// ```
+/// use arborio_base::{contain, contained_panics};
+/// let before = contained_panics();
+/// assert_eq!(contain(|| 7), Some(7));
+/// assert_eq!(contain(|| panic!("somebody else's")), None::<()>);
+/// assert!(contained_panics() > before);
+/// ```
+pub fn contain<R>(foreign: impl FnOnce() -> R) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(foreign)) {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            // Relaxed: a statistic, it publishes nothing.
+            CONTAINED.fetch_add(1, Ordering::Relaxed);
+            discard_payload(payload);
+            None
+        }
+    }
+}
+
+/// Drops `value` and contains the panic if its destructor has one.
+///
+/// # Examples
+/// ```
+/// struct Bomb;
+/// impl Drop for Bomb {
+///     fn drop(&mut self) {
+///         panic!("in a destructor");
+///     }
+/// }
+/// let before = arborio_base::contained_panics();
+/// arborio_base::drop_contained(Bomb);
+/// assert!(arborio_base::contained_panics() > before);
+/// ```
+pub fn drop_contained<T>(value: T) {
+    contain(|| drop(value));
+}
+
+/// The number of panics that [`contain`] and [`drop_contained`] caught since
+/// the process started, on all threads.
+///
+/// # Examples
+/// ```
+/// let before = arborio_base::contained_panics();
+/// arborio_base::contain(|| panic!("counted"));
+/// assert!(arborio_base::contained_panics() > before);
+/// ```
+pub fn contained_panics() -> u64 {
+    CONTAINED.load(Ordering::Relaxed)
+}
+
+/// A payload's own destructor may panic too; such a payload is leaked rather
+/// than let it end the process.
+fn discard_payload(payload: Box<dyn Any + Send>) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(second);
+    }
+}

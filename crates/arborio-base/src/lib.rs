@@ -1,0 +1,14 @@
+//! What every Arborio crate stands on, and nothing that knows about tasks.
+//!
+//! * [`sync`]: the standard library's primitives, or loom's in a model.
+//! * [`budget`]: how many operations the poll that is running may still do.
+//! * [`contain`]: calls foreign code and keeps its panic from spreading.
+//! * [`WakeBatch`]: wakers gathered under a lock and called outside of it.
+
+pub mod budget;
+mod contain;
+pub mod sync;
+mod wake_batch;
+
+pub use contain::{contain, contained_panics, drop_contained};
+pub use wake_batch::WakeBatch;

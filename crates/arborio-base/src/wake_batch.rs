@@ -1,0 +1,86 @@
+//! Wakers gathered under a lock and called outside of it.
+
+use std::task::Waker;
+
+use crate::contain::contain;
+
+/// Wakers to call once all locks are released.
+///
+/// The owner keeps one and uses it again: its memory grows to the largest
+/// batch seen and stays, so a steady state allocates nothing. A waker that
+/// panics does not keep the others from being called.
+///
+/// # Examples
+/// ```
+/// use arborio_base::WakeBatch;
+/// use std::task::Waker;
+/// let mut batch = WakeBatch::new();
+/// batch.push(Waker::noop().clone());
+/// assert_eq!(batch.wake_all(), 1);
+/// assert!(batch.is_empty());
+/// ```
+#[derive(Debug, Default)]
+pub struct WakeBatch {
+    /// In the order in which they will be called.
+    wakers: Vec<Waker>,
+}
+
+impl WakeBatch {
+    /// An empty batch. Allocates nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// assert!(arborio_base::WakeBatch::new().is_empty());
+    /// ```
+    pub const fn new() -> Self {
+        Self { wakers: Vec::new() }
+    }
+
+    /// Adds `waker` at the end.
+    ///
+    /// # Examples
+    /// ```
+    /// let mut batch = arborio_base::WakeBatch::new();
+    /// batch.push(std::task::Waker::noop().clone());
+    /// assert_eq!(batch.len(), 1);
+    /// ```
+    pub fn push(&mut self, waker: Waker) {
+        self.wakers.push(waker);
+    }
+
+    /// How many wakers wait to be called.
+    ///
+    /// # Examples
+    /// ```
+    /// assert_eq!(arborio_base::WakeBatch::new().len(), 0);
+    /// ```
+    pub fn len(&self) -> usize {
+        self.wakers.len()
+    }
+
+    /// Whether no waker waits to be called.
+    ///
+    /// # Examples
+    /// ```
+    /// assert!(arborio_base::WakeBatch::new().is_empty());
+    /// ```
+    pub fn is_empty(&self) -> bool {
+        self.wakers.is_empty()
+    }
+
+    /// Calls every waker in the order they were added, and returns how many
+    /// there were. A panic of one is contained and counted
+    /// ([`contained_panics`](crate::contained_panics)).
+    ///
+    /// # Examples
+    /// ```
+    /// assert_eq!(arborio_base::WakeBatch::new().wake_all(), 0);
+    /// ```
+    pub fn wake_all(&mut self) -> usize {
+        let count = self.wakers.len();
+        for waker in self.wakers.drain(..) {
+            contain(|| waker.wake());
+        }
+        count
+    }
+}

@@ -1,0 +1,1 @@
+//! Benchmarks of Arborio against its peers and a hand-written floor

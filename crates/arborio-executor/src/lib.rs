@@ -1,0 +1,1 @@
+//! The event loop: a strict FIFO of tasks on one thread, fed from any thread

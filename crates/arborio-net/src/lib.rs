@@ -1,0 +1,1 @@
+//! TCP for any executor, on Arborio's reactor

@@ -1,0 +1,1 @@
+//! A hierarchical timer wheel, clocks, sleeps, timeouts and intervals, for any executor

@@ -1,0 +1,1 @@
+//! An async runtime in which concurrency has a shape

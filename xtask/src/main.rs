@@ -1,0 +1,2 @@
+//! The one door to Arborio: `cargo xtask <verb>`.
+fn main() {}
