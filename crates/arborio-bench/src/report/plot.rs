@@ -1,0 +1,132 @@
+//! The plot: one line per scenario, one mark per contestant, on a logarithmic axis of medians
+//! relative to the floor.
+
+use std::fmt::Write as _;
+
+use super::{Row, short};
+use crate::contestants::{ARBORIO, FLOOR};
+use crate::rounds::Results;
+
+const LEFT: f64 = 190.0;
+const WIDTH: f64 = 720.0;
+const RIGHT: f64 = 40.0;
+const TOP: f64 = 60.0;
+const LINE: f64 = 26.0;
+/// The axis ends here at the latest; what lies further right is drawn at its end with its ratio.
+const LARGEST_RATIO: f64 = 300.0;
+/// And begins here: better than the floor is possible (io_uring, a ratio of noise).
+const SMALLEST_RATIO: f64 = 0.3;
+
+/// Names and colours, Arborio and the floor first; told apart by shade as well as by hue.
+const COLOURS: &[(&str, &str)] = &[
+    (ARBORIO, "#0b7a3b"),
+    (FLOOR, "#000000"),
+    ("tokio", "#d1495b"),
+    ("tokio-bare", "#f0a3ad"),
+    ("smol", "#2e6fb7"),
+    ("monoio", "#8a5a00"),
+    ("monoio-uring", "#d9a520"),
+    ("compio", "#6a3fa0"),
+    ("compio-uring", "#b79be0"),
+];
+
+/// The SVG.
+pub(super) fn of(rows: &[Row], results: &[Results]) -> String {
+    let lines: Vec<&Row> = rows.iter().filter(|row| is_drawn(row)).collect();
+    let height = TOP + LINE * (lines.len() as f64 + 1.5);
+    let total = LEFT + WIDTH + RIGHT;
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {total} {height}\" font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"10\" y=\"20\" font-size=\"14\">Median relative to the floor, logarithmic; further left is better</text>\n"
+    );
+    legend(&mut svg);
+    axis(&mut svg, TOP + LINE * lines.len() as f64);
+    for (index, row) in lines.iter().enumerate() {
+        let y = TOP + LINE * (index as f64 + 0.5);
+        let _ = writeln!(
+            svg,
+            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{} {}</text>",
+            LEFT - 10.0,
+            y + 4.0,
+            row.scenario.key,
+            row.figure.label(),
+        );
+        marks(&mut svg, row, results, y);
+    }
+    svg += "</svg>\n";
+    svg
+}
+
+/// A ratio to the floor needs a floor; and figures per second point the other way.
+fn is_drawn(row: &Row) -> bool {
+    row.floor.is_some_and(|floor| floor.median > 0.0) && !row.figure.more_is_better()
+}
+
+fn legend(svg: &mut String) {
+    for (index, (name, colour)) in COLOURS.iter().enumerate() {
+        let x = LEFT + index as f64 * 84.0;
+        let _ = writeln!(
+            svg,
+            "<circle cx=\"{x}\" cy=\"40\" r=\"5\" fill=\"{colour}\"/><text x=\"{}\" y=\"44\" font-size=\"11\">{name}</text>",
+            x + 8.0,
+        );
+    }
+}
+
+fn axis(svg: &mut String, bottom: f64) {
+    for ratio in [0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0] {
+        let x = position(ratio);
+        let _ = writeln!(
+            svg,
+            "<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{bottom}\" stroke=\"#ddd\"/><text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{ratio}×</text>",
+            bottom + 16.0,
+        );
+    }
+}
+
+fn marks(svg: &mut String, row: &Row, results: &[Results], y: f64) {
+    let (Some(floor), Some(one)) = (
+        row.floor,
+        results
+            .iter()
+            .find(|one| one.scenario.key == row.scenario.key),
+    ) else {
+        return;
+    };
+    // Arborio comes first in the list of colours and is drawn last, on top.
+    for (name, colour) in COLOURS.iter().rev() {
+        let Some(spread) = one
+            .contestant(name)
+            .and_then(|found| found.spread(row.figure.key))
+        else {
+            continue;
+        };
+        let radius = if *name == ARBORIO { 7.0 } else { 5.0 };
+        let _ = writeln!(
+            svg,
+            "<circle cx=\"{:.1}\" cy=\"{y}\" r=\"{radius}\" fill=\"{colour}\" fill-opacity=\"0.85\"><title>{name}: {} {}</title></circle>",
+            position(spread.median / floor.median),
+            short(spread.median),
+            row.figure.unit,
+        );
+    }
+}
+
+/// Where a ratio stands on the axis.
+fn position(ratio: f64) -> f64 {
+    let clamped = ratio.clamp(SMALLEST_RATIO, LARGEST_RATIO);
+    let span = (LARGEST_RATIO / SMALLEST_RATIO).ln();
+    LEFT + WIDTH * (clamped / SMALLEST_RATIO).ln() / span
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_axis_is_logarithmic_and_ends_are_kept() {
+        assert_eq!(position(SMALLEST_RATIO), LEFT);
+        assert_eq!(position(1e9), LEFT + WIDTH);
+        let step = position(10.0) - position(1.0);
+        assert!((position(100.0) - position(10.0) - step).abs() < 1e-9);
+    }
+}
