@@ -1,0 +1,203 @@
+//! The part of a home that only the thread touches which runs its loop.
+//!
+//! # Invariants
+//! - B1: no foreign code runs while `wheel` is borrowed, so the borrow can
+//!   never be found taken.
+//! - B2: a home with an entry in `wheel`, and every home on a simulated clock,
+//!   is in the directory until it ends, so that other threads can find it.
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    sync::Arc,
+    task::Waker,
+};
+
+use arborio_base::{WakeBatch, drop_contained};
+
+use super::{Alarm, Armed, HomeId, SharedHome, publish, shared::swap_waker, withdraw};
+use crate::{
+    clock::Clock,
+    instant::Instant,
+    wheel::{Key, Wheel},
+};
+
+/// The local part of a home, shared by `Timers` and the thread-local that says
+/// which loop is running.
+pub(crate) struct LocalHome {
+    /// The number of the home.
+    id: HomeId,
+    /// The clock it goes by.
+    clock: Clock,
+    /// Wakes the loop from any thread.
+    notify: Waker,
+    /// When the home was made.
+    started: Instant,
+    /// Whether the home has ended: nothing is armed here any more.
+    ended: Cell<bool>,
+    /// The sleeps that were polled on the thread of the loop (B1).
+    wheel: RefCell<Wheel<Waker>>,
+    /// The part for other threads. Made when something might need it (B2):
+    /// a loop without timers does not pay for it.
+    shared: OnceCell<Arc<SharedHome>>,
+}
+
+impl LocalHome {
+    /// A home without sleeps.
+    pub(super) fn new(id: HomeId, clock: Clock, notify: Waker) -> Self {
+        let started = clock.now();
+        let home = Self {
+            id,
+            clock,
+            notify,
+            started,
+            ended: Cell::new(false),
+            wheel: RefCell::new(Wheel::new(started.as_nanos())),
+            shared: OnceCell::new(),
+        };
+        if home.clock.is_simulated() {
+            home.shared();
+        }
+        home
+    }
+
+    /// The number of the home.
+    #[inline]
+    pub(crate) fn id(&self) -> HomeId {
+        self.id
+    }
+
+    /// The clock of the home.
+    #[inline]
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// When the home was made.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Whether the home takes no more sleeps.
+    #[inline]
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.get()
+    }
+
+    /// The shared part, made and published at the first call (B2).
+    #[inline]
+    fn shared(&self) -> &Arc<SharedHome> {
+        self.shared.get_or_init(|| {
+            let alarm = Alarm::Loop(self.notify.clone());
+            let shared = SharedHome::new(self.id, self.clock.clone(), self.started, alarm);
+            let shared = Arc::new(shared);
+            publish(&shared);
+            shared
+        })
+    }
+
+    /// The shared part, if somebody left something there.
+    #[inline]
+    fn shared_if_wanted(&self) -> Option<&SharedHome> {
+        let shared = self.shared.get()?;
+        shared.wants_attention().then_some(shared)
+    }
+
+    /// Arms a sleep. The option is only there so that the caller can tell
+    /// whether the waker was used; it must hold one.
+    #[inline]
+    pub(super) fn arm(&self, deadline: Instant, waker: Option<Waker>) -> Key {
+        self.shared();
+        let waker = waker.unwrap_or_else(|| Waker::noop().clone());
+        self.wheel.borrow_mut().insert(deadline.as_nanos(), waker)
+    }
+
+    /// Disarms a sleep. The caller drops the waker.
+    #[inline]
+    pub(super) fn remove(&self, key: Key) -> Option<Waker> {
+        self.wheel.borrow_mut().remove(key)
+    }
+
+    /// What a poll finds.
+    #[inline]
+    pub(super) fn look_at(&self, key: Key, waker: &Waker) -> Armed {
+        match self.wheel.borrow_mut().get_mut(key) {
+            None => Armed::Fired,
+            Some(held) if held.will_wake(waker) => Armed::Waiting,
+            Some(_) => Armed::OtherWaker,
+        }
+    }
+
+    /// Swaps the waker of an entry.
+    pub(super) fn replace_waker(&self, key: Key, waker: &mut Option<Waker>) -> Armed {
+        swap_waker(&mut self.wheel.borrow_mut(), key, waker)
+    }
+
+    /// Gives an entry another deadline. Returns whether it was still there.
+    pub(super) fn reset(&self, key: Key, deadline: Instant) -> bool {
+        self.wheel.borrow_mut().reset(key, deadline.as_nanos())
+    }
+
+    /// Clears the slots of the sleeps that other threads took away.
+    fn clear_gone(&self, shared: &SharedHome) {
+        for key in shared.take_gone() {
+            // The borrow ends with the statement, before the waker is dropped.
+            let waker = self.remove(key);
+            drop_contained(waker);
+        }
+    }
+
+    /// Moves the wakers of all sleeps that are due to `batch`.
+    pub(crate) fn fire(&self, batch: &mut WakeBatch) -> usize {
+        let shared = self.shared_if_wanted();
+        if let Some(shared) = shared {
+            self.clear_gone(shared);
+        }
+        let waits_here = self.wheel.borrow_mut().next_deadline().is_some();
+        if !waits_here && shared.is_none() {
+            return 0;
+        }
+        let now = self.clock.now();
+        let mut wheel = self.wheel.borrow_mut();
+        let mut count = wheel.advance_with(now.as_nanos(), |waker| batch.push(waker));
+        drop(wheel);
+        if let Some(shared) = shared {
+            count += shared.fire(now, batch);
+        }
+        count
+    }
+
+    /// The earliest deadline of all sleeps that ever fire.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let shared = self.shared_if_wanted();
+        if let Some(shared) = shared {
+            self.clear_gone(shared);
+        }
+        let here = self.wheel.borrow_mut().next_deadline();
+        let there = shared.and_then(SharedHome::next_deadline);
+        let earliest = match (here, there) {
+            (Some(here), Some(there)) => Some(here.min(there)),
+            (one, other) => one.or(other),
+        };
+        earliest.map(Instant::from_nanos)
+    }
+
+    /// Ends the home: drops the wakers of its own tasks, and wakes the threads
+    /// that wait, so that they learn of it.
+    pub(crate) fn end(&self) {
+        if self.ended.replace(true) {
+            return;
+        }
+        let own = self.wheel.borrow_mut().drain();
+        let abroad = self.shared.get().map(|shared| shared.end());
+        if abroad.is_some() {
+            withdraw(self.id);
+        }
+        own.into_iter().for_each(drop_contained);
+        let mut batch = WakeBatch::new();
+        abroad
+            .into_iter()
+            .flatten()
+            .for_each(|waker| batch.push(waker));
+        batch.wake_all();
+    }
+}

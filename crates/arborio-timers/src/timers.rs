@@ -1,0 +1,243 @@
+//! What one event loop owns: the interface for the driver of a loop.
+
+use std::{fmt, marker::PhantomData, rc::Rc, task::Waker};
+
+use arborio_base::WakeBatch;
+
+use crate::{
+    clock::Clock,
+    home::{self, LocalHome},
+    instant::Instant,
+};
+
+/// The timers of one event loop.
+///
+/// The driver of a loop makes one, [enters](Self::enter) it while it runs
+/// tasks, and on each pass lets it [fire](Self::fire) and asks it for the
+/// [next deadline](Self::next_deadline). Making and dropping one costs some
+/// tens of nanoseconds as long as no sleep is armed.
+///
+/// Dropping it ends it, as [`end`](Self::end).
+///
+/// # Examples
+/// ```
+/// use arborio_base::WakeBatch;
+/// use arborio_timers::{Clock, Timers, sleep};
+/// use std::{future::Future, pin::pin, task::{Context, Waker}, time::Duration};
+///
+/// let timers = Timers::new(Clock::simulated(), Waker::noop().clone());
+/// let _entered = timers.enter();
+/// let mut cx = Context::from_waker(Waker::noop());
+/// let mut nap = pin!(sleep(Duration::from_secs(60)));
+/// assert!(nap.as_mut().poll(&mut cx).is_pending());
+///
+/// timers.jump_to(timers.next_deadline().unwrap());
+/// let mut batch = WakeBatch::new();
+/// assert_eq!(timers.fire(&mut batch), 1);
+/// batch.wake_all();
+/// assert!(nap.as_mut().poll(&mut cx).is_ready());
+/// ```
+pub struct Timers {
+    /// Shared with the thread-local that says which loop is running.
+    home: Rc<LocalHome>,
+}
+
+impl Timers {
+    /// Timers on `clock`. `notify` is woken, from any thread, when the loop
+    /// should look at its timers again although it may be waiting: another
+    /// thread armed a sleep, moved the clock, or let go of it. It wakes the
+    /// loop and does nothing else; in particular it uses no timers.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_timers::{Clock, Timers};
+    /// let timers = Timers::new(Clock::real(), std::task::Waker::noop().clone());
+    /// assert!(timers.is_idle());
+    /// ```
+    pub fn new(clock: Clock, notify: Waker) -> Self {
+        Self {
+            home: home::new_local(clock, notify),
+        }
+    }
+
+    /// Makes these the timers of the running loop on this thread, until the
+    /// guard is dropped. The guards of nested loops must be dropped in reverse
+    /// order.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_timers::{Clock, Instant, Timers};
+    /// let timers = Timers::new(Clock::simulated(), std::task::Waker::noop().clone());
+    /// let entered = timers.enter();
+    /// assert_eq!(Instant::now(), timers.now());
+    /// drop(entered);
+    /// ```
+    pub fn enter(&self) -> Entered<'_> {
+        Entered {
+            previous: home::set_current(Some(Rc::clone(&self.home))),
+            timers: PhantomData,
+        }
+    }
+
+    /// Moves the wakers of all sleeps that are due to `batch`, in the order of
+    /// their deadlines, and returns how many these were. The caller wakes them.
+    ///
+    /// Reads the clock once, and not at all if no armed sleep ever fires.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_base::WakeBatch;
+    /// use arborio_timers::{Clock, Timers};
+    /// let timers = Timers::new(Clock::real(), std::task::Waker::noop().clone());
+    /// assert_eq!(timers.fire(&mut WakeBatch::new()), 0);
+    /// ```
+    pub fn fire(&self, batch: &mut WakeBatch) -> usize {
+        self.home.fire(batch)
+    }
+
+    /// The deadline of the sleep that is due first, exact to the nanosecond.
+    /// `None` if no armed sleep ever fires.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_timers::{Clock, Timers};
+    /// let timers = Timers::new(Clock::real(), std::task::Waker::noop().clone());
+    /// assert_eq!(timers.next_deadline(), None);
+    /// ```
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.home.next_deadline()
+    }
+
+    /// Whether no armed sleep ever fires.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_timers::{Clock, Timers};
+    /// let timers = Timers::new(Clock::real(), std::task::Waker::noop().clone());
+    /// assert!(timers.is_idle());
+    /// ```
+    pub fn is_idle(&self) -> bool {
+        self.next_deadline().is_none()
+    }
+
+    /// The present on the clock of these timers.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_timers::{Clock, Timers};
+    /// let clock = Clock::simulated();
+    /// let timers = Timers::new(clock.clone(), std::task::Waker::noop().clone());
+    /// assert_eq!(timers.now(), clock.now());
+    /// ```
+    pub fn now(&self) -> Instant {
+        self.home.clock().now()
+    }
+
+    /// The clock of these timers.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_timers::{Clock, Timers};
+    /// let timers = Timers::new(Clock::simulated(), std::task::Waker::noop().clone());
+    /// assert!(timers.clock().is_simulated());
+    /// ```
+    pub fn clock(&self) -> &Clock {
+        self.home.clock()
+    }
+
+    /// Moves the simulated clock to `instant`, and tells the other loops on
+    /// it. Whether the time has come to jump is for the driver to decide; a
+    /// clock that [is held](Clock::is_held) wants to be left alone.
+    ///
+    /// # Panics
+    /// If these timers are on the real clock.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_timers::{Clock, Timers};
+    /// use std::time::Duration;
+    /// let timers = Timers::new(Clock::simulated(), std::task::Waker::noop().clone());
+    /// let later = timers.now() + Duration::from_secs(1);
+    /// timers.jump_to(later);
+    /// assert_eq!(timers.now(), later);
+    /// ```
+    pub fn jump_to(&self, instant: Instant) {
+        let clock = self.home.clock();
+        clock.set_at_least(instant);
+        home::notify_all_on(clock.id(), self.home.id());
+    }
+
+    /// Ends these timers. Idempotent.
+    ///
+    /// The wakers of the loop's own sleeps are dropped. A sleep of another
+    /// thread is woken: polled again, it finds another loop on its clock, or
+    /// panics with a message that says that there is none. Sleeps that are
+    /// polled under the guard of [`enter`](Self::enter) from now on behave as
+    /// if no loop ran.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_timers::{Clock, Timers};
+    /// let timers = Timers::new(Clock::real(), std::task::Waker::noop().clone());
+    /// timers.end();
+    /// assert!(timers.is_idle());
+    /// ```
+    pub fn end(&self) {
+        self.home.end();
+    }
+}
+
+/// Ends the timers.
+impl Drop for Timers {
+    fn drop(&mut self) {
+        self.home.end();
+    }
+}
+
+impl fmt::Debug for Timers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timers")
+            .field("home", &self.home.id())
+            .field("clock", self.home.clock())
+            .finish_non_exhaustive()
+    }
+}
+
+/// While it lives, its [`Timers`] are those of the running loop on this thread.
+///
+/// # Examples
+/// ```
+/// use arborio_timers::{Clock, Instant, Timers};
+/// use std::{task::Waker, time::Duration};
+/// let outer = Timers::new(Clock::simulated(), Waker::noop().clone());
+/// let inner = Timers::new(Clock::simulated(), Waker::noop().clone());
+/// let _outer = outer.enter();
+/// {
+///     let _inner = inner.enter();
+///     inner.jump_to(inner.now() + Duration::from_secs(9));
+///     assert_eq!(Instant::now(), inner.now());
+/// }
+/// assert_eq!(Instant::now(), outer.now());
+/// ```
+#[must_use = "the loop counts as running only while this guard lives"]
+pub struct Entered<'a> {
+    /// What was running before.
+    previous: Option<Rc<LocalHome>>,
+    /// The timers outlive the guard.
+    timers: PhantomData<&'a Timers>,
+}
+
+/// Whatever ran before runs again.
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        let own = home::set_current(self.previous.take());
+        // Dropped here, when the thread-local is no longer borrowed.
+        drop(own);
+    }
+}
+
+impl fmt::Debug for Entered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entered").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,102 @@
+//! One level of a wheel: 64 lists, which of them are in use, and the earliest
+//! deadline in each.
+//!
+//! # Invariants
+//! - O1: bit `d` of `occupied` is set exactly while list `d` is not empty.
+//! - E1: while list `d` is not empty and bit `d` of `stale` is clear,
+//!   `earliest[d]` is the smallest deadline in it.
+
+use super::slab::{NIL, Slab};
+
+/// One level. Boxed, and made when its first entry comes.
+#[derive(Debug)]
+pub(super) struct Level {
+    /// Which lists have entries (O1).
+    occupied: u64,
+    /// Lists whose earliest entry was taken out, so that it must be looked for.
+    stale: u64,
+    /// The first slot of each list.
+    first: [u32; 64],
+    /// The smallest deadline of each list (E1).
+    earliest: [u64; 64],
+}
+
+impl Level {
+    /// A level without entries.
+    pub(super) fn new() -> Box<Self> {
+        Box::new(Self {
+            occupied: 0,
+            stale: 0,
+            first: [NIL; 64],
+            earliest: [0; 64],
+        })
+    }
+
+    /// Whether no list has an entry.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.occupied == 0
+    }
+
+    /// Appends the slot to the list of `digit`.
+    #[inline]
+    pub(super) fn push<P>(&mut self, digit: usize, slab: &mut Slab<P>, index: u32) {
+        let deadline = slab.slot(index).deadline;
+        let bit = 1 << digit;
+        if self.occupied & bit == 0 {
+            self.occupied |= bit;
+            self.stale &= !bit;
+            self.earliest[digit] = deadline;
+        } else if deadline < self.earliest[digit] {
+            // Also right while stale: then `earliest` is a lower bound of
+            // what is left, so the newcomer is the earliest for certain.
+            self.earliest[digit] = deadline;
+            self.stale &= !bit;
+        }
+        slab.push_back(&mut self.first[digit], index);
+    }
+
+    /// Takes the slot out of the list of `digit`.
+    #[inline]
+    pub(super) fn unlink<P>(&mut self, digit: usize, slab: &mut Slab<P>, index: u32) {
+        slab.unlink(&mut self.first[digit], index);
+        if self.first[digit] == NIL {
+            self.occupied &= !(1 << digit);
+        } else if slab.slot(index).deadline == self.earliest[digit] {
+            self.stale |= 1 << digit;
+        }
+    }
+
+    /// The lowest digit below `end` whose list has entries.
+    #[inline]
+    pub(super) fn lowest_below(&self, end: usize) -> Option<usize> {
+        let digit = self.occupied.trailing_zeros() as usize;
+        (digit < end).then_some(digit)
+    }
+
+    /// Empties the list of `digit` and returns its first slot, which is still
+    /// linked to the others.
+    #[inline]
+    pub(super) fn take(&mut self, digit: usize) -> u32 {
+        self.occupied &= !(1 << digit);
+        std::mem::replace(&mut self.first[digit], NIL)
+    }
+
+    /// The earliest deadline of the level, which must not be empty.
+    ///
+    /// Looks through one list if its earliest entry was taken out since the
+    /// last call, and remembers what it found.
+    #[inline]
+    pub(super) fn earliest<P>(&mut self, slab: &Slab<P>) -> u64 {
+        let digit = self.occupied.trailing_zeros() as usize;
+        if self.stale & (1 << digit) != 0 {
+            self.stale &= !(1 << digit);
+            self.earliest[digit] = slab
+                .list(self.first[digit])
+                .map(|index| slab.slot(index).deadline)
+                .min()
+                .unwrap_or(u64::MAX);
+        }
+        self.earliest[digit]
+    }
+}
