@@ -15,8 +15,8 @@ pub(crate) const STEPS: &[Step] = &[
         run: sanitize,
     },
     Step {
-        name: "proptest",
-        run: proptest,
+        name: "deep-test",
+        run: deep_test,
     },
     Step {
         name: "deep-model",
@@ -70,23 +70,16 @@ fn sanitize() -> Outcome {
     Ok(Vec::new())
 }
 
-/// The property tests with many more cases; in release, or they would take hours.
-fn proptest() -> Outcome {
-    let workspace = Workspace::load()?;
-    let uses =
-        |name: &str, list: &[crate::workspace::Dependency]| list.iter().any(|dep| dep.name == name);
-    let crates: Vec<&str> = workspace
-        .packages
-        .iter()
-        .filter(|package| uses("proptest", &package.dependencies))
-        .map(|package| package.name.as_str())
-        .collect();
-    if crates.is_empty() {
-        return Ok(vec!["proptest (no crate uses it)".into()]);
-    }
-    let mut command = tool::cargo(["test", "--release", "--lib", "--tests"]);
-    command.args(crates.iter().flat_map(|name| ["-p", name]));
-    tool::run(command.env("PROPTEST_CASES", CASES))?;
+/// Every suite at its large size: tests that have one read `ARBORIO_DEEP`, and properties run
+/// many more cases. In release, or it would take hours.
+fn deep_test() -> Outcome {
+    let mut command = tool::cargo(["test", "--release", "--no-fail-fast", "--lib", "--tests"]);
+    command.args(["--workspace", "--exclude", "arborio-bench"]);
+    tool::run(
+        command
+            .env("ARBORIO_DEEP", "1")
+            .env("PROPTEST_CASES", CASES),
+    )?;
     Ok(Vec::new())
 }
 

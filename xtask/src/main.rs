@@ -61,7 +61,12 @@ fn main() -> ExitCode {
         eprint!("error: there is no verb `{name}`\n\n{}", help());
         return ExitCode::FAILURE;
     };
-    match (verb.run)(Arguments::new(words, verb.usage)) {
+    let mut arguments = Arguments::new(words, verb.usage);
+    if arguments.flag("--help") || arguments.flag("-h") {
+        println!("Usage: cargo xtask {}\n\n{}", verb.usage, verb.summary);
+        return ExitCode::SUCCESS;
+    }
+    match (verb.run)(arguments) {
         Ok(skipped) => {
             for what in &skipped {
                 eprintln!("skipped: {what}");
@@ -79,9 +84,9 @@ fn main() -> ExitCode {
 fn help() -> String {
     let rows = VERBS
         .iter()
-        .map(|verb| vec![verb.usage.into(), verb.summary.into()]);
+        .map(|verb| vec![verb.name.into(), verb.summary.into()]);
     format!(
-        "Usage: cargo xtask <verb>\n\n{}",
+        "Usage: cargo xtask <verb> [--help]\n\n{}",
         table::render(&["verb", "what it does"], rows)
     )
 }

@@ -7,6 +7,9 @@
 //! model <name>: <n> executions
 //! ```
 //!
+//! A suite in which fewer models report than tests run fails, and so does a model that explored
+//! one execution only: nothing in it runs at the same time.
+//!
 //! `LOOM_MAX_PREEMPTIONS` is 3 unless it is set outside; a model that needs another bound sets it
 //! in its own `loom::model::Builder`. `--cfg loom` reaches every crate of the build, and many
 //! crates react to it: dev-dependencies that a model does not need belong under
@@ -28,6 +31,14 @@ pub(crate) const VERB: Verb = Verb {
     summary: "runs the loom models and counts their executions",
     run,
 };
+
+/// What the models of one crate came to.
+#[derive(Default)]
+struct Suite {
+    /// How many tests the harness ran.
+    tests: usize,
+    models: Vec<Model>,
+}
 
 /// One line of the table.
 struct Model {
@@ -58,17 +69,14 @@ pub(crate) fn explore(crates: &[String], filters: &[String], preemptions: u32) -
     let (mut models, mut failures, mut total) = (Vec::new(), Vec::new(), Duration::ZERO);
     for name in suites {
         let mut command = suite(&workspace, name, filters, preemptions);
-        let (result, took) = tool::timed(|| run_suite(&mut command, name, &mut models));
+        let (result, took) = tool::timed(|| run_suite(&mut command, name));
         total += took;
-        let found = models.iter().any(|model: &Model| model.crate_name == name);
         match result {
-            Err(why) => failures.push(why),
-            Ok(()) if !found && filters.is_empty() => {
-                failures.push(format!(
-                    "{name}: tests/loom.rs ran, but no model reported executions"
-                ));
+            Ok(suite) => {
+                failures.extend(suite.complaints(name, !filters.is_empty()));
+                models.extend(suite.models);
             }
-            Ok(()) => {}
+            Err(why) => failures.push(why),
         }
     }
     println!("\n{}", summary(&models, total));
@@ -103,30 +111,68 @@ fn suite(workspace: &Workspace, name: &str, filters: &[String], preemptions: u32
 }
 
 /// Runs a suite, shows what it prints as it comes, and collects the models it reports.
-fn run_suite(command: &mut Command, name: &str, models: &mut Vec<Model>) -> Result<(), String> {
+fn run_suite(command: &mut Command, name: &str) -> Result<Suite, String> {
     tool::show(command);
     let start = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let mut child = start.map_err(|error| format!("cannot start cargo: {error}"))?;
     let output = child.stdout.take().expect("standard output is piped");
+    let mut suite = Suite::default();
     for line in BufReader::new(output).split(b'\n') {
         let line =
             line.map_err(|error| format!("{name}: cannot read the models' output: {error}"))?;
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
-        if let Some((model, executions)) = reported(&line) {
-            models.push(Model {
-                crate_name: name.into(),
+        suite.read(name, &line);
+    }
+    let status = child.wait().map_err(|error| format!("{name}: {error}"))?;
+    if status.success() {
+        Ok(suite)
+    } else {
+        Err(format!("{name}: the models failed ({status})"))
+    }
+}
+
+impl Suite {
+    /// Takes in one line of its output.
+    fn read(&mut self, crate_name: &str, line: &str) {
+        if let Some(tests) = announced(line) {
+            self.tests += tests;
+        }
+        if let Some((model, executions)) = reported(line) {
+            self.models.push(Model {
+                crate_name: crate_name.into(),
                 name: model.into(),
                 executions,
             });
         }
     }
-    let status = child.wait().map_err(|error| format!("{name}: {error}"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{name}: the models failed ({status})"))
+
+    /// Why this suite proves less than it seems to; a filter may leave it empty.
+    fn complaints(&self, name: &str, filtered: bool) -> Vec<String> {
+        let (tests, reports) = (self.tests, self.models.len());
+        let mut complaints = Vec::new();
+        if reports == 0 && !filtered {
+            complaints.push(format!("{name}: tests/loom.rs ran no model"));
+        } else if reports < tests {
+            complaints.push(format!(
+                "{name}: {tests} tests ran, but only {reports} reported `model <name>: <n> executions`"
+            ));
+        }
+        let idle = self.models.iter().filter(|model| model.executions < 2);
+        complaints.extend(
+            idle.map(|model| format!("{name}: the model {} explored no interleaving", model.name)),
+        );
+        complaints
     }
+}
+
+/// Reads the test harness's `running <n> tests`.
+fn announced(line: &str) -> Option<usize> {
+    let count = line.strip_prefix("running ")?;
+    let count = count
+        .strip_suffix(" tests")
+        .or(count.strip_suffix(" test"))?;
+    count.parse().ok()
 }
 
 /// Reads `model <name>: <n> executions`; the test harness may have begun the line with the name
@@ -181,6 +227,22 @@ mod tests {
         ] {
             assert_eq!(reported(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn a_suite_that_proves_less_than_it_seems_to_is_complained_about() {
+        let complaints = |output: &str, filtered| {
+            let mut suite = Suite::default();
+            output.lines().for_each(|line| suite.read("c", line));
+            suite.complaints("c", filtered).len()
+        };
+        let whole = "running 1 test\ntest a ... model a: 2 executions\nok\n";
+        assert_eq!(complaints(whole, false), 0);
+        assert_eq!(complaints("running 0 tests\n", false), 1);
+        assert_eq!(complaints("running 0 tests\n", true), 0);
+        let silent = "running 2 tests\ntest a ... model a: 2 executions\nok\ntest b ... ok\n";
+        assert_eq!(complaints(silent, false), 1);
+        assert_eq!(complaints(&whole.replace(": 2", ": 1"), false), 1);
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Selection {
 
     /// Everything `cargo test` runs but documentation tests; these come after.
     fn cargo_test(&self) -> Vec<String> {
-        let kinds = ["--lib", "--bins", "--tests", "--examples"]
+        let kinds = ["--no-fail-fast", "--lib", "--bins", "--tests", "--examples"]
             .map(String::from)
             .to_vec();
         let runner = [

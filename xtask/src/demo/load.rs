@@ -64,12 +64,9 @@ impl Crowd {
         while crowd.clients.len() < connections {
             let missing = connections - crowd.clients.len();
             for _ in 0..missing.min(AT_ONCE) {
-                crowd.add(address).map_err(|error| {
-                    format!(
-                        "connection {} of {connections}: {error}",
-                        crowd.clients.len() + 1
-                    )
-                })?;
+                crowd
+                    .add(address)
+                    .map_err(|error| refused(&error, connections))?;
             }
             crowd.hear_all(|_| ())?;
         }
@@ -198,6 +195,17 @@ impl Crowd {
             self.clients.len(),
         ))
     }
+}
+
+/// Says why a connection did not come about; with many connections it is often the limit.
+fn refused(error: &std::io::Error, connections: usize) -> String {
+    /// `EMFILE` on Linux; std has no name for it.
+    const TOO_MANY_OPEN_FILES: i32 = 24;
+    let hint = match error.raw_os_error() {
+        Some(TOO_MANY_OPEN_FILES) => "; raise the limit with `ulimit -n 4096`",
+        _ => "",
+    };
+    format!("cannot open {connections} connections: {error}{hint}")
 }
 
 impl Client {
