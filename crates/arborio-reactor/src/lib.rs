@@ -1,1 +1,36 @@
-//! Readiness of file descriptors as futures: one edge-triggered mio poll, for any executor
+//! Readiness of file descriptors as futures: one edge-triggered epoll per
+//! event loop, for any executor. Linux only.
+//!
+//! * [`Async`]: a descriptor whose operations wait instead of blocking.
+//! * [`LoopReactor`]: the reactor that an event loop owns and drives.
+//!
+//! A descriptor is registered once, for both directions. What the kernel says
+//! is kept in one word per source, so an operation that can go on costs no more
+//! than its own system call, and one that moved less than it could does not
+//! ask again whether there is more.
+//!
+//! # Where to start reading
+//! `readiness.rs` (the word), `gate.rs` (waiting, and why no wake is lost),
+//! `home.rs` (the table and its tokens), `loop_reactor.rs`, `async_fd.rs`.
+#![cfg(not(loom))]
+#![deny(unsafe_code)]
+
+mod async_fd;
+mod fallback;
+mod fork;
+mod gate;
+mod home;
+mod loop_reactor;
+mod operation;
+mod pump;
+mod readiness;
+mod source;
+mod timer_fd;
+mod waiters;
+
+pub use async_fd::Async;
+pub use loop_reactor::{EnteredReactor, LoopReactor};
+
+/// The notifier that [`LoopReactor::open`] hands out: it ends a wait from
+/// another thread.
+pub use mio::Waker as Notifier;

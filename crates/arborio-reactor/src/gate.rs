@@ -1,0 +1,209 @@
+//! Where tasks wait for a source: the readiness word and the waiters' list.
+//!
+//! # Who pairs with whom
+//! * A task that finds its direction not ready puts its waker into the list
+//!   and then sets the "somebody waits" bit, both under the lock. The same
+//!   read-modify-write that sets the bit looks at the readiness once more.
+//! * An event sets readiness and takes the "somebody waits" bits in one
+//!   read-modify-write, and takes the list under the lock only if a bit was
+//!   set.
+//!
+//! Both act on one word, so one of them comes first: either the event sees the
+//! bit (and wakes), or the task sees the readiness (and does not wait).
+//! `tests/loom.rs` checks this, and R10.
+//!
+//! A waker is never cloned, called or dropped while the lock is held.
+
+use std::task::{Context, Poll};
+
+use arborio_base::{
+    WakeBatch, drop_contained,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+        lock,
+    },
+};
+
+use crate::{
+    readiness::{Direction, Event, Halt, Look, Word},
+    waiters::{WaitKey, Waiters},
+};
+
+/// The readiness of one source and those who wait for it. `P` is what else the
+/// source keeps under the same lock, so that it pays for one lock only.
+#[derive(Debug)]
+pub(crate) struct Gate<P> {
+    /// See `readiness.rs`.
+    word: AtomicU32,
+    /// The waiters, and the source's own data.
+    guarded: Mutex<Guarded<P>>,
+}
+
+#[derive(Debug)]
+struct Guarded<P> {
+    waiters: Waiters,
+    place: P,
+}
+
+impl<P> Gate<P> {
+    /// A gate that is open in both directions.
+    pub(crate) fn new(place: P) -> Self {
+        Self {
+            word: AtomicU32::new(Word::FRESH.0),
+            guarded: Mutex::new(Guarded {
+                waiters: Waiters::default(),
+                place,
+            }),
+        }
+    }
+
+    /// Ready with the word to give to [`Gate::drained`], or pending with the
+    /// task of `cx` waiting for the next event in `direction`.
+    #[inline]
+    pub(crate) fn poll(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        key: &mut WaitKey,
+    ) -> Poll<Result<Word, Halt>> {
+        // Acquire: pairs with the release of the event that set the bits.
+        let word = Word(self.word.load(Ordering::Acquire));
+        match word.look(direction) {
+            Look::Ready(word) => Poll::Ready(Ok(word)),
+            Look::Halted(halt) => Poll::Ready(Err(halt)),
+            Look::NotReady => self.wait(cx, direction, key, word),
+        }
+    }
+
+    /// Puts the task of `cx` into the list, unless it has become ready.
+    fn wait(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        key: &mut WaitKey,
+        word: Word,
+    ) -> Poll<Result<Word, Halt>> {
+        // Without the bit there is no entry to be found: clone at once, and
+        // take the lock once instead of twice.
+        let mut clone = (!word.is_waited(direction)).then(|| cx.waker().clone());
+        let mut guarded = lock(&self.guarded);
+        if clone.is_none() && !guarded.waiters.knows(direction, key, cx.waker()) {
+            drop(guarded);
+            clone = Some(cx.waker().clone());
+            guarded = lock(&self.guarded);
+        }
+        let replaced = clone.and_then(|waker| guarded.waiters.put(direction, key, waker));
+        // AcqRel: acquires the event whose bits it sees; releases nothing but
+        // the bit itself, the list is published by the lock.
+        let before = Word(self.word.fetch_or(direction.waited_bit(), Ordering::AcqRel));
+        drop(guarded);
+        if let Some(waker) = replaced {
+            drop_contained(waker);
+        }
+        // An entry that turns out not to be needed stays until it is taken
+        // back by its key or by the next event: a spurious wake at worst.
+        match before.look(direction) {
+            Look::Ready(word) => Poll::Ready(Ok(word)),
+            Look::Halted(halt) => Poll::Ready(Err(halt)),
+            Look::NotReady => Poll::Pending,
+        }
+    }
+
+    /// Takes back the entry of a future that stops waiting.
+    #[inline]
+    pub(crate) fn forget(&self, direction: Direction, key: &WaitKey) {
+        // Relaxed: the entry was made by whoever owns the key, so this thread
+        // knows a word at least as new. No bit: an event has taken the entry
+        // or is about to.
+        if key.has_entry() && Word(self.word.load(Ordering::Relaxed)).is_waited(direction) {
+            self.forget_entry(direction, key);
+        }
+    }
+
+    #[cold]
+    fn forget_entry(&self, direction: Direction, key: &WaitKey) {
+        let mut guarded = lock(&self.guarded);
+        let waker = guarded.waiters.remove(direction, key);
+        if guarded.waiters.is_empty(direction) {
+            // Under the lock, so no waiter is between its entry and its bit.
+            self.word
+                .fetch_and(!direction.waited_bit(), Ordering::Relaxed);
+        }
+        drop(guarded);
+        if let Some(waker) = waker {
+            drop_contained(waker);
+        }
+    }
+
+    /// Records `event` and moves those whom it wakes into `batch`.
+    pub(crate) fn raise(&self, event: Event, batch: &mut WakeBatch) -> usize {
+        let before = self.update(|word| Some(word.after(event)));
+        let woken = |direction| event.wakes(direction) && before.is_waited(direction);
+        let (read, write) = (woken(Direction::Read), woken(Direction::Write));
+        if !(read || write) {
+            return 0;
+        }
+        let mut guarded = lock(&self.guarded);
+        let mut count = 0;
+        if read {
+            count += guarded.waiters.take(Direction::Read, batch);
+        }
+        if write {
+            count += guarded.waiters.take(Direction::Write, batch);
+        }
+        count
+    }
+
+    /// Shuts the gate for `halt` and moves everybody into `batch`.
+    pub(crate) fn halt(&self, halt: Halt, batch: &mut WakeBatch) {
+        self.word.fetch_or(halt.bit(), Ordering::AcqRel);
+        let mut guarded = lock(&self.guarded);
+        guarded.waiters.take(Direction::Read, batch);
+        guarded.waiters.take(Direction::Write, batch);
+    }
+
+    /// Whether `halt` is in force.
+    pub(crate) fn is_halted(&self, halt: Halt) -> bool {
+        self.word.load(Ordering::Acquire) & halt.bit() != 0
+    }
+
+    /// Takes `halt` back; true for the one caller that did.
+    pub(crate) fn resume(&self, halt: Halt) -> bool {
+        self.word.fetch_and(!halt.bit(), Ordering::AcqRel) & halt.bit() != 0
+    }
+
+    /// The system call behind `seen` met `WouldBlock`: not ready any more,
+    /// unless an event has come since.
+    #[inline]
+    pub(crate) fn drained(&self, direction: Direction, seen: Word) {
+        self.update(|word| word.same_tick(seen).then(|| word.drained(direction)));
+    }
+
+    /// The system call behind `seen` moved less than it was offered: as good
+    /// as `WouldBlock`, unless the end of file or an error waits behind it.
+    #[inline]
+    pub(crate) fn drained_by_short(&self, direction: Direction, seen: Word) {
+        if seen.short_means_drained(direction) {
+            self.drained(direction, seen);
+        }
+    }
+
+    /// Calls `f` on what the source keeps under the lock.
+    pub(crate) fn with_place<R>(&self, f: impl FnOnce(&mut P) -> R) -> R {
+        f(&mut lock(&self.guarded).place)
+    }
+
+    /// Changes the word and returns what it was.
+    fn update(&self, change: impl Fn(Word) -> Option<Word>) -> Word {
+        let changed = |word| change(Word(word)).map(|word| word.0);
+        // AcqRel: an event publishes what its driver did before; a clear
+        // must not be seen before the system call that caused it.
+        match self
+            .word
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, changed)
+        {
+            Ok(before) | Err(before) => Word(before),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The table of the sources that one epoll watches.
+//!
+//! A source may be dropped on any thread, while the epoll is waited for on
+//! its own: the table stands behind a lock that is held for short, also across
+//! `epoll_ctl`, never across a wait or a waker.
+//!
+//! # Tokens
+//! The kernel is given a number, never a pointer: the descriptor (which is the
+//! key of the table) and a serial number that no two registrations of a table
+//! share. An event that was collected before its source left finds another
+//! serial, or nothing, and wakes nobody. Serials wrap after 2^32 registrations;
+//! a stale event lives for one batch.
+//!
+//! # Order of locks
+//! Table, then gate. Whoever holds a gate takes no table.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    hash::{BuildHasherDefault, Hasher},
+    io,
+    os::fd::RawFd,
+    sync::Arc,
+};
+
+use arborio_base::{
+    WakeBatch,
+    sync::{Mutex, lock},
+};
+use mio::{Interest, Registry, Token, unix::SourceFd};
+
+use crate::{
+    fork::Process,
+    readiness::{Event, Halt},
+    source::Source,
+};
+
+/// Token of the notifier's eventfd. No descriptor is negative, so the lower
+/// half of a source's token never has its top bit set.
+pub(crate) const NOTIFIER: Token = Token(usize::MAX);
+/// Token of the timer descriptor.
+pub(crate) const TIMER: Token = Token(usize::MAX - 1);
+
+const _: () = assert!(
+    usize::BITS == 64,
+    "a token holds a descriptor and a serial number"
+);
+
+/// Below this the table keeps its memory when it runs empty.
+const KEEP: usize = 1024;
+
+/// One registration: where its event data points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Serial(u32);
+
+/// The table of one reactor, shared with its sources.
+#[derive(Debug)]
+pub(crate) struct Home {
+    table: Mutex<Table>,
+    /// Who may wait, register and deregister.
+    process: Process,
+}
+
+#[derive(Debug)]
+struct Table {
+    /// `None` once the reactor has ended: its epoll is closed, and with it all
+    /// registrations are gone.
+    registry: Option<Registry>,
+    sources: HashMap<RawFd, Registered, BuildHasherDefault<DescriptorHasher>>,
+    last_serial: u32,
+}
+
+#[derive(Debug)]
+struct Registered {
+    serial: Serial,
+    source: Arc<Source>,
+}
+
+impl Home {
+    /// A table for the epoll behind `registry`.
+    pub(crate) fn new(registry: Registry) -> Self {
+        Self {
+            process: Process::watched(),
+            table: Mutex::new(Table {
+                registry: Some(registry),
+                sources: HashMap::default(),
+                last_serial: 0,
+            }),
+        }
+    }
+
+    /// Fails in a child of the process that made this.
+    #[inline]
+    pub(crate) fn check_process(&self) -> io::Result<()> {
+        self.process.check()
+    }
+
+    /// Has the epoll watch `fd` for `source`, in both directions.
+    ///
+    /// A source that is still in the table under the same number was closed
+    /// behind its back: the kernel has let go of it, so its users are told.
+    pub(crate) fn register(&self, fd: RawFd, source: &Arc<Source>) -> io::Result<Serial> {
+        self.check_process()?;
+        let mut batch = WakeBatch::new();
+        let mut table = lock(&self.table);
+        table.last_serial = table.last_serial.wrapping_add(1);
+        let serial = Serial(table.last_serial);
+        let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
+        let Some(registry) = &table.registry else {
+            return Err(io::Error::other("the reactor has ended"));
+        };
+        registry.register(&mut SourceFd(&fd), token(fd, serial), interest)?;
+        let source = Arc::clone(source);
+        let stale = table.sources.insert(fd, Registered { serial, source });
+        if let Some(stale) = &stale {
+            stale.source.halt(Halt::Stale, &mut batch);
+        }
+        drop(table);
+        drop(stale);
+        batch.wake_all();
+        Ok(serial)
+    }
+
+    /// Has the epoll forget `fd`, if it still stands for this registration.
+    /// The entry is freed even if the kernel refuses.
+    pub(crate) fn deregister(&self, fd: RawFd, serial: Serial) {
+        let mut table = lock(&self.table);
+        let Entry::Occupied(entry) = table.sources.entry(fd) else {
+            return;
+        };
+        if entry.get().serial != serial {
+            return;
+        }
+        let registered = entry.remove();
+        if self.check_process().is_ok()
+            && let Some(registry) = &table.registry
+        {
+            // Refused if the descriptor was closed behind our back: then the
+            // kernel has forgotten it already.
+            let _ = registry.deregister(&mut SourceFd(&fd));
+        }
+        if table.sources.is_empty() && table.sources.capacity() > KEEP {
+            table.sources.shrink_to_fit();
+        }
+        drop(table);
+        drop(registered);
+    }
+
+    /// Tells the sources of `events` and moves those whom they wake into
+    /// `batch`. Returns how many those are.
+    pub(crate) fn dispatch(&self, events: &mio::Events, batch: &mut WakeBatch) -> usize {
+        if events.is_empty() {
+            return 0;
+        }
+        let table = lock(&self.table);
+        let mut woken = 0;
+        for event in events {
+            let (fd, serial) = parts(event.token());
+            if let Some(registered) = table.sources.get(&fd)
+                && registered.serial == serial
+            {
+                woken += registered.source.raise(Event::of(event), batch);
+            }
+        }
+        woken
+    }
+
+    /// How many sources are registered.
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.table).sources.len()
+    }
+
+    /// Closes the table. Everybody who waits is woken and registers with
+    /// another reactor at the next poll.
+    pub(crate) fn end(&self) {
+        let mut batch = WakeBatch::new();
+        let mut table = lock(&self.table);
+        let registry = table.registry.take();
+        let sources = std::mem::take(&mut table.sources);
+        for registered in sources.values() {
+            registered.source.halt(Halt::HomeEnded, &mut batch);
+        }
+        drop(table);
+        drop((registry, sources));
+        batch.wake_all();
+    }
+
+    /// Whether [`Home::end`] was called.
+    pub(crate) fn has_ended(&self) -> bool {
+        lock(&self.table).registry.is_none()
+    }
+}
+
+/// The event data of a registration.
+fn token(fd: RawFd, serial: Serial) -> Token {
+    Token(fd.cast_unsigned() as usize | (serial.0 as usize) << 32)
+}
+
+/// The inverse of [`token`]: the halves are cut apart on purpose.
+#[allow(clippy::cast_possible_truncation)]
+fn parts(token: Token) -> (RawFd, Serial) {
+    let Token(bits) = token;
+    ((bits as u32).cast_signed(), Serial((bits >> 32) as u32))
+}
+
+/// Descriptors are small and dense, so one multiplication spreads them.
+#[derive(Debug, Default)]
+struct DescriptorHasher(u64);
+
+impl Hasher for DescriptorHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(self.0 ^ u64::from(*byte));
+        }
+    }
+
+    fn write_i32(&mut self, fd: i32) {
+        self.write_u64(u64::from(fd.cast_unsigned()));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // 2^64 divided by the golden ratio (Fibonacci hashing).
+        let product = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        // The table takes its buckets from the low bits and its tags from the
+        // high ones; a product is good only in the latter.
+        self.0 = product ^ (product >> 32);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_gives_back_its_parts_and_is_never_one_of_the_fixed_ones() {
+        for fd in [0, 1, RawFd::MAX] {
+            for serial in [0, 1, u32::MAX] {
+                let token = token(fd, Serial(serial));
+                assert_eq!(parts(token), (fd, Serial(serial)));
+                assert!(token != NOTIFIER && token != TIMER);
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The future of one operation on a source.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use crate::{async_fd::Async, readiness::Direction, waiters::WaitKey};
+
+/// What an operation achieved.
+#[derive(Debug)]
+pub(crate) struct Attempt<R> {
+    pub(crate) value: R,
+    /// It moved some bytes, but fewer than it was offered.
+    pub(crate) short: bool,
+}
+
+impl<R> Attempt<R> {
+    /// An operation that says nothing about what is left.
+    pub(crate) const fn full(value: R) -> Self {
+        let short = false;
+        Self { value, short }
+    }
+}
+
+impl Attempt<usize> {
+    /// An operation on a stream socket. A read of nothing is the end of the
+    /// file, which stays.
+    pub(crate) const fn stream(value: usize, wanted: usize) -> Self {
+        let short = 0 < value && value < wanted;
+        Self { value, short }
+    }
+}
+
+/// Tries `attempt` until it does not return `WouldBlock`. Dropping it takes
+/// back its entry among the waiters.
+#[must_use = "futures do nothing unless they are awaited"]
+pub(crate) struct Operation<'a, T, F> {
+    io: &'a Async<T>,
+    attempt: F,
+    key: WaitKey,
+    direction: Direction,
+}
+
+impl<'a, T, F> Operation<'a, T, F> {
+    pub(crate) const fn new(io: &'a Async<T>, direction: Direction, attempt: F) -> Self {
+        let key = WaitKey::fresh();
+        Self {
+            io,
+            attempt,
+            key,
+            direction,
+        }
+    }
+}
+
+// The closure is never pinned: it is only called, by reference.
+impl<T, F> Unpin for Operation<'_, T, F> {}
+
+impl<T, R, F> Future for Operation<'_, T, F>
+where
+    F: FnMut(&T) -> io::Result<Attempt<R>>,
+{
+    type Output = io::Result<R>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        this.io
+            .poll_attempt(cx, this.direction, &mut this.key, &mut this.attempt)
+    }
+}
+
+impl<T, F> Drop for Operation<'_, T, F> {
+    #[inline]
+    fn drop(&mut self) {
+        self.io.forget(self.direction, &self.key);
+    }
+}

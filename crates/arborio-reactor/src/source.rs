@@ -1,0 +1,171 @@
+//! One registered descriptor: its gate, and the reactor that watches it.
+
+use std::{
+    io,
+    os::fd::RawFd,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use arborio_base::WakeBatch;
+
+use crate::{
+    fallback,
+    gate::Gate,
+    home::{Home, Serial},
+    loop_reactor,
+    readiness::{Direction, Event, Halt, Word},
+    waiters::WaitKey,
+};
+
+/// One registered descriptor, shared by its owner and the table of its home.
+#[derive(Debug)]
+pub(crate) struct Source {
+    gate: Gate<Option<Place>>,
+    /// What was registered. The owner keeps it open.
+    fd: RawFd,
+}
+
+/// Where a source is registered.
+#[derive(Debug)]
+struct Place {
+    home: Arc<Home>,
+    serial: Serial,
+}
+
+/// The owner's side of a source. Dropping it deregisters: it must go before
+/// the descriptor is closed.
+#[derive(Debug)]
+pub(crate) struct Registration(Arc<Source>);
+
+impl Registration {
+    /// Registers `fd` with the reactor of the current thread, or with the
+    /// background reactor where there is none.
+    pub(crate) fn new(fd: RawFd) -> io::Result<Self> {
+        let source = Arc::new(Source {
+            gate: Gate::new(None),
+            fd,
+        });
+        source.settle()?;
+        Ok(Self(source))
+    }
+
+    /// As [`Gate::poll`]; a source whose reactor has ended is first
+    /// registered anew.
+    #[inline]
+    pub(crate) fn poll(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        key: &mut WaitKey,
+    ) -> Poll<io::Result<Word>> {
+        match self.0.gate.poll(cx, direction, key) {
+            Poll::Ready(Ok(word)) => Poll::Ready(Ok(word)),
+            Poll::Ready(Err(halt)) => self.poll_halted(halt, cx, direction, key),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    #[cold]
+    fn poll_halted(
+        &self,
+        halt: Halt,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        key: &mut WaitKey,
+    ) -> Poll<io::Result<Word>> {
+        match halt {
+            Halt::Closed => Poll::Ready(Err(closed())),
+            Halt::Stale => Poll::Ready(Err(stale())),
+            Halt::HomeEnded => {
+                // Of several tasks one moves the source, the others wait for
+                // the first event that its registration raises.
+                if self.0.gate.resume(Halt::HomeEnded) {
+                    self.0.move_house()?;
+                }
+                self.poll(cx, direction, key)
+            }
+        }
+    }
+
+    /// See [`Gate::drained`].
+    #[inline]
+    pub(crate) fn drained(&self, direction: Direction, seen: Word) {
+        self.0.gate.drained(direction, seen);
+    }
+
+    /// See [`Gate::drained_by_short`].
+    #[inline]
+    pub(crate) fn drained_by_short(&self, direction: Direction, seen: Word) {
+        self.0.gate.drained_by_short(direction, seen);
+    }
+
+    /// See [`Gate::forget`].
+    #[inline]
+    pub(crate) fn forget(&self, direction: Direction, key: &WaitKey) {
+        self.0.gate.forget(direction, key);
+    }
+
+    /// Wakes everybody; from now on every poll is an error.
+    pub(crate) fn close(&self) {
+        let mut batch = WakeBatch::new();
+        self.0.gate.halt(Halt::Closed, &mut batch);
+        batch.wake_all();
+    }
+
+    /// Whether [`Registration::close`] was called.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.gate.is_halted(Halt::Closed)
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let place = self.0.gate.with_place(Option::take);
+        if let Some(Place { home, serial }) = place {
+            home.deregister(self.0.fd, serial);
+        }
+    }
+}
+
+impl Source {
+    /// See [`Gate::raise`].
+    pub(crate) fn raise(&self, event: Event, batch: &mut WakeBatch) -> usize {
+        self.gate.raise(event, batch)
+    }
+
+    /// See [`Gate::halt`].
+    pub(crate) fn halt(&self, halt: Halt, batch: &mut WakeBatch) {
+        self.gate.halt(halt, batch);
+    }
+
+    /// Registers with the reactor that is at hand.
+    fn settle(self: &Arc<Self>) -> io::Result<()> {
+        let home = match loop_reactor::current_home() {
+            Some(home) => home?,
+            None => fallback::home()?,
+        };
+        let serial = home.register(self.fd, self)?;
+        self.gate
+            .with_place(|place| place.replace(Place { home, serial }));
+        Ok(())
+    }
+
+    /// Registers anew after the home has ended. If that fails, everybody else
+    /// who waits tries for himself and gets an error of his own.
+    fn move_house(self: &Arc<Self>) -> io::Result<()> {
+        self.settle().inspect_err(|_| {
+            let mut batch = WakeBatch::new();
+            self.gate.halt(Halt::HomeEnded, &mut batch);
+            batch.wake_all();
+        })
+    }
+}
+
+fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "the descriptor was closed")
+}
+
+fn stale() -> io::Error {
+    io::Error::other("the descriptor was closed behind the back of its reactor")
+}
