@@ -1,1 +1,41 @@
-//! One heap task: its state words, wakers, join handle, tree node and the queues it can stand in
+//! One heap task, and the loop-side half of everything that can happen to it.
+//!
+//! Tasks of one loop have ordinary `Send + Sync` wakers, and still the thread
+//! that runs the loop wakes, clones, queues, polls, ends and joins them without
+//! one atomic read-modify-write: it counts in a plain word ([`local`]), and all
+//! other threads count in an atomic one ([`shared`]).
+//!
+//! Read in this order: [`local`] and [`shared`] (the two words), [`inbox`] (how
+//! other threads reach the owner), [`life_cycle`] (the owner's side),
+//! [`abroad`] (everybody else's), [`handle`] (the join handle).
+//!
+//! The crate knows no I/O and no time, and it does not decide when to poll:
+//! that is the business of whoever drives [`Running`].
+
+mod abroad;
+mod awaiter;
+mod cache;
+mod cell;
+mod current;
+mod handle;
+mod hub;
+mod inbox;
+mod interrupt;
+#[cfg(loom)]
+pub mod life;
+mod life_cycle;
+mod links;
+mod local;
+mod node;
+mod plain;
+mod queue;
+mod shared;
+mod side;
+mod tasks;
+mod waker;
+
+pub use handle::Task;
+pub use inbox::Notify;
+pub use interrupt::{Interrupt, Payload, Reason, ReasonKind, Requester};
+pub use life_cycle::SpawnOptions;
+pub use tasks::{NoNotify, Running, Submitter, TaskInfo, TaskState, Tasks, snapshot, try_spawn};

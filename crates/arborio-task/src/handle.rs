@@ -1,0 +1,304 @@
+//! The join handle of a task.
+
+use std::{
+    fmt,
+    marker::PhantomData,
+    panic::Location,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use crate::{
+    abroad,
+    cell::TaskRef,
+    hub::Hub,
+    interrupt::{Interrupt, Reason, ReasonKind},
+    life_cycle,
+    local::Flags,
+    side,
+    waker::own_hub,
+};
+
+/// A spawned task: a future of its output, and the means to end it.
+///
+/// Awaiting it gives the output, or the [`Interrupt`] that ended it without
+/// one. A task that has ended is ready at once. `(&task).await` gives clones of
+/// a `T: Clone` to any number of awaiters. Dropping the handle detaches the
+/// task: it goes on, and its outcome is dropped where it ran.
+///
+/// The handle may be sent to another thread, and awaited there by any executor,
+/// if `T` is `Send`; the task stays where it is. It also outlives its loop: a
+/// task that the loop ended gives [`Interrupt::Stopped`].
+///
+/// # Cancel safety
+/// Awaiting `&task` and dropping that future loses nothing. Awaiting the task
+/// by value and dropping that detaches the task.
+///
+/// # Panics
+/// Polling it again after it was ready by value panics.
+///
+/// # Examples
+/// ```
+/// use arborio_task::{SpawnOptions, Tasks, try_spawn};
+/// let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+/// let main = async {
+///     let six = try_spawn(async { 6 }, SpawnOptions::new()).ok().unwrap();
+///     six.await.unwrap() * 7
+/// };
+/// let ((), answer) = tasks.run_main(main, |running| while running.run_next() {});
+/// assert_eq!(answer.unwrap(), 42);
+/// ```
+#[must_use = "dropping a task's handle detaches the task; await it, or drop it on purpose"]
+pub struct Task<T> {
+    /// Counted by JOIN; `None` once the outcome was given out.
+    task: Option<TaskRef>,
+    output: PhantomData<T>,
+}
+
+// SAFETY: a handle abroad touches the cell only through the shared word, the
+// side record and, once DONE, the outcome, which is then its own (L3); so
+// sending the handle sends at most the `T`.
+unsafe impl<T: Send> Send for Task<T> {}
+// SAFETY: through a shared handle several threads may read the outcome at once
+// (`&T`), and one may clone it where the others are.
+unsafe impl<T: Send + Sync> Sync for Task<T> {}
+
+impl<T> Unpin for Task<T> {}
+
+impl<T> Task<T> {
+    /// Takes the JOIN reference of `task` over.
+    ///
+    /// # Safety
+    /// `T` is the output type of the task's future.
+    #[inline(always)]
+    pub(crate) unsafe fn new(task: TaskRef) -> Self {
+        Self {
+            task: Some(task),
+            output: PhantomData,
+        }
+    }
+
+    /// Whether the task has ended.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_task::{SpawnOptions, Tasks, try_spawn};
+    /// # let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// # let main = async {
+    /// let mut task = try_spawn(async {}, SpawnOptions::new()).ok().unwrap();
+    /// assert!(!task.is_finished());
+    /// (&task).await.unwrap();
+    /// assert!(task.is_finished());
+    /// # };
+    /// # tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+    /// ```
+    pub fn is_finished(&self) -> bool {
+        self.task
+            .is_none_or(|task| task.local.seen_abroad().any(Flags::DONE))
+    }
+
+    /// Ends the task without asking it: its future is dropped and awaiting it
+    /// gives [`Interrupt::Cancelled`].
+    ///
+    /// At once if this is the thread of the task's loop, otherwise as soon as
+    /// the loop looks at its inbox. If the task is being polled, when the poll
+    /// returns; an output that the poll returns wins. A task that was not
+    /// started never runs. The future is always dropped on its loop's thread.
+    /// Nothing happens if the task has ended.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_task::{Interrupt, SpawnOptions, Tasks, try_spawn};
+    /// # let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// # let main = async {
+    /// let task = try_spawn(std::future::pending::<()>(), SpawnOptions::new()).ok().unwrap();
+    /// task.abort();
+    /// assert!(matches!(task.await, Err(Interrupt::Cancelled(_))));
+    /// # };
+    /// # tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+    /// ```
+    #[track_caller]
+    pub fn abort(&self) {
+        let Some(task) = self.task else { return };
+        if self.is_finished() {
+            return;
+        }
+        let end = Interrupt::Cancelled(Reason::new(ReasonKind::Abort));
+        match own_hub(task) {
+            Some(hub) => life_cycle::abort(hub, task, end),
+            None => abroad::abort(task, end),
+        }
+    }
+
+    /// The task's name; `None` if it has none, or if the outcome was given out.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_task::{SpawnOptions, Tasks, try_spawn};
+    /// # let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// # let main = async {
+    /// let options = SpawnOptions::new().name("scribe");
+    /// let task = try_spawn(async {}, options).ok().unwrap();
+    /// assert_eq!(task.name().unwrap(), "scribe");
+    /// # };
+    /// # tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+    /// ```
+    pub fn name(&self) -> Option<std::borrow::Cow<'static, str>> {
+        side::name(self.task?)
+    }
+
+    /// Where the task was spawned; `None` if the outcome was given out.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_task::{SpawnOptions, Tasks, try_spawn};
+    /// # let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// # let main = async {
+    /// let task = try_spawn(async {}, SpawnOptions::new()).ok().unwrap();
+    /// assert!(task.spawned_at().unwrap().file().ends_with(".rs"));
+    /// # };
+    /// # tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+    /// ```
+    pub fn spawned_at(&self) -> Option<&'static Location<'static>> {
+        Some(self.task?.spawned_at)
+    }
+
+    /// Takes the outcome if the task has ended.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_task::{SpawnOptions, Tasks, try_spawn};
+    /// # let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// # let main = async {
+    /// let mut task = try_spawn(async { 1 }, SpawnOptions::new()).ok().unwrap();
+    /// assert!(task.try_take().is_none());
+    /// (&task).await.unwrap();
+    /// assert_eq!(task.try_take().unwrap().unwrap(), 1);
+    /// assert!(task.try_take().is_none());
+    /// # };
+    /// # tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+    /// ```
+    pub fn try_take(&mut self) -> Option<Result<T, Interrupt>> {
+        let task = self.task?;
+        if !task.local.seen_abroad().any(Flags::DONE) {
+            return None;
+        }
+        Some(self.take(task))
+    }
+
+    /// Takes the outcome of a task that is DONE, and gives JOIN up.
+    #[inline]
+    fn take(&mut self, task: TaskRef) -> Result<T, Interrupt> {
+        let seen = task.local.seen_abroad();
+        self.task = None;
+        // SAFETY: L3: DONE was seen, this handle has JOIN and is borrowed
+        // mutably; `T` is right, says `new`; `self.task` is gone.
+        let outcome = unsafe { task.read_outcome::<T>(seen.any(Flags::INTERRUPTED)) };
+        match own_hub(task) {
+            Some(hub) => {
+                task.local.set(Flags::BARE);
+                life_cycle::release(hub, task);
+            }
+            None => abroad::release(task),
+        }
+        if seen.any(Flags::BUBBLED) {
+            Err(Interrupt::ScopeFailed)
+        } else {
+            outcome
+        }
+    }
+}
+
+/// Ready once the task is DONE; otherwise notes that the task of `cx` waits.
+#[inline]
+fn poll_done(task: TaskRef, cx: &mut Context<'_>) -> Poll<()> {
+    match own_hub(task) {
+        Some(hub) => poll_done_here(hub, task, cx),
+        None => poll_done_abroad(task, cx),
+    }
+}
+
+#[inline]
+fn poll_done_here(hub: &Hub, task: TaskRef, cx: &mut Context<'_>) -> Poll<()> {
+    let seen = task.local.seen();
+    if seen.any(Flags::DONE) {
+        return Poll::Ready(());
+    }
+    if !seen.any(Flags::OBSERVED) {
+        task.local.set(Flags::OBSERVED);
+    }
+    task.awaiter.register(hub, cx.waker());
+    // Cloning a foreign waker may have run anything, even this task's end.
+    if task.local.seen().any(Flags::DONE) {
+        Poll::Ready(())
+    } else {
+        Poll::Pending
+    }
+}
+
+#[cold]
+fn poll_done_abroad(task: TaskRef, cx: &mut Context<'_>) -> Poll<()> {
+    if task.local.seen_abroad().any(Flags::DONE) {
+        return Poll::Ready(());
+    }
+    side::add_waiter(task, cx.waker());
+    if abroad::subscribe(task) {
+        return Poll::Pending;
+    }
+    Poll::Ready(())
+}
+
+impl<T> Future for Task<T> {
+    type Output = Result<T, Interrupt>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let task = self
+            .task
+            .expect("a task was polled after it had given its outcome");
+        match poll_done(task, cx) {
+            Poll::Ready(()) => Poll::Ready(self.take(task)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<T: Clone> Future for &Task<T> {
+    type Output = Result<T, Interrupt>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let task = self
+            .task
+            .expect("a task was polled after it had given its outcome");
+        if poll_done(task, cx).is_pending() {
+            return Poll::Pending;
+        }
+        let seen = task.local.seen_abroad();
+        if seen.any(Flags::BUBBLED) {
+            return Poll::Ready(Err(Interrupt::ScopeFailed));
+        }
+        // SAFETY: L3: DONE was seen and this is the handle; `T` is right.
+        Poll::Ready(unsafe { task.clone_outcome::<T>(seen.any(Flags::INTERRUPTED)) })
+    }
+}
+
+impl<T> Drop for Task<T> {
+    #[inline]
+    fn drop(&mut self) {
+        let Some(task) = self.task else { return };
+        match own_hub(task) {
+            Some(hub) => life_cycle::detach(hub, task),
+            None => abroad::detach(task),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task")
+            .field("name", &self.name())
+            .field("spawned_at", &self.spawned_at().map(ToString::to_string))
+            .field("is_finished", &self.is_finished())
+            .finish()
+    }
+}

@@ -1,0 +1,113 @@
+//! The hub: what one loop is made of.
+//!
+//! One block on the heap. The inbox and the count of references are for all
+//! threads; everything else is touched by the owner alone, with plain accesses.
+//! Its address is the loop's identity ([`crate::current`]).
+//!
+//! # References
+//! The loop (until it has ended), each [`Submitter`](crate::Submitter), and,
+//! once the loop has ended, each task that it left behind. Whoever drops the
+//! last one frees the hub: memory only, no user's value is left by then.
+
+use std::{ptr::NonNull, sync::Arc};
+
+use arborio_base::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::{
+    cache::CellCache,
+    cell::TaskRef,
+    inbox::{Inbox, Notify, Pushed},
+    links::List,
+    node::Node,
+    plain::Plain,
+    queue::RunQueue,
+};
+
+/// See the head of this file.
+pub(crate) struct Hub {
+    // For all threads.
+    pub(crate) inbox: Inbox,
+    pub(crate) refs: AtomicUsize,
+    // For the owner.
+    pub(crate) queue: RunQueue,
+    /// The root of the loop's task tree.
+    pub(crate) root: Node,
+    /// Tasks that had ended when the loop closed, and are still referred to.
+    pub(crate) left_behind: List,
+    /// The task that is being polled, or whose future is being dropped.
+    pub(crate) running: Plain<Option<TaskRef>>,
+    /// Memory for the next tasks.
+    cache: Plain<NonNull<CellCache>>,
+    /// Nothing is spawned any more.
+    pub(crate) closing: Plain<bool>,
+    /// How many futures are being dropped by request inside each other.
+    pub(crate) drop_depth: Plain<u32>,
+}
+
+// SAFETY: `inbox` and `refs` are made for all threads. The other fields are
+// touched only by the owner: by functions that got the hub from `current()`, or
+// from the `Tasks` that is not `Send`.
+unsafe impl Sync for Hub {}
+
+impl Hub {
+    pub(crate) fn new(notifier: Arc<dyn Notify>) -> NonNull<Self> {
+        let cache = Box::into_raw(CellCache::take_from_thread());
+        let hub = Box::new(Self {
+            inbox: Inbox::new(notifier),
+            refs: AtomicUsize::new(1),
+            queue: RunQueue::new(),
+            root: Node::new(),
+            left_behind: List::new(),
+            running: Plain::new(None),
+            cache: Plain::new(NonNull::new(cache).expect("a box is never null")),
+            closing: Plain::new(false),
+            drop_depth: Plain::new(0),
+        });
+        let hub = NonNull::new(Box::into_raw(hub)).expect("a box is never null");
+        // SAFETY: just made.
+        let lists = unsafe { hub.as_ref() };
+        lists.root.children.prepare();
+        lists.left_behind.prepare();
+        hub
+    }
+
+    #[inline(always)]
+    pub(crate) fn cache(&self) -> &CellCache {
+        // SAFETY: it lives until `end_cache`, which is the owner's last act.
+        unsafe { self.cache.get().as_ref() }
+    }
+
+    /// Gives the cell cache back to the thread.
+    ///
+    /// # Safety
+    /// Once, by the owner, who does not use the cache afterwards.
+    pub(crate) unsafe fn end_cache(&self) {
+        // SAFETY: it was made by a `Box` in `new`.
+        unsafe { Box::from_raw(self.cache.get().as_ptr()) }.give_back();
+    }
+
+    /// Brings `task` to the inbox of `hub`.
+    ///
+    /// # Safety
+    /// The hub is alive until the push has succeeded; it may be freed then.
+    pub(crate) unsafe fn push(hub: *const Self, task: TaskRef) -> Pushed {
+        // SAFETY: alive, says the caller.
+        let inbox = unsafe { &raw const (*hub).inbox };
+        // SAFETY: passed on to the caller.
+        unsafe { Inbox::push(inbox, task) }
+    }
+
+    /// Gives one reference to `hub` up.
+    ///
+    /// # Safety
+    /// The caller had one, and does not touch the hub afterwards.
+    pub(crate) unsafe fn release(hub: *const Self) {
+        // SAFETY: the caller's reference keeps it alive until here.
+        let refs = unsafe { &(*hub).refs };
+        // AcqRel: every access comes before the free.
+        if refs.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // SAFETY: made by a `Box` in `new`, and nobody refers to it.
+            drop(unsafe { Box::from_raw(hub.cast_mut()) });
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Why a task ended without an output.
+
+use std::{
+    any::Any,
+    borrow::Cow,
+    error::Error,
+    fmt,
+    panic::{Location, resume_unwind},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arborio_base::drop_contained;
+
+/// Why a task ended without an output.
+///
+/// # Examples
+/// ```
+/// use arborio_task::Interrupt;
+/// assert_eq!(Interrupt::TimedOut.to_string(), "the task ran out of time");
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Interrupt {
+    /// Somebody asked the task to end.
+    Cancelled(Reason),
+    /// The time that the task was given ran out.
+    TimedOut,
+    /// The task panicked.
+    Panicked(Payload),
+    /// The task's own error has ended its scope, which reports it.
+    ScopeFailed,
+    /// The scope was closed before the task could start.
+    Closed,
+    /// The loop stopped before the task had ended.
+    Stopped,
+}
+
+impl fmt::Display for Interrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cancelled(reason) => write!(f, "the task was cancelled: {reason}"),
+            Self::TimedOut => f.write_str("the task ran out of time"),
+            Self::Panicked(payload) => write!(f, "the task panicked: {}", payload.message()),
+            Self::ScopeFailed => f.write_str("the task failed, and its scope reports the error"),
+            Self::Closed => f.write_str("the task's scope was closed before it could start"),
+            Self::Stopped => f.write_str("the task's loop stopped before it had ended"),
+        }
+    }
+}
+
+impl Error for Interrupt {}
+
+/// A panic's payload that can be shared, inspected and resumed.
+///
+/// # Examples
+/// ```
+/// use arborio_task::Payload;
+/// let payload = Payload::new(std::panic::catch_unwind(|| panic!("no bread")).unwrap_err());
+/// assert_eq!(payload.clone().message(), "no bread");
+/// assert_eq!(*payload.take().unwrap().downcast::<&str>().unwrap(), "no bread");
+/// ```
+#[derive(Clone)]
+pub struct Payload(Arc<PanicRecord>);
+
+struct PanicRecord {
+    /// What the panic was raised with, until somebody takes it.
+    raised: Mutex<Option<Box<dyn Any + Send>>>,
+    message: Box<str>,
+}
+
+impl Drop for PanicRecord {
+    fn drop(&mut self) {
+        let raised = self
+            .raised
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop_contained(raised); // a payload may have any destructor
+    }
+}
+
+impl Payload {
+    /// Wraps what [`std::panic::catch_unwind`] caught.
+    ///
+    /// # Examples
+    /// ```
+    /// let payload = arborio_task::Payload::new(Box::new("out of cheese"));
+    /// assert_eq!(payload.message(), "out of cheese");
+    /// ```
+    pub fn new(raised: Box<dyn Any + Send>) -> Self {
+        let message = if let Some(text) = raised.downcast_ref::<&str>() {
+            (*text).into()
+        } else if let Some(text) = raised.downcast_ref::<String>() {
+            text.as_str().into()
+        } else {
+            "(the payload is not a string)".into()
+        };
+        Self(Arc::new(PanicRecord {
+            raised: Mutex::new(Some(raised)),
+            message,
+        }))
+    }
+
+    /// The panic's message, if its payload is a string.
+    ///
+    /// # Examples
+    /// ```
+    /// let payload = arborio_task::Payload::new(Box::new(7));
+    /// assert_eq!(payload.message(), "(the payload is not a string)");
+    /// ```
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Takes the payload itself; `None` if another clone has taken it.
+    ///
+    /// # Examples
+    /// ```
+    /// let payload = arborio_task::Payload::new(Box::new(7));
+    /// assert_eq!(*payload.take().unwrap().downcast::<i32>().unwrap(), 7);
+    /// assert!(payload.take().is_none());
+    /// ```
+    pub fn take(&self) -> Option<Box<dyn Any + Send>> {
+        self.0
+            .raised
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// Goes on panicking with the payload, or with the message if another
+    /// clone has taken the payload. The panic hook is not called again.
+    ///
+    /// # Panics
+    /// Always; that is what it is for.
+    ///
+    /// # Examples
+    /// ```
+    /// let payload = arborio_task::Payload::new(Box::new("again"));
+    /// let caught = std::panic::catch_unwind(|| payload.resume()).unwrap_err();
+    /// assert_eq!(*caught.downcast::<&str>().unwrap(), "again");
+    /// ```
+    pub fn resume(self) -> ! {
+        let raised = self.take();
+        resume_unwind(raised.unwrap_or_else(|| Box::new(self.message().to_owned())))
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Payload").field(&self.message()).finish()
+    }
+}
+
+/// Who asked a task to end, where, and on what ground.
+///
+/// # Examples
+/// ```
+/// use arborio_task::{Reason, ReasonKind};
+/// let reason = Reason::new(ReasonKind::Abort);
+/// assert_eq!(reason.kind(), ReasonKind::Abort);
+/// assert!(reason.location().file().ends_with(".rs"));
+/// ```
+#[derive(Clone)]
+pub struct Reason(Arc<ReasonRecord>);
+
+struct ReasonRecord {
+    kind: ReasonKind,
+    requester: Requester,
+    location: &'static Location<'static>,
+}
+
+/// The ground on which a task is asked to end.
+///
+/// # Examples
+/// ```
+/// assert_eq!(arborio_task::ReasonKind::Abort.to_string(), "aborted");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReasonKind {
+    /// A request that the task may answer.
+    Cancel,
+    /// `abort`: a request that it may not.
+    Abort,
+    /// A deadline passed.
+    Deadline,
+    /// A sibling failed, and the scope with it.
+    ScopeFailed,
+    /// Everything the scope waits for has ended.
+    ScopeEnded,
+    /// The loop is stopping.
+    Stop,
+}
+
+impl fmt::Display for ReasonKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cancel => "cancelled",
+            Self::Abort => "aborted",
+            Self::Deadline => "out of time",
+            Self::ScopeFailed => "its scope failed",
+            Self::ScopeEnded => "its scope has ended",
+            Self::Stop => "its loop is stopping",
+        })
+    }
+}
+
+/// Who makes a request: a task, or a thread outside of every task.
+///
+/// # Examples
+/// ```
+/// use arborio_task::{Reason, ReasonKind, Requester};
+/// let reason = Reason::new(ReasonKind::Cancel);
+/// assert!(matches!(reason.requester(), Requester::Thread { .. }));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Requester {
+    /// The task that was running.
+    Task {
+        /// Its name, if it has one.
+        name: Option<Cow<'static, str>>,
+        /// Where it was spawned.
+        spawned_at: &'static Location<'static>,
+    },
+    /// The thread, which ran no task.
+    Thread {
+        /// Its name, if it has one.
+        name: Option<String>,
+    },
+}
+
+impl fmt::Display for Requester {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Task {
+                name: Some(name), ..
+            } => write!(f, "task `{name}`"),
+            Self::Task {
+                name: None,
+                spawned_at,
+            } => write!(f, "the task spawned at {spawned_at}"),
+            Self::Thread { name: Some(name) } => write!(f, "thread `{name}`"),
+            Self::Thread { name: None } => f.write_str("an unnamed thread"),
+        }
+    }
+}
+
+impl Reason {
+    /// A request that the caller makes, here and now.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::{Reason, ReasonKind};
+    /// assert_eq!(Reason::new(ReasonKind::Cancel).kind(), ReasonKind::Cancel);
+    /// ```
+    #[track_caller]
+    pub fn new(kind: ReasonKind) -> Self {
+        let requester = crate::tasks::running_task().unwrap_or_else(|| Requester::Thread {
+            name: std::thread::current().name().map(str::to_owned),
+        });
+        Self(Arc::new(ReasonRecord {
+            kind,
+            requester,
+            location: Location::caller(),
+        }))
+    }
+
+    /// On what ground.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::{Reason, ReasonKind};
+    /// assert_eq!(Reason::new(ReasonKind::Stop).kind(), ReasonKind::Stop);
+    /// ```
+    pub fn kind(&self) -> ReasonKind {
+        self.0.kind
+    }
+
+    /// By whom.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::{Reason, ReasonKind};
+    /// let thread = std::thread::Builder::new().name("warden".into());
+    /// let reason = thread.spawn(|| Reason::new(ReasonKind::Abort)).unwrap().join().unwrap();
+    /// assert_eq!(reason.requester().to_string(), "thread `warden`");
+    /// ```
+    pub fn requester(&self) -> &Requester {
+        &self.0.requester
+    }
+
+    /// Where in the source the request was made.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::{Reason, ReasonKind};
+    /// assert!(Reason::new(ReasonKind::Abort).location().line() > 0);
+    /// ```
+    pub fn location(&self) -> &'static Location<'static> {
+        self.0.location
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ReasonRecord {
+            kind,
+            requester,
+            location,
+        } = &*self.0;
+        write!(f, "{kind} by {requester} at {location}")
+    }
+}
+
+impl fmt::Debug for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reason({self})")
+    }
+}

@@ -1,0 +1,503 @@
+//! A task's life on its owner's thread: spawn, wake, poll, end, free.
+//!
+//! No function here does an atomic read-modify-write, except where a thread
+//! abroad has had a part in the task before.
+//!
+//! User code runs inside `poll`, inside the drop of a future or an outcome, and
+//! inside foreign wakers. It may call anything here again, so every word is in
+//! order before it is called, and nothing that was read before is trusted
+//! afterwards.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, Location, catch_unwind},
+    task::{Context, Poll},
+};
+
+use arborio_base::budget;
+
+use crate::{
+    cell::{Birth, FutureGone, TaskRef, layout_of},
+    hub::Hub,
+    inbox::Mail,
+    interrupt::{Interrupt, Payload},
+    local::Flags,
+    shared::{Message, SharedWord},
+    side::{self, Name, Side},
+    waker,
+};
+
+/// Futures that are dropped by request inside each other, before the rest waits
+/// for its turn in the queue: a chain of tasks that abort each other from their
+/// destructors must not use up the stack.
+const MAX_DROP_DEPTH: u32 = 32;
+
+/// How a task is spawned.
+#[derive(Clone, Debug)]
+pub struct SpawnOptions {
+    pub(crate) name: Option<Name>,
+    pub(crate) awaited: bool,
+    pub(crate) observed: bool,
+    pub(crate) spawned_at: &'static Location<'static>,
+}
+
+impl SpawnOptions {
+    /// An unnamed task that its loop waits for, spawned where this is called.
+    ///
+    /// # Examples
+    /// ```
+    /// let options = arborio_task::SpawnOptions::new().name("greeter").awaited(false);
+    /// assert!(format!("{options:?}").contains("greeter"));
+    /// ```
+    #[track_caller]
+    #[inline(always)]
+    pub fn new() -> Self {
+        Self {
+            name: None,
+            awaited: true,
+            observed: false,
+            spawned_at: Location::caller(),
+        }
+    }
+
+    /// Names the task.
+    ///
+    /// # Examples
+    /// ```
+    /// let options = arborio_task::SpawnOptions::new().name(format!("worker {}", 7));
+    /// assert!(format!("{options:?}").contains("worker 7"));
+    /// ```
+    pub fn name(mut self, name: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Whether the loop waits for the task before it ends. One that is not
+    /// awaited is dropped when every awaited task has ended.
+    ///
+    /// # Examples
+    /// ```
+    /// let options = arborio_task::SpawnOptions::new().awaited(false);
+    /// assert!(format!("{options:?}").contains("awaited: false"));
+    /// ```
+    pub fn awaited(mut self, awaited: bool) -> Self {
+        self.awaited = awaited;
+        self
+    }
+
+    /// Somebody will look at the outcome: a panic waits in the handle from the
+    /// start, instead of going to the loop if nobody has polled the handle yet.
+    ///
+    /// # Examples
+    /// ```
+    /// let options = arborio_task::SpawnOptions::new().observed();
+    /// assert!(format!("{options:?}").contains("observed: true"));
+    /// ```
+    pub fn observed(mut self) -> Self {
+        self.observed = true;
+        self
+    }
+
+    #[inline(always)]
+    fn flags(&self) -> Flags {
+        let mut flags = Flags::NONE;
+        if !self.awaited {
+            flags = flags.and(Flags::DAEMON);
+        }
+        if self.observed {
+            flags = flags.and(Flags::OBSERVED);
+        }
+        flags
+    }
+
+    /// What a task on `hub` with these options is made of.
+    #[inline(always)]
+    fn birth(self, hub: *const Hub, flags: Flags, shared: SharedWord, references: i64) -> Birth {
+        Birth {
+            hub,
+            spawned_at: self.spawned_at,
+            shared,
+            flags: self.flags().and(flags),
+            references,
+            side: Side::for_name(self.name),
+        }
+    }
+}
+
+impl Default for SpawnOptions {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Makes a task and queues it. Two references: LIVE and JOIN.
+///
+/// # Safety
+/// The owner calls, and ends the loop before anything that `future` borrows.
+#[inline(always)]
+pub(crate) unsafe fn spawn<F: Future>(hub: &Hub, future: F, options: SpawnOptions) -> TaskRef {
+    let memory = hub.cache().allocate(layout_of::<F>());
+    let birth = options.birth(hub, Flags::QUEUED, SharedWord::new(), 2);
+    let task = TaskRef::create(memory, birth, future);
+    // SAFETY: the root lies in the hub, which outlives the task's end.
+    unsafe { hub.root.adopt(task) };
+    hub.queue.push(task); // L1
+    task
+}
+
+/// A task that has ended before it began. One reference: JOIN.
+pub(crate) fn spawn_ended<F: Future>(hub: &Hub, options: SpawnOptions, end: Interrupt) -> TaskRef {
+    let memory = hub.cache().allocate(layout_of::<F>());
+    let flags = Flags::DONE.and(Flags::INTERRUPTED);
+    let birth = options.birth(hub, flags, SharedWord::new(), 1);
+    let task = TaskRef::create_ended::<F>(memory, birth, end);
+    // SAFETY: as in `spawn`.
+    unsafe { hub.root.adopt(task) };
+    task
+}
+
+/// A task for a loop that another thread may own; it is brought there by a
+/// push, which holds its PIN. Two references: LIVE and JOIN.
+pub(crate) fn make_abroad<F: Future>(hub: *const Hub, future: F, options: SpawnOptions) -> TaskRef {
+    let memory = crate::cache::allocate(layout_of::<F>());
+    let birth = options.birth(hub, Flags::UNLINKED, SharedWord::new_in_transit(), 2);
+    TaskRef::create(memory, birth, future)
+}
+
+/// Queues `task` if it wants to be polled and is not queued.
+#[inline(always)]
+pub(crate) fn wake(hub: &Hub, task: TaskRef) {
+    if task.local.mark_queued() {
+        hub.queue.push(task); // L1
+    }
+}
+
+/// Gives one reference up.
+#[inline(always)]
+pub(crate) fn release(hub: &Hub, task: TaskRef) {
+    if task.local.drop_reference() {
+        last_local_reference(hub, task);
+    }
+}
+
+/// The owner counts no reference any more. Frees the task, or finds out who
+/// abroad still refers to it (S3, L4).
+fn last_local_reference(hub: &Hub, task: TaskRef) {
+    if task.shared.is_quiet() {
+        return free(hub, task);
+    }
+    let taken = task.shared.take_count();
+    task.local.add_references(taken.count());
+    if task.local.seen().count() == 0 && !taken.is_pinned() {
+        free(hub, task);
+    }
+}
+
+fn free(hub: &Hub, task: TaskRef) {
+    // SAFETY: the owner calls, and the cell is still allocated.
+    unsafe { crate::links::unlink(task.links()) };
+    // SAFETY: nobody else refers to the task.
+    unsafe { side::free(task) };
+    let (memory, layout) = task.end_life();
+    // SAFETY: every cell comes from the cache's allocation functions.
+    unsafe { hub.cache().free(memory, layout) };
+}
+
+/// Polls the task that has waited longest. False if none is ready.
+#[inline]
+pub(crate) fn run_next(hub: &Hub) -> bool {
+    let Some(task) = hub.queue.pop() else {
+        return false;
+    };
+    if task.local.seen().any(Flags::DONE.and(Flags::ABORT)) {
+        turn_of_ended(hub, task);
+        return true;
+    }
+    task.local
+        .change(Flags::QUEUED, Flags::RUNNING.and(Flags::STARTED));
+    budget::refill();
+    let outer = hub.running.replace(Some(task));
+    let polled = poll(task);
+    hub.running.set(outer);
+    match polled {
+        Ok(Poll::Pending) => after_pending(hub, task),
+        Ok(Poll::Ready(())) => finish(hub, task, Flags::NONE),
+        Err(raised) => after_panic(hub, task, raised),
+    }
+    true
+}
+
+/// Polls the future of `task` and catches its panic.
+#[inline(always)]
+fn poll(task: TaskRef) -> Result<Poll<()>, Box<dyn Any + Send>> {
+    let waker = waker::borrowed(task);
+    let mut cx = Context::from_waker(&waker);
+    // SAFETY: the owner calls; the task is not DONE, and RUNNING keeps everyone
+    // else from its future.
+    caught(|| unsafe { task.poll(&mut cx) })
+}
+
+/// Runs user code and catches its panic; a model's failure is let through.
+#[inline(always)]
+fn caught<R>(code: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
+    if cfg!(loom) {
+        Ok(code())
+    } else {
+        catch_unwind(AssertUnwindSafe(code))
+    }
+}
+
+#[inline(always)]
+fn after_pending(hub: &Hub, task: TaskRef) {
+    task.local.clear(Flags::RUNNING);
+    if task.local.seen().any(Flags::ABORT) {
+        end_by_request(hub, task);
+    }
+}
+
+#[cold]
+fn after_panic(hub: &Hub, task: TaskRef, raised: Box<dyn Any + Send>) {
+    let raised = match raised.downcast::<FutureGone>() {
+        Ok(gone) => gone.0,
+        Err(raised) => {
+            // SAFETY: the poll is over, and nobody will touch the future again.
+            arborio_base::contain(|| unsafe { task.drop_future() });
+            raised
+        }
+    };
+    // SAFETY: the future is gone.
+    unsafe { task.write_interrupt(Interrupt::Panicked(Payload::new(raised))) };
+    finish(hub, task, Flags::INTERRUPTED);
+}
+
+/// A queued task has ended, or shall end.
+#[cold]
+fn turn_of_ended(hub: &Hub, task: TaskRef) {
+    task.local.clear(Flags::QUEUED);
+    if task.local.seen().any(Flags::DONE) {
+        release(hub, task); // LIVE, which the place in the queue held
+    } else {
+        end_by_request(hub, task);
+    }
+}
+
+/// Ends `task` as it was asked to.
+#[cold]
+fn end_by_request(hub: &Hub, task: TaskRef) {
+    let end = side::take_request(task).unwrap_or(Interrupt::Stopped);
+    interrupt(hub, task, end);
+}
+
+/// Ends `task` as soon as possible: at once, unless it is being polled (then
+/// when the poll returns), or too many ends are under way inside each other
+/// (then at its turn).
+pub(crate) fn abort(hub: &Hub, task: TaskRef, end: Interrupt) {
+    let seen = task.local.seen();
+    if seen.any(Flags::DONE) {
+        return;
+    }
+    let deep = hub.drop_depth.get() >= MAX_DROP_DEPTH;
+    if !seen.any(Flags::RUNNING) && !deep {
+        return interrupt(hub, task, end);
+    }
+    side::request_end(task, end);
+    task.local.set(Flags::ABORT);
+    if deep {
+        wake(hub, task);
+    }
+}
+
+/// Drops the future of `task`, which is not DONE and not being polled, and
+/// puts `end` in its place. If its destructor panics, that is the outcome.
+fn interrupt(hub: &Hub, task: TaskRef, end: Interrupt) {
+    task.local.set(Flags::RUNNING);
+    hub.drop_depth.set(hub.drop_depth.get() + 1);
+    let outer = hub.running.replace(Some(task));
+    // SAFETY: the owner calls; RUNNING keeps everyone else from the future.
+    let dropped = caught(|| unsafe { task.drop_future() });
+    hub.running.set(outer);
+    hub.drop_depth.set(hub.drop_depth.get() - 1);
+    let end = match dropped {
+        Ok(()) => end,
+        Err(raised) => Interrupt::Panicked(Payload::new(raised)),
+    };
+    // SAFETY: the future is gone.
+    unsafe { task.write_interrupt(end) };
+    finish(hub, task, Flags::INTERRUPTED);
+}
+
+/// The future is gone and the outcome stands in its place: tells everyone, and
+/// gives LIVE up.
+#[inline]
+fn finish(hub: &Hub, task: TaskRef, how: Flags) {
+    if how != Flags::NONE {
+        parent_of(task).child_interrupted();
+        bubble_if_unobserved(task); // before a handle abroad may take it (L3)
+    }
+    task.local
+        .change(Flags::RUNNING.and(Flags::ABORT), Flags::DONE.and(how));
+    let seen = task.local.seen();
+    if seen.any(Flags::DETACHED) {
+        drop_outcome(task);
+    }
+    parent_of(task).child_ended(seen.any(Flags::DAEMON));
+    task.awaiter.take().wake(hub);
+    if seen.any(Flags::WAITED) {
+        side::wake_waiters(task);
+    }
+    if !task.local.seen().any(Flags::QUEUED) {
+        release(hub, task); // LIVE; otherwise the place in the queue holds it
+    }
+}
+
+/// A panic that nobody observes goes up to the parent.
+#[cold]
+fn bubble_if_unobserved(task: TaskRef) {
+    if task
+        .local
+        .seen()
+        .any(Flags::OBSERVED.and(Flags::BUBBLED).and(Flags::BARE))
+    {
+        return;
+    }
+    // SAFETY: an interrupt is there and not taken; the owner calls before DONE
+    // is set, or after the handle is gone (L3).
+    if let Interrupt::Panicked(payload) = unsafe { task.interrupt() } {
+        parent_of(task).bubble(payload.clone());
+        task.local.set(Flags::BUBBLED);
+    }
+}
+
+/// The node that `task` hangs on.
+#[inline(always)]
+fn parent_of<'a>(task: TaskRef) -> &'a crate::node::Node {
+    // SAFETY: a node outlives the ends of its tasks, and the owner calls.
+    unsafe { &*task.parent.get() }
+}
+
+/// Drops the outcome of a DONE task that has no join handle any more.
+fn drop_outcome(task: TaskRef) {
+    let seen = task.local.seen();
+    if seen.any(Flags::BARE) {
+        return;
+    }
+    task.local.set(Flags::BARE);
+    // SAFETY: L3: the task is DONE and DETACHED, and the owner calls.
+    unsafe { task.drop_outcome(seen.any(Flags::INTERRUPTED)) };
+}
+
+/// The join handle is dropped on the owner's thread.
+#[inline]
+pub(crate) fn detach(hub: &Hub, task: TaskRef) {
+    task.local.change(Flags::OBSERVED, Flags::DETACHED);
+    task.awaiter.take().forget(hub);
+    handle_gone(task);
+    release(hub, task); // JOIN
+}
+
+/// What follows from DETACHED for a task that has ended.
+#[inline]
+fn handle_gone(task: TaskRef) {
+    let seen = task.local.seen();
+    if !seen.any(Flags::DONE) {
+        return;
+    }
+    if seen.any(Flags::INTERRUPTED) {
+        bubble_if_unobserved(task);
+    }
+    drop_outcome(task);
+}
+
+/// Does what threads abroad have asked for. Returns how many tasks it was.
+pub(crate) fn settle_all(hub: &Hub, mail: Mail) -> usize {
+    mail.map(|task| settle(hub, task)).count()
+}
+
+/// Does what threads abroad have asked of one task.
+fn settle(hub: &Hub, task: TaskRef) {
+    let settled = task.shared.settle();
+    // One more for ourselves: user code below must not see the task freed.
+    task.local.add_references(settled.count() + 1);
+    if task.local.seen().any(Flags::UNLINKED) {
+        task.local.clear(Flags::UNLINKED);
+        // SAFETY: as in `spawn`; the task hangs on no node yet.
+        unsafe { hub.root.adopt(task) };
+    }
+    if settled.says(Message::DETACH) {
+        task.local.change(Flags::OBSERVED, Flags::DETACHED);
+        handle_gone(task);
+    }
+    if settled.says(Message::SUBSCRIBE) {
+        if task.local.seen().any(Flags::DONE) {
+            side::wake_waiters(task);
+        } else {
+            task.local.set(Flags::WAITED.and(Flags::OBSERVED));
+        }
+    }
+    if settled.says(Message::ABORT) {
+        let end = side::take_request(task).unwrap_or(Interrupt::Stopped);
+        abort(hub, task, end);
+    }
+    if settled.says(Message::WAKE) {
+        wake(hub, task);
+    }
+    release(hub, task);
+}
+
+/// Ends the loop: every future is dropped, every task settled. The owner calls,
+/// outside of every poll, and the loop is still the current one.
+pub(crate) fn end_tasks(hub: &Hub) {
+    hub.closing.set(true);
+    while end_known_tasks(hub) {}
+    // A pusher that finds the inbox closed has a task that was settled before,
+    // and has therefore ended by now. Tasks that were submitted last are pinned
+    // until they are settled here.
+    settle_all(hub, hub.inbox.close());
+    while end_known_tasks(hub) {}
+}
+
+/// Ends every task of the tree and empties the queue. False if there was
+/// nothing to do.
+fn end_known_tasks(hub: &Hub) -> bool {
+    let mut did = false;
+    while let Some(links) = hub.root.children.first() {
+        did = true;
+        let task = TaskRef::from_links(links);
+        task.local.add_reference(); // user code below must not see it freed
+        // SAFETY: the owner calls, and the task is alive.
+        unsafe { crate::links::unlink(links) };
+        // SAFETY: as above, and it is in no list now.
+        unsafe { hub.left_behind.push_back(links) };
+        if !task.local.seen().any(Flags::DONE) {
+            interrupt(hub, task, Interrupt::Stopped);
+        }
+        release(hub, task);
+    }
+    while let Some(task) = hub.queue.pop() {
+        did = true;
+        task.local.clear(Flags::QUEUED);
+        release(hub, task); // LIVE: every task of the queue is DONE by now
+    }
+    did
+}
+
+/// Leaves the tasks that are still referred to behind, each to its last
+/// reference. The owner calls after `end_tasks`; the loop is not the current
+/// one any more, so that this thread counts as abroad from here on.
+pub(crate) fn orphan_tasks(hub: &Hub) {
+    let mut next = hub.left_behind.first();
+    while let Some(links) = next {
+        // SAFETY: alive until it is orphaned below.
+        next = unsafe { hub.left_behind.after(links) };
+        let task = TaskRef::from_links(links);
+        // Relaxed: the loop's own reference keeps the hub alive meanwhile.
+        hub.refs
+            .fetch_add(1, arborio_base::sync::atomic::Ordering::Relaxed);
+        if task.shared.orphan(task.local.seen().count()) {
+            crate::abroad::free_memory(task);
+            hub.refs
+                .fetch_sub(1, arborio_base::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}

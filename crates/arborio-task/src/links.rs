@@ -1,0 +1,99 @@
+//! A circular doubly linked list whose links lie in its members.
+//!
+//! # Invariants
+//! - D1: a member is in one list at most; `next` and `prev` are both set then,
+//!   and both `None` otherwise.
+//! - D2: a list does not move once it was prepared: its members point to it.
+//! - D3: a list and its members belong to one owner, who alone touches them.
+
+use std::ptr::NonNull;
+
+use crate::plain::Plain;
+
+/// The two neighbours of a member, or of the list's own place in the circle.
+#[repr(C)]
+pub(crate) struct Links {
+    next: Plain<Option<NonNull<Links>>>,
+    prev: Plain<Option<NonNull<Links>>>,
+}
+
+impl Links {
+    pub(crate) fn new() -> Self {
+        Self {
+            next: Plain::new(None),
+            prev: Plain::new(None),
+        }
+    }
+}
+
+/// Takes the member out of its list, if it is in one.
+///
+/// # Safety
+/// The caller is the owner of the list (D3), and `member` is alive.
+pub(crate) unsafe fn unlink(member: NonNull<Links>) {
+    // SAFETY: alive, says the caller.
+    let links = unsafe { member.as_ref() };
+    let (Some(next), Some(prev)) = (links.next.replace(None), links.prev.replace(None)) else {
+        return;
+    };
+    // SAFETY: neighbours are alive: a member leaves the list before it dies.
+    unsafe { next.as_ref() }.prev.set(Some(prev));
+    // SAFETY: as above.
+    unsafe { prev.as_ref() }.next.set(Some(next));
+}
+
+/// The list's own place in the circle.
+pub(crate) struct List {
+    ends: Links,
+}
+
+impl List {
+    pub(crate) fn new() -> Self {
+        Self { ends: Links::new() }
+    }
+
+    fn own_place(&self) -> NonNull<Links> {
+        NonNull::from(&self.ends)
+    }
+
+    /// Closes the circle. Once, when the list is where it will stay (D2).
+    pub(crate) fn prepare(&self) {
+        self.ends.next.set(Some(self.own_place()));
+        self.ends.prev.set(Some(self.own_place()));
+    }
+
+    /// Adds `member` at the end.
+    ///
+    /// # Safety
+    /// The list was prepared, the caller owns it, `member` is alive and in no
+    /// list.
+    #[inline]
+    pub(crate) unsafe fn push_back(&self, member: NonNull<Links>) {
+        let last = self.ends.prev.get().unwrap_or(self.own_place());
+        // SAFETY: alive, says the caller.
+        let links = unsafe { member.as_ref() };
+        links.next.set(Some(self.own_place()));
+        links.prev.set(Some(last));
+        // SAFETY: the last member, or the list itself: alive either way.
+        unsafe { last.as_ref() }.next.set(Some(member));
+        self.ends.prev.set(Some(member));
+    }
+
+    /// The first member.
+    pub(crate) fn first(&self) -> Option<NonNull<Links>> {
+        self.ends
+            .next
+            .get()
+            .filter(|&first| first != self.own_place())
+    }
+
+    /// The member after `member`.
+    ///
+    /// # Safety
+    /// `member` is alive and in this list.
+    pub(crate) unsafe fn after(&self, member: NonNull<Links>) -> Option<NonNull<Links>> {
+        // SAFETY: alive, says the caller.
+        let next = unsafe { member.as_ref() }.next.get();
+        next.filter(|&next| next != self.own_place())
+    }
+}

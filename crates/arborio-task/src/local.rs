@@ -1,0 +1,168 @@
+//! The local word of a task: flags and reference count of the owner's thread.
+//!
+//! Only the owner writes it, with plain stores. It is an atomic for one reason:
+//! a join handle abroad reads it to learn whether the task is done. Stores
+//! release (the same instruction as a plain store on x86), so a handle that
+//! reads DONE with acquire also sees the outcome.
+//!
+//! # States
+//! | bits             | meaning                               | the stage holds      |
+//! |------------------|---------------------------------------|----------------------|
+//! | (none)           | waits for a wake                      | the future           |
+//! | QUEUED           | stands in the run queue               | the future           |
+//! | RUNNING          | is being polled, or its future dropped| the future           |
+//! | RUNNING + QUEUED | woken while being polled              | the future           |
+//! | DONE             | has ended with a value                | the output           |
+//! | DONE + INTERRUPTED | has ended without one               | the interrupt        |
+//! | DONE + BARE      | the outcome was taken or dropped      | nothing              |
+//! | DONE + QUEUED    | woken, then ended: the queue holds the LIVE reference | as above |
+//!
+//! Beside them: ABORT (a request that takes effect when the poll returns, or at
+//! the task's turn), DETACHED (no join handle), OBSERVED (somebody polled the
+//! handle and has not dropped it), BUBBLED (its panic went to the parent),
+//! WAITED (somebody abroad waits for the outcome), DAEMON (not waited for),
+//! STARTED (was polled once), UNLINKED (made abroad, not yet in the tree).
+//!
+//! # References
+//! LIVE (from spawn to the end), JOIN (the handle), and one for each waker. The
+//! run queue has none: a queued task that is not DONE is covered by LIVE, and
+//! one that is DONE hands LIVE to its place in the queue.
+//!
+//! # Invariants
+//! - L1: a task is in the run queue exactly while QUEUED is set.
+//! - L2: DONE is never cleared, and nobody touches the future once it is set.
+//! - L3: the stage of a DONE task is touched only by the join handle, or by the
+//!   owner once DETACHED is set.
+//! - L4: the count is zero only if the task is being freed, or is pinned by the
+//!   inbox ([`crate::shared`], S3).
+
+use arborio_base::sync::atomic::{AtomicI64, Ordering};
+
+/// A set of flags of the local word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Flags(i64);
+
+impl Flags {
+    pub(crate) const QUEUED: Self = Self(1);
+    pub(crate) const RUNNING: Self = Self(1 << 1);
+    pub(crate) const DONE: Self = Self(1 << 2);
+    pub(crate) const DETACHED: Self = Self(1 << 3);
+    pub(crate) const BARE: Self = Self(1 << 4);
+    pub(crate) const INTERRUPTED: Self = Self(1 << 5);
+    pub(crate) const ABORT: Self = Self(1 << 6);
+    pub(crate) const WAITED: Self = Self(1 << 7);
+    pub(crate) const OBSERVED: Self = Self(1 << 8);
+    pub(crate) const BUBBLED: Self = Self(1 << 9);
+    pub(crate) const DAEMON: Self = Self(1 << 10);
+    pub(crate) const STARTED: Self = Self(1 << 11);
+    pub(crate) const UNLINKED: Self = Self(1 << 12);
+
+    pub(crate) const NONE: Self = Self(0);
+
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+const COUNT_SHIFT: u32 = 16;
+const ONE: i64 = 1 << COUNT_SHIFT;
+
+/// A value of the local word, as read at one moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen(i64);
+
+impl Seen {
+    /// Whether any of `flags` is set.
+    #[inline(always)]
+    pub(crate) const fn any(self, flags: Flags) -> bool {
+        self.0 & flags.0 != 0
+    }
+
+    /// The references that the owner's thread counts.
+    pub(crate) const fn count(self) -> i64 {
+        self.0 >> COUNT_SHIFT
+    }
+}
+
+/// See the head of this file.
+pub(crate) struct LocalWord(AtomicI64);
+
+impl LocalWord {
+    pub(crate) fn new(flags: Flags, references: i64) -> Self {
+        Self(AtomicI64::new(flags.0 | (references << COUNT_SHIFT)))
+    }
+
+    /// What the owner last wrote. Only the owner asks.
+    #[inline(always)]
+    pub(crate) fn seen(&self) -> Seen {
+        // Relaxed: the owner reads its own writes.
+        Seen(self.0.load(Ordering::Relaxed))
+    }
+
+    /// The word as a thread abroad may read it: if DONE is seen, so is the
+    /// outcome (pairs with the release of `write`).
+    #[inline]
+    pub(crate) fn seen_abroad(&self) -> Seen {
+        Seen(self.0.load(Ordering::Acquire))
+    }
+
+    #[inline(always)]
+    fn write(&self, value: i64) {
+        // Release: pairs with `seen_abroad`.
+        self.0.store(value, Ordering::Release);
+    }
+
+    #[inline(always)]
+    pub(crate) fn set(&self, flags: Flags) {
+        self.write(self.seen().0 | flags.0);
+    }
+
+    #[inline(always)]
+    pub(crate) fn clear(&self, flags: Flags) {
+        self.write(self.seen().0 & !flags.0);
+    }
+
+    /// Clears and sets in one store.
+    #[inline(always)]
+    pub(crate) fn change(&self, clear: Flags, set: Flags) {
+        self.write((self.seen().0 & !clear.0) | set.0);
+    }
+
+    /// Sets QUEUED if the task wants to be queued; true if the caller must
+    /// put it into the run queue (L1).
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn mark_queued(&self) -> bool {
+        let seen = self.seen();
+        if seen.any(Flags::QUEUED.and(Flags::DONE)) {
+            return false;
+        }
+        self.write(seen.0 | Flags::QUEUED.0);
+        true
+    }
+
+    /// Starts over with `flags` and no references. For a task that its maker
+    /// owns alone.
+    pub(crate) fn reset(&self, flags: Flags) {
+        self.write(flags.0);
+    }
+
+    #[inline(always)]
+    pub(crate) fn add_reference(&self) {
+        self.write(self.seen().0 + ONE);
+    }
+
+    /// Takes `count` references over from the shared word (may be negative).
+    pub(crate) fn add_references(&self, count: i64) {
+        self.write(self.seen().0 + (count << COUNT_SHIFT));
+    }
+
+    /// Gives one reference up; true if it was the last that the owner counts.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn drop_reference(&self) -> bool {
+        let left = self.seen().0 - ONE;
+        self.write(left);
+        left < ONE
+    }
+}

@@ -1,0 +1,47 @@
+//! The run queue: a FIFO of tasks, linked through the tasks themselves.
+//!
+//! Only the owner touches it. A task is in it exactly while its QUEUED flag is
+//! set ([`crate::local`], L1), so the link has room for one queue.
+
+use crate::{cell::TaskRef, plain::Plain};
+
+/// See the head of this file.
+pub(crate) struct RunQueue {
+    /// The task that is polled next.
+    head: Plain<Option<TaskRef>>,
+    /// The task that came last; means nothing while `head` is `None`.
+    tail: Plain<Option<TaskRef>>,
+}
+
+impl RunQueue {
+    pub(crate) fn new() -> Self {
+        Self {
+            head: Plain::new(None),
+            tail: Plain::new(None),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.get().is_none()
+    }
+
+    /// Adds `task`, whose QUEUED flag the caller has just set.
+    #[inline(always)]
+    pub(crate) fn push(&self, task: TaskRef) {
+        task.next.set(None);
+        match self.tail.get() {
+            Some(tail) if !self.is_empty() => tail.next.set(Some(task)),
+            _ => self.head.set(Some(task)),
+        }
+        self.tail.set(Some(task));
+    }
+
+    /// Takes the oldest task. The caller clears its QUEUED flag.
+    #[inline(always)]
+    pub(crate) fn pop(&self) -> Option<TaskRef> {
+        let task = self.head.get()?;
+        self.head.set(task.next.get());
+        Some(task)
+    }
+}

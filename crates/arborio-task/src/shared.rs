@@ -1,0 +1,261 @@
+//! The shared word of a task: what threads other than the owner say about it.
+//!
+//! *Owner* is the thread that is running the task's loop now; every other
+//! thread, and the owner's thread once the loop has ended, is *abroad*. The
+//! owner counts its references in a plain word ([`crate::local`]); the threads
+//! abroad count theirs here, as a **signed** number: a waker that was cloned on
+//! the owner and dropped abroad takes it below zero. All references = the
+//! local count + this one.
+//!
+//! # Bits
+//! | bit       | meaning                                                        |
+//! |-----------|----------------------------------------------------------------|
+//! | PIN       | one thread is pushing the task to its inbox, or it is in there |
+//! | WAKE      | message: poll the task                                         |
+//! | SUBSCRIBE | message: somebody abroad waits for the outcome                 |
+//! | ABORT     | message: drop the future, the reason is in the side record     |
+//! | DETACH    | message: the join handle was dropped abroad                    |
+//! | ORPHAN    | the loop has ended; nobody owns the task any more              |
+//! | above     | the signed count                                               |
+//!
+//! # Rows (the models in `tests/loom.rs` are named after them)
+//! | from                   | operation              | to           | the caller then        |
+//! |------------------------|------------------------|--------------|------------------------|
+//! | any                    | `clone_abroad`         | count + 1    | -                      |
+//! | count >= 1 or PIN      | `drop_abroad`          | count - 1    | -                      |
+//! | count <= 0, no PIN     | `drop_abroad`          | count - 1, PIN | pushes               |
+//! | ORPHAN, last reference | `drop_abroad`          | ORPHAN alone | frees                  |
+//! | no PIN                 | `send`                 | PIN, message | pushes                 |
+//! | PIN                    | `send`                 | PIN, message | nothing: it is underway|
+//! | ORPHAN                 | `send`                 | unchanged    | handles it alone       |
+//! | PIN (in the inbox)     | `settle` by the owner  | 0            | takes count, messages  |
+//! | count > 0, no PIN      | `take_count` by the owner | count 0   | goes on counting it    |
+//! | PIN, inbox closed      | `answer`, `unpin`      | messages, PIN cleared | frees if ORPHAN alone |
+//! | any                    | `orphan` by the owner  | + local count, ORPHAN | frees if ORPHAN alone |
+//!
+//! # Invariants
+//! - S1: PIN is set by exactly one thread at a time, and that thread pushes the
+//!   task to the inbox or unpins it. While PIN is set nobody frees the task.
+//! - S2: messages are only ever set together with PIN, so they are always read.
+//! - S3: while the loop lives only the owner frees. A count that falls to zero
+//!   or below without a PIN pins itself, so the owner gets to know.
+//! - S4: once ORPHAN is set the word alone counts, and whoever leaves it at
+//!   ORPHAN alone frees.
+//!
+//! # Who pairs with whom
+//! Every change abroad releases, and `settle` (or the owner's acquire load
+//! before it frees) acquires: what a waker's thread wrote is seen by the poll,
+//! and every access abroad comes before the free. `orphan` releases and later
+//! changes acquire: the owner's last access comes before a free abroad.
+
+use arborio_base::sync::atomic::{AtomicI64, Ordering};
+
+const PIN: i64 = 1;
+const WAKE: i64 = 1 << 1;
+const SUBSCRIBE: i64 = 1 << 2;
+const ABORT: i64 = 1 << 3;
+const DETACH: i64 = 1 << 4;
+const ORPHAN: i64 = 1 << 5;
+const MESSAGES: i64 = WAKE | SUBSCRIBE | ABORT | DETACH;
+const COUNT_SHIFT: u32 = 6;
+const ONE: i64 = 1 << COUNT_SHIFT;
+
+/// What a thread abroad asks of the owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Message(i64);
+
+impl Message {
+    pub(crate) const WAKE: Self = Self(WAKE);
+    pub(crate) const SUBSCRIBE: Self = Self(SUBSCRIBE);
+    pub(crate) const ABORT: Self = Self(ABORT);
+    pub(crate) const DETACH: Self = Self(DETACH);
+}
+
+/// What the caller of [`SharedWord::drop_abroad`] must do next.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum AfterDrop {
+    /// Others still refer to the task, or the owner will see to it.
+    Nothing,
+    /// This call set PIN (S1): push the task to its inbox.
+    Push,
+    /// Nobody refers to the task any more (S4): free it.
+    Free,
+}
+
+/// What the caller of [`SharedWord::send`] must do next.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum AfterSend {
+    /// The push that is underway carries the message.
+    Nothing,
+    /// This call set PIN (S1): push the task to its inbox.
+    Push,
+    /// The loop has ended: nothing was sent, no reference was given up.
+    Orphan,
+}
+
+/// What the owner takes over when it settles a task from its inbox.
+#[must_use]
+#[derive(Clone, Copy)]
+pub(crate) struct Settled(i64);
+
+impl Settled {
+    /// The references that moved from the shared count to the local one.
+    pub(crate) fn count(self) -> i64 {
+        self.0 >> COUNT_SHIFT
+    }
+
+    /// Whether a push is underway.
+    pub(crate) fn is_pinned(self) -> bool {
+        self.0 & PIN != 0
+    }
+
+    pub(crate) fn says(self, message: Message) -> bool {
+        self.0 & message.0 != 0
+    }
+}
+
+/// What is left to do for a thread that holds PIN and found the inbox closed.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unpinned {
+    /// Do what this message asks, then call [`SharedWord::unpin`] again.
+    Answer(Message),
+    /// PIN is cleared. Others still refer to the task, or its loop has yet to
+    /// orphan it.
+    Done,
+    /// PIN is cleared and nobody refers to the task (S4): free it.
+    Free,
+}
+
+/// See the head of this file.
+pub(crate) struct SharedWord(AtomicI64);
+
+impl SharedWord {
+    /// A task that its own loop spawns: nobody abroad knows of it.
+    pub(crate) fn new() -> Self {
+        Self(AtomicI64::new(0))
+    }
+
+    /// A task that is spawned from abroad: pinned by the push that brings it.
+    pub(crate) fn new_in_transit() -> Self {
+        Self(AtomicI64::new(PIN | WAKE))
+    }
+
+    /// A task that never reached its loop keeps its join handle alone. For its
+    /// maker, who owns it alone.
+    pub(crate) fn reset_to_orphan(&self) {
+        // Relaxed: nobody else knows of the task.
+        self.0.store(ORPHAN | ONE, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn clone_abroad(&self) {
+        // Relaxed: whoever clones holds a reference, and nothing is published.
+        self.0.fetch_add(ONE, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn drop_abroad(&self) -> AfterDrop {
+        let mut old = self.0.load(Ordering::Relaxed);
+        loop {
+            let mut new = old - ONE;
+            let push = old & (PIN | ORPHAN) == 0 && new < 0;
+            if push {
+                new |= PIN;
+            }
+            // AcqRel: releases this thread's accesses to whoever frees, and
+            // acquires the others' if it is this thread that frees.
+            match self
+                .0
+                .compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                Ok(_) if push => return AfterDrop::Push,
+                Ok(_) if new == ORPHAN => return AfterDrop::Free,
+                Ok(_) => return AfterDrop::Nothing,
+                Err(seen) => old = seen,
+            }
+        }
+    }
+
+    /// Sends `message`, and gives one reference up with it if `give_up`.
+    ///
+    /// Even if the message is there already this is a read-modify-write: what
+    /// the sender wrote before must be seen by the owner that reads the
+    /// message.
+    #[inline]
+    pub(crate) fn send(&self, message: Message, give_up: bool) -> AfterSend {
+        let given = if give_up { ONE } else { 0 };
+        let mut old = self.0.load(Ordering::Relaxed);
+        loop {
+            if old & ORPHAN != 0 {
+                return AfterSend::Orphan;
+            }
+            let new = (old - given) | message.0 | PIN;
+            // AcqRel: releases to `settle`; acquires nothing that matters, but
+            // keeps the sequence of changes in one order for the free.
+            match self
+                .0
+                .compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                Ok(_) if old & PIN == 0 => return AfterSend::Push,
+                Ok(_) => return AfterSend::Nothing,
+                Err(seen) => old = seen,
+            }
+        }
+    }
+
+    /// The owner takes count and messages over; the word is zero afterwards.
+    pub(crate) fn settle(&self) -> Settled {
+        Settled(self.0.swap(0, Ordering::AcqRel))
+    }
+
+    /// The owner takes the count over and leaves PIN and messages as they are.
+    pub(crate) fn take_count(&self) -> Settled {
+        Settled(self.0.fetch_and(PIN | MESSAGES, Ordering::AcqRel))
+    }
+
+    /// Whether nobody abroad has anything to do with the task. The acquire
+    /// makes their accesses come before a free.
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.0.load(Ordering::Acquire) == 0
+    }
+
+    /// One step of a thread that holds PIN and found the inbox closed.
+    /// The loop is over: WAKE and ABORT have nothing to ask of it any more.
+    pub(crate) fn unpin(&self) -> Unpinned {
+        let mut old = self.0.load(Ordering::Relaxed);
+        loop {
+            let answer = [Message::SUBSCRIBE, Message::DETACH]
+                .into_iter()
+                .find(|message| old & message.0 != 0);
+            let new = match answer {
+                Some(message) => old & !message.0,
+                None => old & !(PIN | MESSAGES),
+            };
+            match self
+                .0
+                .compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                Ok(_) => {
+                    return match answer {
+                        Some(message) => Unpinned::Answer(message),
+                        None if new == ORPHAN => Unpinned::Free,
+                        None => Unpinned::Done,
+                    };
+                }
+                Err(seen) => old = seen,
+            }
+        }
+    }
+
+    /// The owner leaves: hands its `local` references over. True if nobody is
+    /// left and the caller frees (S4).
+    #[must_use]
+    pub(crate) fn orphan(&self, local: i64) -> bool {
+        let added = (local << COUNT_SHIFT) + ORPHAN;
+        self.0.fetch_add(added, Ordering::AcqRel) + added == ORPHAN
+    }
+}

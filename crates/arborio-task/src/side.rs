@@ -1,0 +1,150 @@
+//! The side record: what few tasks have, in an allocation of its own.
+//!
+//! A name, a request to end, and the wakers of threads abroad that wait for
+//! the outcome. The task holds a pointer that is null until one of them is
+//! needed; whoever needs it first installs it with one exchange. It dies with
+//! the cell.
+
+use std::{borrow::Cow, ptr, task::Waker};
+
+use arborio_base::{
+    contain, drop_contained,
+    sync::{Mutex, atomic::Ordering, lock},
+};
+
+use crate::{cell::TaskRef, interrupt::Interrupt};
+
+/// A task's name.
+pub(crate) type Name = Cow<'static, str>;
+
+/// See the head of this file.
+pub(crate) struct Side {
+    /// Given at spawn, or never.
+    name: Option<Name>,
+    requests: Mutex<Requests>,
+}
+
+/// What other threads may add at any time.
+struct Requests {
+    /// How the task shall end, if it does not end by itself before.
+    end: Option<Interrupt>,
+    /// Who waits for the outcome on other threads.
+    waiters: Vec<Waker>,
+}
+
+impl Side {
+    fn new(name: Option<Name>) -> Self {
+        Self {
+            name,
+            requests: Mutex::new(Requests {
+                end: None,
+                waiters: Vec::new(),
+            }),
+        }
+    }
+
+    /// The record that a new task starts with: none, unless it has a name.
+    #[inline]
+    pub(crate) fn for_name(name: Option<Name>) -> *mut Self {
+        match name {
+            None => ptr::null_mut(),
+            Some(_) => Box::into_raw(Box::new(Self::new(name))),
+        }
+    }
+}
+
+/// The record of `task`, which is made if there is none.
+fn side(task: &TaskRef) -> &Side {
+    let mut pointer = task.side.load(Ordering::Acquire);
+    if pointer.is_null() {
+        let new = Box::into_raw(Box::new(Side::new(None)));
+        // AcqRel: publishes the new record, or acquires the one that is there.
+        match task
+            .side
+            .compare_exchange(ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire)
+        {
+            Ok(_) => pointer = new,
+            Err(installed) => {
+                // SAFETY: made above and not installed.
+                drop(unsafe { Box::from_raw(new) });
+                pointer = installed;
+            }
+        }
+    }
+    // SAFETY: an installed record lives as long as the cell, which the caller
+    // keeps alive (see `TaskRef`).
+    unsafe { &*pointer }
+}
+
+/// The record of `task`, if there is one.
+fn existing(task: &TaskRef) -> Option<&Side> {
+    // Acquire: pairs with the exchange that installed it.
+    let pointer = task.side.load(Ordering::Acquire);
+    // SAFETY: as in `side`.
+    unsafe { pointer.as_ref() }
+}
+
+/// The name of `task`.
+pub(crate) fn name(task: TaskRef) -> Option<Name> {
+    existing(&task)?.name.clone()
+}
+
+/// Notes how `task` shall end. The first request wins.
+pub(crate) fn request_end(task: TaskRef, end: Interrupt) {
+    lock(&side(&task).requests).end.get_or_insert(end);
+}
+
+/// Takes the request to end.
+pub(crate) fn take_request(task: TaskRef) -> Option<Interrupt> {
+    lock(&existing(&task)?.requests).end.take()
+}
+
+/// Adds a waker of a thread abroad, unless one that wakes the same is there.
+pub(crate) fn add_waiter(task: TaskRef, waker: &Waker) {
+    let clone = waker.clone(); // foreign code: not under the lock
+    let mut requests = lock(&side(&task).requests);
+    let known = requests
+        .waiters
+        .iter()
+        .any(|waiter| waiter.will_wake(&clone));
+    if !known {
+        requests.waiters.push(clone);
+        return;
+    }
+    drop(requests);
+    drop_contained(clone);
+}
+
+/// Takes the wakers of the threads abroad.
+fn take_waiters(task: TaskRef) -> Vec<Waker> {
+    let taken = existing(&task).map(|side| std::mem::take(&mut lock(&side.requests).waiters));
+    taken.unwrap_or_default()
+}
+
+/// Wakes all who wait abroad.
+pub(crate) fn wake_waiters(task: TaskRef) {
+    for waker in take_waiters(task) {
+        contain(|| waker.wake());
+    }
+}
+
+/// Forgets all who wait abroad.
+pub(crate) fn drop_waiters(task: TaskRef) {
+    for waker in take_waiters(task) {
+        drop_contained(waker);
+    }
+}
+
+/// Ends the record of a cell that is being freed.
+///
+/// # Safety
+/// Nobody else refers to the task any more.
+#[inline]
+pub(crate) unsafe fn free(task: TaskRef) {
+    // Relaxed: the caller has acquired every access of the others.
+    let pointer = task.side.load(Ordering::Relaxed);
+    if !pointer.is_null() {
+        // SAFETY: it was made by a `Box`, and nobody else refers to it.
+        drop_contained(unsafe { Box::from_raw(pointer) });
+    }
+}

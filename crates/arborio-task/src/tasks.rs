@@ -1,0 +1,565 @@
+//! The tasks of one loop, and the three faces that the rest of the runtime
+//! sees: [`Tasks`] (before the loop runs), [`Running`] (what drives it) and
+//! [`Submitter`] (how other threads reach it).
+
+use std::{borrow::Cow, fmt, marker::PhantomData, panic::Location, ptr::NonNull, sync::Arc};
+
+use arborio_base::{budget, drop_contained, sync::atomic::Ordering};
+
+use crate::{
+    abroad,
+    cell::TaskRef,
+    current::{current, set_current},
+    handle::Task,
+    hub::Hub,
+    inbox::{Notify, Pushed},
+    interrupt::{Interrupt, Payload, Requester},
+    life_cycle::{self, SpawnOptions},
+    local::Flags,
+    side,
+};
+
+/// A notifier for a loop that never sleeps.
+///
+/// # Examples
+/// ```
+/// let tasks = arborio_task::Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+/// let ((), seven) = tasks.run_main(async { 7 }, |running| while running.run_next() {});
+/// assert_eq!(seven.unwrap(), 7);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct NoNotify;
+
+impl Notify for NoNotify {
+    fn notify(&self) {}
+}
+
+/// The tasks of one loop that is not running yet.
+///
+/// # Examples
+/// A loop in one line: it polls what is ready, and ends when nothing is.
+/// ```
+/// use arborio_task::{NoNotify, Tasks};
+/// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+/// let ((), outcome) = tasks.run_main(async { "done" }, |running| while running.run_next() {});
+/// assert_eq!(outcome.unwrap(), "done");
+/// ```
+pub struct Tasks {
+    /// One counted reference.
+    hub: NonNull<Hub>,
+    /// The owner is one thread.
+    not_send: PhantomData<*const ()>,
+}
+
+impl fmt::Debug for Tasks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tasks").finish_non_exhaustive()
+    }
+}
+
+impl Tasks {
+    /// No tasks; `notifier` is what wakes the loop's thread once it sleeps.
+    ///
+    /// # Examples
+    /// ```
+    /// let tasks = arborio_task::Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// assert!(!tasks.submitter().is_closed());
+    /// ```
+    pub fn new(notifier: Arc<dyn Notify>) -> Self {
+        Self {
+            hub: Hub::new(notifier),
+            not_send: PhantomData,
+        }
+    }
+
+    /// A handle with which any thread spawns tasks here.
+    ///
+    /// # Examples
+    /// ```
+    /// let tasks = arborio_task::Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// let submitter = tasks.submitter();
+    /// drop(tasks);
+    /// assert!(submitter.is_closed());
+    /// ```
+    pub fn submitter(&self) -> Submitter {
+        Submitter::new(self.hub.as_ptr())
+    }
+
+    /// Spawns `main` and lets `drive` run the tasks on this thread.
+    ///
+    /// When `drive` returns or panics, every task is ended: its future is
+    /// dropped here and now, so `main` may borrow. Returns what `drive`
+    /// returned, and how `main` ended ([`Interrupt::Stopped`] if it had not).
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::{Interrupt, NoNotify, Tasks};
+    /// let word = String::from("borrowed");
+    /// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+    /// let ((), length) = tasks.run_main(async { word.len() }, |running| {
+    ///     while running.run_next() {}
+    /// });
+    /// assert_eq!(length.unwrap(), 8);
+    ///
+    /// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+    /// let ((), outcome) = tasks.run_main(std::future::pending::<()>(), |_| {});
+    /// assert!(matches!(outcome, Err(Interrupt::Stopped)));
+    /// ```
+    #[track_caller]
+    pub fn run_main<F: Future, R>(
+        self,
+        main: F,
+        drive: impl FnOnce(&Running<'_>) -> R,
+    ) -> (R, Result<F::Output, Interrupt>) {
+        let options = SpawnOptions::new().name("main").observed();
+        let entered = Entered::new(self);
+        let hub = entered.hub();
+        // SAFETY: this thread owns the loop while `entered` lives, and
+        // `entered` ends every task before this function returns.
+        let task = unsafe { life_cycle::spawn(hub, main, options) };
+        // SAFETY: the future's output is an `F::Output`.
+        let mut main = unsafe { Task::<F::Output>::new(task) };
+        let driven = drive(&Running { hub, main: task });
+        drop(entered);
+        let outcome = main.try_take().unwrap_or(Err(Interrupt::Stopped));
+        (driven, outcome)
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        // SAFETY: not released yet; the fields of the owner are ours.
+        let hub = unsafe { self.hub.as_ref() };
+        let outer = set_current(hub);
+        life_cycle::end_tasks(hub);
+        set_current(outer);
+        life_cycle::orphan_tasks(hub);
+        // SAFETY: the last use of the cache.
+        unsafe { hub.end_cache() };
+        // SAFETY: the reference that `new` got.
+        unsafe { Hub::release(hub) };
+    }
+}
+
+/// The loop is the current one of this thread; dropping it ends the loop.
+struct Entered {
+    /// Ends every task when dropped, after `outer` was put back by it.
+    tasks: Tasks,
+    /// The loop that was current before.
+    outer: *const Hub,
+}
+
+impl Entered {
+    fn new(tasks: Tasks) -> Self {
+        let outer = set_current(tasks.hub.as_ptr());
+        Self { tasks, outer }
+    }
+
+    fn hub<'a>(&self) -> &'a Hub {
+        // SAFETY: alive until `tasks` is dropped, after the last use in
+        // `run_main`.
+        unsafe { self.tasks.hub.as_ref() }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        set_current(self.outer);
+        budget::lift();
+    }
+}
+
+/// The running loop, in the hands of what drives it.
+///
+/// # Examples
+/// ```
+/// use arborio_task::{NoNotify, SpawnOptions, Tasks, try_spawn};
+/// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+/// let main = async {
+///     drop(try_spawn(async {}, SpawnOptions::new()));
+/// };
+/// let (polls, _) = tasks.run_main(main, |running| {
+///     let mut polls = 0;
+///     while running.run_next() {
+///         polls += 1;
+///     }
+///     assert_eq!(running.pending(), 0);
+///     polls
+/// });
+/// assert_eq!(polls, 2);
+/// ```
+pub struct Running<'a> {
+    hub: &'a Hub,
+    /// Kept alive by the handle in `run_main`.
+    main: TaskRef,
+}
+
+impl fmt::Debug for Running<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running")
+            .field("pending", &self.pending())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Running<'_> {
+    /// Polls the task that has been ready longest; false if none is ready.
+    #[inline(always)]
+    pub fn run_next(&self) -> bool {
+        life_cycle::run_next(self.hub)
+    }
+
+    /// Whether a task is ready.
+    #[inline(always)]
+    pub fn has_ready(&self) -> bool {
+        !self.hub.queue.is_empty()
+    }
+
+    /// Does what other threads asked for since the last call (wakes, new
+    /// tasks, aborts), and returns how many tasks that concerned.
+    #[inline]
+    pub fn take_mail(&self) -> usize {
+        if !self.hub.inbox.has_mail() {
+            return 0;
+        }
+        life_cycle::settle_all(self.hub, self.hub.inbox.take())
+    }
+
+    /// Announces that the thread will sleep. From now on the first wake from
+    /// another thread calls the notifier. False if mail came first: do not
+    /// sleep. After true, [`wake_up`](Self::wake_up) must follow.
+    #[must_use]
+    pub fn try_sleep(&self) -> bool {
+        self.hub.inbox.try_sleep()
+    }
+
+    /// The thread is awake again; does what others asked for meanwhile, and
+    /// returns how many tasks that concerned.
+    pub fn wake_up(&self) -> usize {
+        life_cycle::settle_all(self.hub, self.hub.inbox.wake_up())
+    }
+
+    /// Whether there may be something to decide since the last call: nothing
+    /// is pending any more, a panic came up that nobody observed, or a task
+    /// ended without an output.
+    #[inline(always)]
+    pub fn take_attention(&self) -> bool {
+        self.hub.root.take_attention()
+    }
+
+    /// Whether `main` was ended without an output: it panicked.
+    pub fn main_interrupted(&self) -> bool {
+        self.main.local.seen().any(Flags::INTERRUPTED)
+    }
+
+    /// How many tasks that the loop waits for have not ended.
+    pub fn pending(&self) -> usize {
+        self.hub.root.pending()
+    }
+
+    /// The panics that nobody observed since the last call, oldest first.
+    pub fn take_panics(&self) -> Vec<Payload> {
+        self.hub.root.take_panics()
+    }
+
+    /// Whether a [`Submitter`] exists: somebody may still send tasks.
+    pub fn has_submitters(&self) -> bool {
+        self.hub.refs.load(Ordering::Acquire) > 1
+    }
+
+    /// The tasks that have not ended, in the order in which they were spawned.
+    pub fn snapshot(&self) -> Vec<TaskInfo> {
+        snapshot_of(self.hub)
+    }
+}
+
+/// The tasks of the loop that runs on this thread, in the order in which they
+/// were spawned; `None` if no loop does. Tasks that have ended are left out.
+///
+/// # Examples
+/// ```
+/// assert!(arborio_task::snapshot().is_none(), "no loop runs here");
+/// ```
+pub fn snapshot() -> Option<Vec<TaskInfo>> {
+    // SAFETY: a current hub is alive, and this thread is its owner.
+    unsafe { current().as_ref() }.map(snapshot_of)
+}
+
+fn snapshot_of(hub: &Hub) -> Vec<TaskInfo> {
+    let mut all = Vec::new();
+    let children = &hub.root.children;
+    let mut next = children.first();
+    while let Some(links) = next {
+        // SAFETY: in the list, and nothing runs meanwhile.
+        next = unsafe { children.after(links) };
+        all.extend(TaskInfo::of(TaskRef::from_links(links)));
+    }
+    all
+}
+
+/// What is known of a task that has not ended.
+///
+/// # Examples
+/// ```
+/// use arborio_task::{NoNotify, TaskState, Tasks};
+/// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+/// tasks.run_main(async {}, |running| {
+///     let [main] = &running.snapshot()[..] else { panic!("one task") };
+///     assert_eq!(main.name.as_deref(), Some("main"));
+///     assert_eq!(main.state, TaskState::New);
+/// });
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TaskInfo {
+    /// The task's name, if it has one.
+    pub name: Option<Cow<'static, str>>,
+    /// Where it was spawned.
+    pub spawned_at: &'static Location<'static>,
+    /// What it is doing.
+    pub state: TaskState,
+    /// Whether its loop waits for it.
+    pub awaited: bool,
+}
+
+/// What a task that has not ended is doing.
+///
+/// # Examples
+/// ```
+/// assert_eq!(arborio_task::TaskState::Waiting.to_string(), "waiting");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TaskState {
+    /// Never polled yet.
+    New,
+    /// In the queue.
+    Ready,
+    /// Being polled.
+    Running,
+    /// Waits for a wake.
+    Waiting,
+}
+
+impl fmt::Display for TaskState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::New => "new",
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+        })
+    }
+}
+
+impl TaskInfo {
+    fn of(task: TaskRef) -> Option<Self> {
+        let seen = task.local.seen();
+        if seen.any(Flags::DONE) {
+            return None;
+        }
+        let state = if seen.any(Flags::RUNNING) {
+            TaskState::Running
+        } else if !seen.any(Flags::STARTED) {
+            TaskState::New
+        } else if seen.any(Flags::QUEUED) {
+            TaskState::Ready
+        } else {
+            TaskState::Waiting
+        };
+        Some(Self {
+            name: side::name(task),
+            spawned_at: task.spawned_at,
+            state,
+            awaited: !seen.any(Flags::DAEMON),
+        })
+    }
+}
+
+impl fmt::Display for TaskInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.as_deref().unwrap_or("(unnamed)");
+        write!(f, "{name} [{}] spawned at {}", self.state, self.spawned_at)?;
+        if self.awaited {
+            Ok(())
+        } else {
+            f.write_str(", not awaited")
+        }
+    }
+}
+
+/// How any thread spawns tasks on a loop.
+///
+/// # Examples
+/// ```
+/// use arborio_task::{Interrupt, NoNotify, SpawnOptions, Tasks};
+/// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+/// let submitter = tasks.submitter();
+/// let mut sent = submitter.spawn(async { 3 }, SpawnOptions::new());
+/// tasks.run_main(async {}, |running| while running.take_mail() > 0 || running.run_next() {});
+/// assert_eq!(sent.try_take().unwrap().unwrap(), 3);
+///
+/// let mut late = submitter.spawn(async { 4 }, SpawnOptions::new());
+/// assert!(matches!(late.try_take().unwrap(), Err(Interrupt::Stopped)));
+/// ```
+pub struct Submitter {
+    /// One counted reference.
+    hub: *const Hub,
+}
+
+// SAFETY: of the hub, a submitter touches what is made for all threads; the
+// rest only where `own_hub` says that this thread is the owner.
+unsafe impl Send for Submitter {}
+// SAFETY: as above.
+unsafe impl Sync for Submitter {}
+
+impl Submitter {
+    /// Counts one more reference to `hub`, to which the caller has one.
+    fn new(hub: *const Hub) -> Self {
+        // SAFETY: the caller's reference keeps the hub alive.
+        let refs = unsafe { &(*hub).refs };
+        refs.fetch_add(1, Ordering::Relaxed);
+        Self { hub }
+    }
+
+    /// For the loop that runs on this thread, if one does.
+    ///
+    /// # Examples
+    /// ```
+    /// assert!(arborio_task::Submitter::current().is_none());
+    /// ```
+    pub fn current() -> Option<Self> {
+        let hub = current();
+        (!hub.is_null()).then(|| Self::new(hub))
+    }
+
+    /// Whether the loop has ended.
+    ///
+    /// # Examples
+    /// ```
+    /// let tasks = arborio_task::Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// assert!(!tasks.submitter().is_closed());
+    /// ```
+    pub fn is_closed(&self) -> bool {
+        // SAFETY: our reference keeps the hub alive.
+        unsafe { &(*self.hub).inbox }.is_closed()
+    }
+
+    /// Whether the loop runs on this thread now.
+    ///
+    /// # Examples
+    /// ```
+    /// let tasks = arborio_task::Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// assert!(!tasks.submitter().is_here());
+    /// ```
+    pub fn is_here(&self) -> bool {
+        std::ptr::eq(self.hub, current())
+    }
+
+    /// Spawns `future` on the loop. Tasks that one thread sends start in the
+    /// order in which they were sent. If the loop has ended, the future is
+    /// dropped here and the task ends with [`Interrupt::Stopped`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_task::{NoNotify, SpawnOptions, Tasks};
+    /// let submitter = Tasks::new(std::sync::Arc::new(NoNotify)).submitter();
+    /// assert!(submitter.spawn(async {}, SpawnOptions::new()).is_finished());
+    /// ```
+    pub fn spawn<F>(&self, future: F, options: SpawnOptions) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if self.is_here() {
+            return spawn(future, options);
+        }
+        let task = life_cycle::make_abroad(self.hub, future, options);
+        // SAFETY: our reference keeps the hub alive.
+        if unsafe { Hub::push(self.hub, task) } == Pushed::Closed {
+            abroad::end_unseen(task, Interrupt::Stopped);
+        }
+        // SAFETY: the future's output is an `F::Output`.
+        unsafe { Task::new(task) }
+    }
+}
+
+impl Clone for Submitter {
+    fn clone(&self) -> Self {
+        Self::new(self.hub)
+    }
+}
+
+impl Drop for Submitter {
+    fn drop(&mut self) {
+        // SAFETY: one reference is ours.
+        unsafe { Hub::release(self.hub) };
+    }
+}
+
+impl fmt::Debug for Submitter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Submitter")
+            .field("is_closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Spawns `future` on the loop that runs on this thread, or gives it back if
+/// none does.
+///
+/// The body starts when the caller has suspended, in the order of spawning. If
+/// the loop is ending, the future is dropped and the task ends with
+/// [`Interrupt::Stopped`].
+///
+/// # Errors
+/// The future, if no loop runs on this thread.
+///
+/// # Examples
+/// ```
+/// let future = arborio_task::try_spawn(async {}, arborio_task::SpawnOptions::new());
+/// assert!(future.is_err(), "no loop runs here");
+/// ```
+#[inline]
+pub fn try_spawn<F>(future: F, options: SpawnOptions) -> Result<Task<F::Output>, F>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    if current().is_null() {
+        Err(future)
+    } else {
+        Ok(spawn(future, options))
+    }
+}
+
+/// Spawns on the current loop, which there is.
+#[inline]
+fn spawn<F>(future: F, options: SpawnOptions) -> Task<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    // SAFETY: the current hub is alive, and this thread is its owner.
+    let hub = unsafe { &*current() };
+    let task = if hub.closing.get() {
+        drop_contained(future);
+        life_cycle::spawn_ended::<F>(hub, options, Interrupt::Stopped)
+    } else {
+        // SAFETY: this thread is the owner, and the future borrows nothing.
+        unsafe { life_cycle::spawn(hub, future, options) }
+    };
+    // SAFETY: the future's output is an `F::Output`.
+    unsafe { Task::new(task) }
+}
+
+/// The task that runs on this thread, as the author of a request.
+pub(crate) fn running_task() -> Option<Requester> {
+    let hub = current();
+    // SAFETY: a current hub is alive, and this thread is its owner.
+    let task = unsafe { hub.as_ref() }?.running.get()?;
+    Some(Requester::Task {
+        name: side::name(task),
+        spawned_at: task.spawned_at,
+    })
+}

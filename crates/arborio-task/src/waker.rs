@@ -1,0 +1,97 @@
+//! The waker of a task: an ordinary `Send + Sync` one.
+//!
+//! On the thread that runs the task's loop its four operations are plain loads
+//! and stores; elsewhere each is one read-modify-write of the shared word.
+
+use std::{
+    mem::ManuallyDrop,
+    ptr,
+    task::{RawWaker, RawWakerVTable, Waker},
+};
+
+use crate::{
+    abroad,
+    cell::{Header, TaskRef},
+    current::current,
+    hub::Hub,
+    life_cycle,
+};
+
+static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop);
+
+/// A waker for the poll that is running. It is not counted: LIVE covers it.
+#[inline(always)]
+pub(crate) fn borrowed(task: TaskRef) -> ManuallyDrop<Waker> {
+    ManuallyDrop::new(from_counted(task))
+}
+
+/// A waker that takes one counted reference over.
+#[inline(always)]
+pub(crate) fn from_counted(task: TaskRef) -> Waker {
+    let raw = RawWaker::new(task.as_ptr().cast_const().cast(), &VTABLE);
+    // SAFETY: the functions below keep the contract of `RawWakerVTable`: they
+    // may be called on any thread, and each counts what it takes and gives.
+    unsafe { Waker::from_raw(raw) }
+}
+
+/// The task behind `waker`, if it is one of Arborio's event loops.
+#[inline(always)]
+pub(crate) fn task_of(waker: &Waker) -> Option<TaskRef> {
+    if !ptr::eq(waker.vtable(), &VTABLE) {
+        return None;
+    }
+    TaskRef::from_ptr(waker.data().cast_mut().cast::<Header>())
+}
+
+/// The task behind a pointer that was made by `from_counted`.
+#[inline(always)]
+fn task(data: *const ()) -> TaskRef {
+    TaskRef::from_ptr(data.cast_mut().cast()).expect("a waker's pointer is never null")
+}
+
+/// The hub of `task`, if its loop runs on this thread now.
+#[inline(always)]
+pub(crate) fn own_hub<'a>(task: TaskRef) -> Option<&'a Hub> {
+    let hub = task.hub;
+    if !ptr::eq(hub, current()) {
+        return None;
+    }
+    // SAFETY: the current hub is alive: its loop is running.
+    Some(unsafe { &*hub })
+}
+
+unsafe fn clone(data: *const ()) -> RawWaker {
+    let task = task(data);
+    match own_hub(task) {
+        Some(_) => task.local.add_reference(),
+        None => task.shared.clone_abroad(),
+    }
+    RawWaker::new(data, &VTABLE)
+}
+
+unsafe fn wake(data: *const ()) {
+    let task = task(data);
+    match own_hub(task) {
+        Some(hub) => {
+            life_cycle::wake(hub, task);
+            life_cycle::release(hub, task);
+        }
+        None => abroad::wake(task),
+    }
+}
+
+unsafe fn wake_by_ref(data: *const ()) {
+    let task = task(data);
+    match own_hub(task) {
+        Some(hub) => life_cycle::wake(hub, task),
+        None => abroad::wake_by_ref(task),
+    }
+}
+
+unsafe fn drop(data: *const ()) {
+    let task = task(data);
+    match own_hub(task) {
+        Some(hub) => life_cycle::release(hub, task),
+        None => abroad::release(task),
+    }
+}
