@@ -1,1 +1,39 @@
-//! The event loop: a strict FIFO of tasks on one thread, fed from any thread
+//! The event loop: a strict FIFO of tasks on one thread, fed from any thread.
+//!
+//! [`drive`] turns the tasks of `arborio-task` until all that is waited for has
+//! ended. It knows neither I/O nor time; a [`Park`] does. The free functions
+//! speak to the loop that runs on the current thread.
+//!
+//! # Examples
+//! ```
+//! use arborio_executor::{doc::run, spawn, yield_now};
+//! let log = run(async {
+//!     let child = spawn(async { "child" });
+//!     assert!(!child.is_finished(), "a child starts when its spawner suspends");
+//!     yield_now().await;
+//!     child.await.unwrap()
+//! });
+//! assert_eq!(log, "child");
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod doc;
+mod event_loop;
+mod here;
+mod park;
+mod spawn;
+mod yields;
+
+pub use arborio_task::{
+    Interrupt, Notify, Payload, Reason, ReasonKind, Requester, Task, TaskInfo, TaskState, Tasks,
+    snapshot,
+};
+pub use event_loop::{
+    DRAIN_BOUND, Drain, Leftover, LoopOptions, OnUnobservedPanic, Report, RunError, SLICE, drive,
+    is_running,
+};
+pub use park::{Park, Passed, Wait};
+pub use spawn::{
+    Handle, NoLoop, TaskBuilder, spawn, spawn_local, task, try_spawn, try_spawn_local,
+};
+pub use yields::{SkipPollCycle, SkipReadyCycle, skip_poll_cycle, skip_ready_cycle, yield_now};

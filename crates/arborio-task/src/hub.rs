@@ -5,7 +5,7 @@
 //! Its address is the loop's identity ([`crate::current`]).
 //!
 //! # References
-//! The loop (until it has ended), each [`Submitter`](crate::Submitter), and,
+//! The loop (until it has ended), each `Submitter`, and,
 //! once the loop has ended, each task that it left behind. Whoever drops the
 //! last one frees the hub: memory only, no user's value is left by then.
 

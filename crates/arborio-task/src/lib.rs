@@ -2,12 +2,12 @@
 //!
 //! Tasks of one loop have ordinary `Send + Sync` wakers, and still the thread
 //! that runs the loop wakes, clones, queues, polls, ends and joins them without
-//! one atomic read-modify-write: it counts in a plain word ([`local`]), and all
-//! other threads count in an atomic one ([`shared`]).
+//! one atomic read-modify-write: it counts in a plain word (`local`), and all
+//! other threads count in an atomic one (`shared`).
 //!
-//! Read in this order: [`local`] and [`shared`] (the two words), [`inbox`] (how
-//! other threads reach the owner), [`life_cycle`] (the owner's side),
-//! [`abroad`] (everybody else's), [`handle`] (the join handle).
+//! Read in this order: `local` and `shared` (the two words), `inbox` (how
+//! other threads reach the owner), `life_cycle` (the owner's side),
+//! `abroad` (everybody else's), `handle` (the join handle).
 //!
 //! The crate knows no I/O and no time, and it does not decide when to poll:
 //! that is the business of whoever drives [`Running`].

@@ -414,6 +414,23 @@ pub(crate) fn settle_all(hub: &Hub, mail: Mail) -> usize {
     mail.map(|task| settle(hub, task)).count()
 }
 
+/// The same with the wakes permuted: `random(n)` gives a number below `n`.
+pub(crate) fn settle_permuted(
+    hub: &Hub,
+    mail: Mail,
+    random: &mut dyn FnMut(usize) -> usize,
+) -> usize {
+    let mut tasks: Vec<TaskRef> = mail.collect();
+    let is_new = |task: &TaskRef| task.local.seen().any(Flags::UNLINKED);
+    let places: Vec<usize> = (0..tasks.len())
+        .filter(|&place| !is_new(&tasks[place]))
+        .collect();
+    for last in (1..places.len()).rev() {
+        tasks.swap(places[last], places[random(last + 1)]);
+    }
+    tasks.into_iter().map(|task| settle(hub, task)).count()
+}
+
 /// Does what threads abroad have asked of one task.
 fn settle(hub: &Hub, task: TaskRef) {
     let settled = task.shared.settle();

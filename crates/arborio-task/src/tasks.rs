@@ -225,6 +225,22 @@ impl Running<'_> {
         life_cycle::settle_all(self.hub, self.hub.inbox.take())
     }
 
+    /// As [`take_mail`](Self::take_mail), but in another order: `random(n)`
+    /// gives a number below `n`. Tasks that were sent keep their order, since
+    /// what one thread sends must start in order; wakes have none to keep.
+    pub fn take_mail_permuted(&self, random: &mut dyn FnMut(usize) -> usize) -> usize {
+        if !self.hub.inbox.has_mail() {
+            return 0;
+        }
+        life_cycle::settle_permuted(self.hub, self.hub.inbox.take(), random)
+    }
+
+    /// As [`wake_up`](Self::wake_up), in the order of
+    /// [`take_mail_permuted`](Self::take_mail_permuted).
+    pub fn wake_up_permuted(&self, random: &mut dyn FnMut(usize) -> usize) -> usize {
+        life_cycle::settle_permuted(self.hub, self.hub.inbox.wake_up(), random)
+    }
+
     /// Announces that the thread will sleep. From now on the first wake from
     /// another thread calls the notifier. False if mail came first: do not
     /// sleep. After true, [`wake_up`](Self::wake_up) must follow.
@@ -245,6 +261,11 @@ impl Running<'_> {
     #[inline(always)]
     pub fn take_attention(&self) -> bool {
         self.hub.root.take_attention()
+    }
+
+    /// Whether `main` has ended, in whatever way.
+    pub fn main_ended(&self) -> bool {
+        self.main.local.seen().any(Flags::DONE)
     }
 
     /// Whether `main` was ended without an output: it panicked.

@@ -1,0 +1,371 @@
+//! The event loop: a strict FIFO of tasks, driven to its end on one thread.
+//!
+//! # One turn
+//! 1. Take what other threads sent.
+//! 2. Poll every ready task, also those that become ready meanwhile, oldest
+//!    first, until none is left: only then is I/O looked at.
+//! 3. One pass of the [`Park`]: timers, then I/O. It may block if nothing is
+//!    ready and nobody waits for the pass itself.
+//! 4. Wake those that waited for the pass.
+//!
+//! So that nothing starves for ever, 2 ends early after [`DRAIN_BOUND`] polls,
+//! or after [`SLICE`] polls if the park says that its time slice is over. The
+//! pass does not block then, and what it wakes goes to the end of the queue.
+
+use std::{error::Error, fmt, io};
+
+use arborio_task::{Interrupt, Payload, Running, TaskInfo, Tasks};
+
+use crate::{
+    here::{self, Here},
+    park::{Park, Passed, Wait},
+};
+
+/// Polls without an empty queue, after which the loop makes a pass.
+pub const DRAIN_BOUND: u32 = 4096;
+/// Polls after which the park is asked whether its time slice is over.
+pub const SLICE: u32 = 1024;
+/// Polls after which the loop looks at what other threads sent: one plain load.
+const MAIL_EVERY: u32 = 64;
+
+/// Whether ready tasks can keep the loop from its I/O for ever.
+///
+/// # Examples
+/// ```
+/// assert_eq!(arborio_executor::Drain::default(), arborio_executor::Drain::Bounded);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Drain {
+    /// A pass after [`DRAIN_BOUND`] polls at the latest.
+    #[default]
+    Bounded,
+    /// No pass before the queue is empty, however long that takes. What other
+    /// threads send is still seen.
+    ToEmpty,
+}
+
+/// What a loop does when a task panics and nobody has polled its handle.
+///
+/// # Examples
+/// ```
+/// use arborio_executor::OnUnobservedPanic;
+/// assert_eq!(OnUnobservedPanic::default(), OnUnobservedPanic::Propagate);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUnobservedPanic {
+    /// Every task is ended, and the panic goes on in the caller of `run`.
+    #[default]
+    Propagate,
+    /// The observer is told, and the other tasks go on.
+    Report,
+}
+
+/// What happens to the tasks that are left when `main` has ended.
+///
+/// # Examples
+/// ```
+/// assert_eq!(arborio_executor::Leftover::default(), arborio_executor::Leftover::Wait);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Leftover {
+    /// `run` waits for every awaited one, and then ends the others.
+    #[default]
+    Wait,
+    /// They are ended at once.
+    Cancel,
+}
+
+/// Something that nobody asked for and somebody should know.
+///
+/// # Examples
+/// ```
+/// use arborio_executor::Report;
+/// let report = Report::Lingering(&[]);
+/// assert_eq!(report.to_string(), "main has ended; the loop waits for 0 tasks");
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Report<'a> {
+    /// A task panicked, and nobody observed it.
+    Panic(&'a Payload),
+    /// `main` has ended, and the loop has been waiting for these tasks since.
+    Lingering(&'a [TaskInfo]),
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panic(payload) => write!(f, "a task panicked: {}", payload.message()),
+            Self::Lingering(tasks) => {
+                write!(
+                    f,
+                    "main has ended; the loop waits for {} tasks",
+                    tasks.len()
+                )?;
+                write_tree(f, tasks)
+            }
+        }
+    }
+}
+
+/// The tasks, one a line, as branches of the root.
+fn write_tree(f: &mut fmt::Formatter<'_>, tasks: &[TaskInfo]) -> fmt::Result {
+    let last = tasks.len().saturating_sub(1);
+    for (index, task) in tasks.iter().enumerate() {
+        let branch = if index == last { "└─" } else { "├─" };
+        write!(f, "\n{branch} {task}")?;
+    }
+    Ok(())
+}
+
+/// How a loop runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoopOptions {
+    /// Whether ready tasks can starve the I/O.
+    pub drain: Drain,
+    /// What an unobserved panic does.
+    pub on_unobserved_panic: OnUnobservedPanic,
+    /// What happens to what is left when `main` has ended.
+    pub leftover: Leftover,
+    /// Permutes what has no order by contract: wakes from other threads.
+    pub seed: Option<u64>,
+}
+
+/// Why a loop did not give `main`'s output.
+///
+/// # Examples
+/// ```
+/// use arborio_executor::RunError;
+/// assert_eq!(
+///     RunError::Nested.to_string(),
+///     "a loop already runs on this thread: `run` inside of `run` would never end",
+/// );
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A loop already runs on this thread.
+    Nested,
+    /// The system refused what the loop needs.
+    System(io::Error),
+    /// Every task waits, and there is no timer, no I/O and nobody outside that
+    /// could wake one. Only a loop with a virtual clock notices.
+    Stalled(Vec<TaskInfo>),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nested => f.write_str(
+                "a loop already runs on this thread: `run` inside of `run` would never end",
+            ),
+            Self::System(error) => write!(f, "the loop could not start: {error}"),
+            Self::Stalled(tasks) => {
+                write!(
+                    f,
+                    "every task waits for something that cannot happen any more"
+                )?;
+                write_tree(f, tasks)
+            }
+        }
+    }
+}
+
+impl Error for RunError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::System(error) => Some(error),
+            Self::Nested | Self::Stalled(_) => None,
+        }
+    }
+}
+
+/// Whether a loop runs on this thread.
+///
+/// # Examples
+/// ```
+/// assert!(!arborio_executor::is_running());
+/// assert!(arborio_executor::doc::run(async { arborio_executor::is_running() }));
+/// ```
+pub fn is_running() -> bool {
+    here::runs()
+}
+
+/// Drives `tasks` on this thread until `main` and every awaited task have
+/// ended, and returns what `main` returned. Tasks that are not awaited are
+/// ended then. `park` looks at the outside world; `tell` gets the reports.
+///
+/// # Errors
+/// [`RunError::Nested`] if a loop runs on this thread already;
+/// [`RunError::Stalled`] if the park says that nothing can happen any more.
+///
+/// # Panics
+/// If `main` panics, or another task does and nobody observes it (see
+/// [`OnUnobservedPanic`]): the panic goes on here, after every task was ended.
+///
+/// # Examples
+/// ```
+/// use arborio_executor::{LoopOptions, Park, Passed, Wait, drive};
+/// struct Void;
+/// impl Park for Void {
+///     fn pass(&mut self, wait: Wait) -> Passed {
+///         if wait == Wait::Allowed { Passed::Stalled } else { Passed::Looked }
+///     }
+/// }
+/// let tasks = arborio_task::Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+/// let out = drive(tasks, &mut Void, LoopOptions::default(), &|_| {}, async { 8 });
+/// assert_eq!(out.unwrap(), 8);
+/// ```
+#[track_caller]
+pub fn drive<F: Future>(
+    tasks: Tasks,
+    park: &mut dyn Park,
+    options: LoopOptions,
+    tell: &dyn Fn(Report<'_>),
+    main: F,
+) -> Result<F::Output, RunError> {
+    let Some(here) = Here::enter() else {
+        return Err(RunError::Nested);
+    };
+    let (end, outcome) = tasks.run_main(main, |running| {
+        let mut turns = Turns {
+            running,
+            park,
+            options,
+            tell,
+            arrivals: options.seed,
+        };
+        turns.to_the_end()
+    });
+    drop(here);
+    match (end, outcome) {
+        (End::Panicked(payload), _) | (_, Err(Interrupt::Panicked(payload))) => payload.resume(),
+        (End::Stalled(tasks), _) => Err(RunError::Stalled(tasks)),
+        (End::Settled, Ok(output)) => Ok(output),
+        (End::Settled, Err(interrupt)) => unreachable!("main was ended by nobody: {interrupt}"),
+    }
+}
+
+/// Why the loop ends.
+enum End {
+    /// Everything that it waits for has ended.
+    Settled,
+    /// A panic that nobody observed.
+    Panicked(Payload),
+    /// Nothing can happen any more.
+    Stalled(Vec<TaskInfo>),
+}
+
+/// The loop while it turns.
+struct Turns<'a> {
+    running: &'a Running<'a>,
+    park: &'a mut dyn Park,
+    options: LoopOptions,
+    tell: &'a dyn Fn(Report<'_>),
+    /// State of the generator that permutes arrivals; `None` keeps their order.
+    arrivals: Option<u64>,
+}
+
+impl Turns<'_> {
+    fn to_the_end(&mut self) -> End {
+        loop {
+            self.take_mail();
+            if let Some(end) = self.poll_ready().or_else(|| self.pass()) {
+                return end;
+            }
+        }
+    }
+
+    /// Polls ready tasks until none is left, or the bound is reached.
+    fn poll_ready(&mut self) -> Option<End> {
+        let mut polls = 0;
+        while self.running.run_next() {
+            if self.something_happened()
+                && let Some(end) = self.decide()
+            {
+                return Some(end);
+            }
+            polls += 1;
+            if polls % MAIL_EVERY == 0 {
+                self.take_mail();
+                if self.drained_enough(polls) {
+                    return None;
+                }
+            }
+        }
+        // A request from another thread may have ended the last task.
+        if self.running.take_attention() {
+            self.decide()
+        } else {
+            None
+        }
+    }
+
+    fn drained_enough(&mut self, polls: u32) -> bool {
+        self.options.drain == Drain::Bounded
+            && (polls >= DRAIN_BOUND || polls % SLICE == 0 && self.park.slice_is_over())
+    }
+
+    /// One pass over the outside world; sleeps if there is nothing else to do.
+    fn pass(&mut self) -> Option<End> {
+        let busy = self.running.has_ready() || here::somebody_waits();
+        let mut passed = Passed::Looked;
+        if busy {
+            passed = self.park.pass(Wait::Never);
+        } else if self.running.try_sleep() {
+            passed = self.park.pass(Wait::Allowed);
+            self.wake_up();
+        }
+        here::pass_made();
+        let stalled = passed == Passed::Stalled && !busy && !self.running.has_ready();
+        if stalled && !self.running.take_attention() {
+            return Some(End::Stalled(self.running.snapshot()));
+        }
+        None
+    }
+
+    /// Something happened that may end the loop.
+    #[cold]
+    fn decide(&mut self) -> Option<End> {
+        for panic in self.running.take_panics() {
+            if self.options.on_unobserved_panic == OnUnobservedPanic::Propagate {
+                return Some(End::Panicked(panic));
+            }
+            (self.tell)(Report::Panic(&panic));
+        }
+        let main_is_over = match self.options.leftover {
+            Leftover::Wait => self.running.main_interrupted(),
+            Leftover::Cancel => self.running.main_ended(),
+        };
+        (main_is_over || self.running.pending() == 0).then_some(End::Settled)
+    }
+
+    fn take_mail(&mut self) {
+        match &mut self.arrivals {
+            None => self.running.take_mail(),
+            Some(state) => self
+                .running
+                .take_mail_permuted(&mut |bound| random(state, bound)),
+        };
+    }
+
+    fn wake_up(&mut self) {
+        match &mut self.arrivals {
+            None => self.running.wake_up(),
+            Some(state) => self
+                .running
+                .wake_up_permuted(&mut |bound| random(state, bound)),
+        };
+    }
+}
+
+/// A number below `bound` from the generator SplitMix64 (Steele, Lea and Flood,
+/// 2014): small, and the same on every platform.
+fn random(state: &mut u64, bound: usize) -> usize {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^= mixed >> 31;
+    (mixed % bound.max(1) as u64) as usize
+}

@@ -1,0 +1,95 @@
+//! What a thread knows of the loop that runs on it: whether there is one, how
+//! many passes it has made, and who waits for the next.
+//!
+//! A thread runs at most one loop at a time, so these are thread-locals. The
+//! cells without destructor can be read at any time of the thread's life.
+
+use std::{
+    cell::{Cell, RefCell},
+    task::Waker,
+};
+
+use arborio_base::contain;
+
+thread_local! {
+    /// Whether a loop runs on this thread.
+    static RUNS: Cell<bool> = const { Cell::new(false) };
+    /// Passes that loops have made on this thread, over its whole life.
+    static PASSES: Cell<u64> = const { Cell::new(0) };
+    /// How many wakers `AFTER_PASS` holds.
+    static WAITING: Cell<usize> = const { Cell::new(0) };
+    /// Who is woken after the next pass, in this order.
+    static AFTER_PASS: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The loop runs on this thread as long as this lives.
+pub(crate) struct Here {
+    /// Not to be sent: it speaks of one thread.
+    _not_send: std::marker::PhantomData<*const ()>,
+}
+
+impl Here {
+    /// `None` if a loop runs on this thread already.
+    pub(crate) fn enter() -> Option<Self> {
+        let nested = RUNS.replace(true);
+        (!nested).then_some(Self {
+            _not_send: std::marker::PhantomData,
+        })
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        // What is left was asked of this loop; the next one owes it nothing.
+        WAITING.set(0);
+        let left = AFTER_PASS
+            .try_with(|wakers| wakers.take())
+            .unwrap_or_default();
+        for waker in left {
+            arborio_base::drop_contained(waker);
+        }
+        RUNS.set(false);
+    }
+}
+
+/// Whether a loop runs on this thread.
+pub(crate) fn runs() -> bool {
+    RUNS.get()
+}
+
+/// The number of passes so far.
+pub(crate) fn passes() -> u64 {
+    PASSES.get()
+}
+
+/// Wakes `waker` after the next pass, behind the I/O that it finds. False if
+/// the thread is too far in its end to remember it.
+#[must_use]
+pub(crate) fn after_pass(waker: Waker) -> bool {
+    let kept = AFTER_PASS
+        .try_with(|wakers| wakers.borrow_mut().push(waker))
+        .is_ok();
+    if kept {
+        WAITING.set(WAITING.get() + 1);
+    }
+    kept
+}
+
+/// Whether somebody waits for the next pass.
+pub(crate) fn somebody_waits() -> bool {
+    WAITING.get() != 0
+}
+
+/// A pass was made: wakes who waited for it.
+pub(crate) fn pass_made() {
+    PASSES.set(PASSES.get() + 1);
+    if WAITING.replace(0) == 0 {
+        return;
+    }
+    let waiting = AFTER_PASS
+        .try_with(|wakers| wakers.take())
+        .unwrap_or_default();
+    for waker in waiting {
+        contain(|| waker.wake());
+    }
+}

@@ -1,0 +1,62 @@
+//! What a loop does when it has nothing to poll.
+//!
+//! The executor knows neither I/O nor time. Whoever composes a runtime gives it
+//! a [`Park`]: timers and a reactor, a plain thread park, a simulated world.
+
+/// Looks at the outside world for the loop.
+///
+/// # Examples
+/// ```
+/// use arborio_executor::{Park, Passed, Wait};
+/// /// A world in which nothing ever happens.
+/// struct Void;
+/// impl Park for Void {
+///     fn pass(&mut self, _wait: Wait) -> Passed {
+///         Passed::Stalled
+///     }
+/// }
+/// assert_eq!(Void.pass(Wait::Never), Passed::Stalled);
+/// ```
+pub trait Park {
+    /// One pass: wakes the tasks whose timers are due, then those whose I/O is
+    /// ready. With [`Wait::Allowed`] it may block until there is something, and
+    /// must return when the loop's notifier is called.
+    fn pass(&mut self, wait: Wait) -> Passed;
+
+    /// Whether tasks have been polled for so long since the last pass that the
+    /// outside world should have a look in, although tasks are still ready.
+    /// Asked every 1024 polls. By default never.
+    fn slice_is_over(&mut self) -> bool {
+        false
+    }
+}
+
+/// Whether a pass may block.
+///
+/// # Examples
+/// ```
+/// assert_ne!(arborio_executor::Wait::Never, arborio_executor::Wait::Allowed);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Tasks are ready: only look.
+    Never,
+    /// Nothing is ready: wait for something.
+    Allowed,
+}
+
+/// What a pass found.
+///
+/// # Examples
+/// ```
+/// assert_ne!(arborio_executor::Passed::Looked, arborio_executor::Passed::Stalled);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Passed {
+    /// The loop goes on.
+    Looked,
+    /// It was allowed to wait, and there is nothing that could ever wake a
+    /// task: no timer, no I/O, nobody outside.
+    Stalled,
+}

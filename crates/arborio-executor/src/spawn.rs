@@ -1,0 +1,376 @@
+//! Spawning tasks: on the loop of this thread, or on another one.
+
+use std::{borrow::Cow, error::Error, fmt};
+
+use arborio_task::{SpawnOptions, Submitter, Task, try_spawn as spawn_here};
+
+/// Spawns `future` as a task of the loop that runs on this thread.
+///
+/// The body starts when the caller has suspended, in the order of spawning.
+/// Dropping the handle lets the task go on; `run` waits for it.
+///
+/// # Panics
+/// If no loop runs on this thread; [`try_spawn`] gives the future back instead.
+///
+/// # Examples
+/// ```
+/// # use arborio_executor::doc::run;
+/// use arborio_executor::spawn;
+/// let sum = run(async {
+///     let one = spawn(async { 1 });
+///     let two = spawn(async { 2 });
+///     one.await.unwrap() + two.await.unwrap()
+/// });
+/// assert_eq!(sum, 3);
+/// ```
+#[track_caller]
+#[inline]
+pub fn spawn<F>(future: F) -> Task<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    spawn_local(future)
+}
+
+/// Spawns `future`, which need not be `Send`, as a task of the loop that runs
+/// on this thread. Otherwise as [`spawn`].
+///
+/// # Panics
+/// If no loop runs on this thread; [`try_spawn_local`] gives the future back.
+///
+/// # Examples
+/// ```
+/// # use arborio_executor::doc::run;
+/// use std::rc::Rc;
+/// let length = run(async {
+///     let shared = Rc::new(String::from("not Send"));
+///     let copy = Rc::clone(&shared);
+///     arborio_executor::spawn_local(async move { copy.len() }).await.unwrap()
+/// });
+/// assert_eq!(length, 8);
+/// ```
+#[track_caller]
+#[inline]
+pub fn spawn_local<F>(future: F) -> Task<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    match spawn_here(future, SpawnOptions::new()) {
+        Ok(task) => task,
+        Err(_) => no_loop(),
+    }
+}
+
+#[cold]
+#[track_caller]
+fn no_loop() -> ! {
+    panic!("no Arborio loop runs on this thread: call `run`, or use a loop's `Handle`")
+}
+
+/// As [`spawn`], but gives the future back if no loop runs on this thread.
+///
+/// # Errors
+/// [`NoLoop`] with the future.
+///
+/// # Examples
+/// ```
+/// let refused = arborio_executor::try_spawn(async { 5 }).unwrap_err();
+/// let future = refused.into_future();
+/// assert_eq!(arborio_executor::doc::run(future), 5);
+/// ```
+#[track_caller]
+pub fn try_spawn<F>(future: F) -> Result<Task<F::Output>, NoLoop<F>>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    try_spawn_local(future)
+}
+
+/// As [`spawn_local`], but gives the future back if no loop runs on this
+/// thread.
+///
+/// # Errors
+/// [`NoLoop`] with the future.
+///
+/// # Examples
+/// ```
+/// assert!(arborio_executor::try_spawn_local(async {}).is_err());
+/// ```
+#[track_caller]
+pub fn try_spawn_local<F>(future: F) -> Result<Task<F::Output>, NoLoop<F>>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    spawn_here(future, SpawnOptions::new()).map_err(|future| NoLoop { future })
+}
+
+/// No Arborio loop runs on this thread; the future was not touched.
+///
+/// # Examples
+/// ```
+/// let refused = arborio_executor::try_spawn(async {}).unwrap_err();
+/// assert_eq!(refused.to_string(), "no Arborio loop runs on this thread");
+/// ```
+pub struct NoLoop<F> {
+    future: F,
+}
+
+impl<F> NoLoop<F> {
+    /// The future that was to be spawned.
+    ///
+    /// # Examples
+    /// ```
+    /// let future = arborio_executor::try_spawn(async { 5 }).unwrap_err().into_future();
+    /// assert_eq!(arborio_executor::doc::run(future), 5);
+    /// ```
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it gives the future back, it is none"
+    )]
+    pub fn into_future(self) -> F {
+        self.future
+    }
+}
+
+impl<F> fmt::Debug for NoLoop<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NoLoop").finish_non_exhaustive()
+    }
+}
+
+impl<F> fmt::Display for NoLoop<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no Arborio loop runs on this thread")
+    }
+}
+
+impl<F> Error for NoLoop<F> {}
+
+/// A task to be spawned, with a name or other options.
+///
+/// # Examples
+/// ```
+/// # use arborio_executor::doc::run;
+/// run(async {
+///     let task = arborio_executor::task().name("scribe").spawn(async { "ink" });
+///     assert_eq!(task.name().unwrap(), "scribe");
+///     assert_eq!(task.await.unwrap(), "ink");
+/// });
+/// ```
+#[track_caller]
+pub fn task() -> TaskBuilder {
+    TaskBuilder {
+        options: SpawnOptions::new(),
+    }
+}
+
+/// Options of a task that is about to be spawned; made by [`task`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until it spawns"]
+pub struct TaskBuilder {
+    options: SpawnOptions,
+}
+
+impl TaskBuilder {
+    /// Names the task, for reports and for the list of what a loop waits for.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// run(async {
+    ///     let task = arborio_executor::task().name(format!("worker {}", 7)).spawn(async {});
+    ///     assert_eq!(task.name().unwrap(), "worker 7");
+    /// });
+    /// ```
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.options = self.options.name(name);
+        self
+    }
+
+    /// Whether `run` waits for the task (it does by default). One that is not
+    /// awaited is ended when every awaited task has ended.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// run(async {
+    ///     // Would keep the loop alive for ever if it were awaited.
+    ///     drop(arborio_executor::task().awaited(false).spawn(std::future::pending::<()>()));
+    /// });
+    /// ```
+    pub fn awaited(mut self, awaited: bool) -> Self {
+        self.options = self.options.awaited(awaited);
+        self
+    }
+
+    /// Somebody will look at the outcome: a panic waits in the handle, even if
+    /// the handle has not been polled when it happens.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_executor::Interrupt;
+    /// run(async {
+    ///     let task = arborio_executor::task().observed().spawn(async { panic!("oh") });
+    ///     arborio_executor::yield_now().await;
+    ///     let Err(Interrupt::Panicked(payload)) = task.await else { panic!("no panic") };
+    ///     assert_eq!(payload.message(), "oh");
+    /// });
+    /// ```
+    pub fn observed(mut self) -> Self {
+        self.options = self.options.observed();
+        self
+    }
+
+    /// As [`spawn`].
+    ///
+    /// # Panics
+    /// If no loop runs on this thread.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// let out = run(async { arborio_executor::task().spawn(async { 2 }).await });
+    /// assert_eq!(out.unwrap(), 2);
+    /// ```
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawn_local(future)
+    }
+
+    /// As [`spawn_local`].
+    ///
+    /// # Panics
+    /// If no loop runs on this thread.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// let rc = std::rc::Rc::new(2);
+    /// let out = run(async { arborio_executor::task().spawn_local(async move { *rc }).await });
+    /// assert_eq!(out.unwrap(), 2);
+    /// ```
+    #[track_caller]
+    pub fn spawn_local<F>(self, future: F) -> Task<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        spawn_here(future, self.options).unwrap_or_else(|_| no_loop())
+    }
+
+    /// As [`Handle::spawn`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_executor::{Handle, task};
+    /// let out = run(async {
+    ///     task().name("sent").spawn_on(&Handle::current().unwrap(), async { 2 }).await
+    /// });
+    /// assert_eq!(out.unwrap(), 2);
+    /// ```
+    pub fn spawn_on<F>(self, handle: &Handle, future: F) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        handle.submitter.spawn(future, self.options)
+    }
+}
+
+/// A loop as other threads see it: where to send tasks.
+///
+/// # Examples
+/// ```
+/// # use arborio_executor::doc::run;
+/// use arborio_executor::Handle;
+/// let sum = run(async {
+///     let handle = Handle::current().unwrap();
+///     // A plain thread sends a task to this loop; a thread is joined by a task.
+///     let sent = std::thread::spawn(move || handle.spawn(async { 4 })).join().unwrap();
+///     sent.await.unwrap()
+/// });
+/// assert_eq!(sum, 4);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Handle {
+    submitter: Submitter,
+}
+
+impl Handle {
+    /// The loop that runs on this thread, if one does.
+    ///
+    /// # Examples
+    /// ```
+    /// assert!(arborio_executor::Handle::current().is_none());
+    /// ```
+    pub fn current() -> Option<Self> {
+        Submitter::current().map(|submitter| Self { submitter })
+    }
+
+    /// The handle of the loop that `submitter` sends to.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::{NoNotify, Tasks};
+    /// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+    /// assert!(!arborio_executor::Handle::new(tasks.submitter()).is_closed());
+    /// ```
+    pub fn new(submitter: Submitter) -> Self {
+        Self { submitter }
+    }
+
+    /// Spawns `future` on the loop, from any thread. What one thread sends
+    /// starts in the order in which it was sent. If the loop has ended, the
+    /// future is dropped here, and the task has ended as
+    /// [`Interrupt::Stopped`](crate::Interrupt::Stopped).
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_executor::{Handle, Interrupt};
+    /// let handle = run(async { Handle::current().unwrap() });
+    /// let mut late = handle.spawn(async {});
+    /// assert!(matches!(late.try_take(), Some(Err(Interrupt::Stopped))));
+    /// ```
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.submitter.spawn(future, SpawnOptions::new())
+    }
+
+    /// Whether the loop has ended.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// let handle = run(async { arborio_executor::Handle::current().unwrap() });
+    /// assert!(handle.is_closed());
+    /// ```
+    pub fn is_closed(&self) -> bool {
+        self.submitter.is_closed()
+    }
+
+    /// Whether the loop runs on this thread now.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// assert!(run(async { arborio_executor::Handle::current().unwrap().is_here() }));
+    /// ```
+    pub fn is_here(&self) -> bool {
+        self.submitter.is_here()
+    }
+}
