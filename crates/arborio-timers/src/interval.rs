@@ -211,7 +211,7 @@ impl Interval {
             MissedTick::Burst => regular,
             MissedTick::Delay | MissedTick::Skip => {
                 let now = self.next.now();
-                if now < regular {
+                if now <= regular {
                     regular
                 } else if self.missed == MissedTick::Delay {
                     now + self.period

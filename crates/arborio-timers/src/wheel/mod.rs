@@ -65,11 +65,11 @@ fn level_between(a: u64, b: u64) -> usize {
 /// Where an entry belongs that is due at `deadline`, seen from `elapsed` (P1).
 #[inline]
 fn place_of(elapsed: u64, deadline: u64) -> Place {
-    if deadline <= elapsed {
-        return Place::DUE;
-    }
     if deadline == u64::MAX {
         return Place::NEVER;
+    }
+    if deadline <= elapsed {
+        return Place::DUE;
     }
     let level = level_between(elapsed, deadline);
     Place::at(level, digit(deadline, level))

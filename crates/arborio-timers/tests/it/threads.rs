@@ -1,0 +1,287 @@
+//! Sleeps that meet more than one thread.
+
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Barrier, mpsc},
+    task::Waker,
+    thread,
+    time::{Duration, Instant as StdInstant},
+};
+
+use arborio_timers::{Clock, Sleep, Timers, sleep, sleep_until};
+use futures_lite::future::block_on;
+
+use crate::support::{Calls, Counter, fire, ms, poll, real, simulated};
+
+/// So long that a test that had to wait for it would be noticed.
+const FAR: Duration = Duration::from_secs(3600);
+
+/// Far below `FAR`, far above what a busy machine does to a thread.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Drops `sleep` on another thread.
+fn drop_elsewhere(sleep: Sleep) {
+    thread::spawn(move || drop(sleep)).join().unwrap();
+}
+
+#[test]
+fn a_sleep_works_under_any_executor() {
+    let start = StdInstant::now();
+    block_on(sleep(ms(3)));
+    assert!(start.elapsed() >= ms(3));
+}
+
+#[test]
+fn w10_an_earlier_sleep_gets_through_while_the_background_thread_waits() {
+    let mut far = sleep(FAR);
+    assert!(poll(&mut far, Waker::noop()).is_pending());
+    let start = StdInstant::now();
+    for _ in 0..200 {
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| block_on(sleep(ms(1))));
+            }
+        });
+    }
+    assert!(start.elapsed() < SOON, "took {:?}", start.elapsed());
+}
+
+#[test]
+fn w10_a_reset_to_earlier_gets_through_too() {
+    let (sender, receiver) = mpsc::channel();
+    let mut nap = sleep(FAR);
+    let waker = Calls::waker(move || sender.send(()).unwrap());
+    assert!(poll(&mut nap, &waker).is_pending());
+    let deadline = nap.deadline() - FAR;
+    std::pin::Pin::new(&mut nap).reset(deadline);
+    receiver
+        .recv_timeout(SOON)
+        .expect("woken at the new deadline");
+    assert!(poll(&mut nap, Waker::noop()).is_ready());
+}
+
+#[test]
+fn w09_sleeps_dropped_while_the_background_thread_fires_leave_nothing() {
+    let (counter, waker) = Counter::new();
+    let start = Barrier::new(2);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                start.wait();
+                for round in 0..2_000 {
+                    let mut nap = sleep(Duration::from_micros(round % 50));
+                    let _ = poll(&mut nap, &waker);
+                }
+            });
+        }
+    });
+    drop(waker);
+    // The thread may still hold wakers that it took out to wake them; when it
+    // has served a later sleep it has let go of them.
+    block_on(sleep(ms(1)));
+    assert_eq!(Arc::strong_count(&counter), 1);
+}
+
+#[test]
+fn a_sleep_polled_on_one_thread_and_dropped_on_another_takes_leave() {
+    let timers = real();
+    let _entered = timers.enter();
+    let (counter, waker) = Counter::new();
+    let mut nap = sleep(FAR);
+    assert!(poll(&mut nap, &waker).is_pending());
+    drop(waker);
+    drop_elsewhere(nap);
+    assert!(timers.is_idle(), "the next look clears the slot");
+    assert_eq!(Arc::strong_count(&counter), 1);
+}
+
+#[test]
+fn a_simulated_clock_never_jumps_to_a_sleep_that_was_dropped_elsewhere() {
+    let (counter, notify) = Counter::new();
+    let timers = Timers::new(Clock::simulated(), notify);
+    let _entered = timers.enter();
+    let mut nap = sleep(ms(1));
+    assert!(poll(&mut nap, Waker::noop()).is_pending());
+    drop_elsewhere(nap);
+    assert_eq!(counter.count(), 1, "the loop must look again");
+    assert_eq!(timers.next_deadline(), None);
+    assert_eq!(fire(&timers), 0);
+}
+
+#[test]
+fn a_late_leave_does_not_touch_the_next_sleep_in_the_slot() {
+    let timers = simulated();
+    let _entered = timers.enter();
+    let mut old = sleep(ms(1));
+    assert!(poll(&mut old, Waker::noop()).is_pending());
+    timers.jump_to(timers.now() + ms(1));
+    assert_eq!(fire(&timers), 1);
+    let mut new = sleep(ms(1));
+    assert!(poll(&mut new, Waker::noop()).is_pending());
+    drop_elsewhere(old);
+    assert_eq!(timers.next_deadline(), Some(new.deadline()));
+}
+
+#[test]
+fn a_sleep_that_moves_to_another_loop_is_armed_there_with_its_old_deadline() {
+    let first = real();
+    let (mut nap, deadline) = {
+        let _entered = first.enter();
+        let mut nap = sleep(FAR);
+        assert!(poll(&mut nap, Waker::noop()).is_pending());
+        let deadline = nap.deadline();
+        (nap, deadline)
+    };
+    assert_eq!(first.next_deadline(), Some(deadline));
+    thread::spawn(move || {
+        let second = real();
+        let _entered = second.enter();
+        assert!(poll(&mut nap, Waker::noop()).is_pending());
+        assert_eq!(second.next_deadline(), Some(deadline));
+        drop(nap);
+        assert!(second.is_idle());
+    })
+    .join()
+    .unwrap();
+    assert!(first.is_idle());
+}
+
+#[test]
+fn a_sleep_whose_loop_has_ended_goes_on_elsewhere() {
+    let timers = real();
+    let mut nap = {
+        let _entered = timers.enter();
+        let mut nap = sleep(ms(2));
+        assert!(poll(&mut nap, Waker::noop()).is_pending());
+        nap
+    };
+    drop(timers);
+    block_on(&mut nap);
+    assert!(nap.is_elapsed());
+}
+
+#[test]
+fn a_sleep_dropped_after_its_loop_finds_nothing_to_do() {
+    let timers = real();
+    let mut nap = {
+        let _entered = timers.enter();
+        let mut nap = sleep(FAR);
+        assert!(poll(&mut nap, Waker::noop()).is_pending());
+        nap
+    };
+    drop(timers);
+    let successor = real();
+    let _entered = successor.enter();
+    let mut other = sleep(FAR);
+    assert!(poll(&mut other, Waker::noop()).is_pending());
+    std::pin::Pin::new(&mut nap).reset(other.deadline());
+    drop(nap);
+    assert_eq!(successor.next_deadline(), Some(other.deadline()));
+}
+
+#[test]
+fn a_simulated_sleep_can_be_awaited_on_another_thread() {
+    let (sender, notified) = mpsc::channel();
+    let timers = Timers::new(
+        Clock::simulated(),
+        Calls::waker(move || sender.send(()).unwrap()),
+    );
+    let nap = {
+        let _entered = timers.enter();
+        sleep(FAR)
+    };
+    let deadline = nap.deadline();
+    let waiter = thread::spawn(move || block_on(nap));
+    notified
+        .recv_timeout(SOON)
+        .expect("the loop hears of the new sleep");
+    assert_eq!(timers.next_deadline(), Some(deadline));
+    timers.jump_to(deadline);
+    assert_eq!(fire(&timers), 1);
+    waiter.join().unwrap();
+    assert!(timers.is_idle());
+}
+
+#[test]
+fn a_simulated_sleep_fires_on_whichever_loop_has_its_clock() {
+    let clock = Clock::simulated();
+    let first = Timers::new(clock.clone(), Waker::noop().clone());
+    let mut nap = {
+        let _entered = first.enter();
+        sleep(ms(5))
+    };
+    drop(first);
+    let second = Timers::new(clock, Waker::noop().clone());
+    let _entered = second.enter();
+    assert!(poll(&mut nap, Waker::noop()).is_pending());
+    assert_eq!(second.next_deadline(), Some(nap.deadline()));
+}
+
+#[test]
+fn the_end_of_a_loop_wakes_the_threads_that_wait_on_its_clock() {
+    let (sender, notified) = mpsc::channel();
+    let timers = Timers::new(
+        Clock::simulated(),
+        Calls::waker(move || _ = sender.send(())),
+    );
+    let nap = {
+        let _entered = timers.enter();
+        sleep(FAR)
+    };
+    let waiter = thread::spawn(move || block_on(nap));
+    notified
+        .recv_timeout(SOON)
+        .expect("the waiter has armed its sleep");
+    timers.end();
+    let panic = waiter.join().expect_err("nobody will ever move that clock");
+    let message = panic.downcast_ref::<&str>().expect("a plain message");
+    assert!(message.contains("has no loop any more"), "{message}");
+}
+
+#[test]
+fn polling_a_simulated_sleep_without_a_loop_panics_with_a_reason() {
+    let timers = simulated();
+    let mut nap = {
+        let _entered = timers.enter();
+        sleep(ms(1))
+    };
+    drop(timers);
+    assert!(!nap.is_elapsed());
+    let panic = catch_unwind(AssertUnwindSafe(|| poll(&mut nap, Waker::noop()))).unwrap_err();
+    let message = panic.downcast_ref::<&str>().expect("a plain message");
+    assert!(message.contains("has no loop any more"), "{message}");
+}
+
+thread_local! {
+    /// A sleep that outlives the loop's thread-local.
+    static LEFT_OVER: RefCell<Option<Sleep>> = const { RefCell::new(None) };
+}
+
+#[test]
+fn a_sleep_that_is_dropped_at_the_end_of_its_thread_does_no_harm() {
+    thread::spawn(|| {
+        // Touched first, so it is destroyed last.
+        LEFT_OVER.set(None);
+        let timers = real();
+        let _entered = timers.enter();
+        let mut nap = sleep(FAR);
+        assert!(poll(&mut nap, Waker::noop()).is_pending());
+        LEFT_OVER.set(Some(nap));
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn a_guard_that_was_forgotten_does_not_keep_an_ended_loop_current() {
+    thread::spawn(|| {
+        let timers = simulated();
+        std::mem::forget(timers.enter());
+        assert!(timers.now() == arborio_timers::Instant::now());
+        drop(timers);
+        block_on(sleep_until(arborio_timers::Instant::now() + ms(1)));
+    })
+    .join()
+    .unwrap();
+}
