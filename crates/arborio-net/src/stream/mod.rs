@@ -1,0 +1,618 @@
+//! [`TcpStream`]: a connection.
+
+mod convert;
+mod futures_io;
+mod halves;
+
+use std::{
+    io::{self, IoSlice, IoSliceMut, Read, Write},
+    net::{Shutdown, SocketAddr},
+    os::fd::OwnedFd,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use arborio_reactor::Async;
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+use socket2::SockRef;
+
+pub use self::halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+use crate::{addrs::ToAddrs, connect};
+
+/// How many slices the kernel takes in one call (`UIO_MAXIOV`).
+const SLICES: usize = 1024;
+
+/// A TCP connection.
+///
+/// Every method takes `&self`: several tasks may read and write through one
+/// reference, and everybody who waits is woken. For halves that can be moved
+/// apart, see [`split`](Self::split) and [`into_split`](Self::into_split). It
+/// also implements the `AsyncRead` and `AsyncWrite` of `futures-io`, as do
+/// `&TcpStream` and the halves.
+///
+/// Dropping it closes the connection. A write to a connection that the peer
+/// has closed is a `BrokenPipe` error and never the signal `SIGPIPE`.
+///
+/// # Examples
+/// ```
+/// use arborio_net::{TcpListener, TcpStream};
+/// use futures_lite::future::{block_on, try_zip};
+/// block_on(async {
+///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+///     let connecting = TcpStream::connect(listener.local_addr()?);
+///     let (client, (server, _)) = try_zip(connecting, listener.accept()).await?;
+///     client.write_all(b"hello").await?;
+///     let mut word = [0; 5];
+///     server.read_exact(&mut word).await?;
+///     assert_eq!(&word, b"hello");
+///     std::io::Result::Ok(())
+/// })?;
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug)]
+pub struct TcpStream {
+    io: Async<std::net::TcpStream>,
+}
+
+impl TcpStream {
+    /// Connects to the first of the addresses that accepts.
+    ///
+    /// # Errors
+    /// Those of the last address: `ConnectionRefused`, `TimedOut`,
+    /// `NetworkUnreachable` and others; `InvalidInput` for something that names
+    /// no address.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the socket.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_net::TcpStream;
+    /// use futures_lite::future::block_on;
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let addr = listener.local_addr()?;
+    /// assert_eq!(block_on(TcpStream::connect(addr))?.peer_addr()?, addr);
+    /// drop(listener);
+    /// assert!(block_on(TcpStream::connect(addr)).is_err());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub async fn connect(addr: impl ToAddrs) -> io::Result<Self> {
+        let addrs = addr.named().resolve().await?;
+        let io = connect::connect(addrs).await?;
+        Ok(Self { io })
+    }
+
+    /// A connection that `accept4` made, non-blocking already.
+    pub(crate) fn from_accepted(socket: OwnedFd) -> io::Result<Self> {
+        let io = Async::from_nonblocking(socket.into())?;
+        Ok(Self { io })
+    }
+
+    /// Reads some bytes into `buf` and returns how many; 0 is the end of the
+    /// stream (or an empty `buf`).
+    ///
+    /// # Errors
+    /// `ConnectionReset` and others of `recv(2)`; `NotConnected` after
+    /// [`close`](Self::close).
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no byte.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let mut peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// # use std::io::Write;
+    /// peer.write_all(b"three")?;
+    /// let mut buf = [0; 64];
+    /// let count = futures_lite::future::block_on(stream.read(&mut buf))?;
+    /// assert_eq!(&buf[..count], b"three");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn read<'a>(&'a self, buf: &'a mut [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
+        let wanted = buf.len();
+        self.io
+            .read_stream(wanted, move |mut stream| stream.read(buf))
+    }
+
+    /// As [`read`](Self::read), into several buffers in turn.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no byte.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let mut peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// # use std::io::{IoSliceMut, Write};
+    /// peer.write_all(b"ab")?;
+    /// let (mut one, mut two) = ([0; 1], [0; 8]);
+    /// let mut bufs = [IoSliceMut::new(&mut one), IoSliceMut::new(&mut two)];
+    /// let count = futures_lite::future::block_on(stream.read_vectored(&mut bufs))?;
+    /// assert_eq!((count, one[0], two[0]), (2, b'a', b'b'));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn read_vectored<'a, 'b>(
+        &'a self,
+        bufs: &'a mut [IoSliceMut<'b>],
+    ) -> impl Future<Output = io::Result<usize>> + use<'a, 'b> {
+        let wanted = total(bufs);
+        self.io
+            .read_stream(wanted, move |mut stream| stream.read_vectored(bufs))
+    }
+
+    /// Fills `buf`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and `UnexpectedEof` if the stream ends before;
+    /// what `buf` then holds is not known.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: dropping the future loses the bytes read so far.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let mut peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// # use std::io::Write;
+    /// peer.write_all(b"four")?;
+    /// let mut word = [0; 4];
+    /// futures_lite::future::block_on(stream.read_exact(&mut word))?;
+    /// assert_eq!(&word, b"four");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub async fn read_exact(&self, buf: &mut [u8]) -> io::Result<()> {
+        let mut filled = 0;
+        while filled < buf.len() {
+            match self.read(&mut buf[filled..]).await? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => filled += count,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads into `buf` what the next read will bring again.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let mut peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// # use {futures_lite::future::block_on, std::io::Write};
+    /// peer.write_all(b"x")?;
+    /// let mut byte = [0];
+    /// assert_eq!(block_on(stream.peek(&mut byte))?, 1);
+    /// assert_eq!(block_on(stream.read(&mut byte))?, 1);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn peek<'a>(&'a self, buf: &'a mut [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
+        // Nothing is taken out, so a short peek drains nothing.
+        self.io.read_with(move |stream| stream.peek(buf))
+    }
+
+    /// Writes some bytes of `buf` and returns how many.
+    ///
+    /// # Errors
+    /// `BrokenPipe`, `ConnectionReset` and others of `send(2)`; `NotConnected`
+    /// after [`close`](Self::close).
+    ///
+    /// # Cancel safety
+    /// A future that was dropped before it was ready has written nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// assert_eq!(futures_lite::future::block_on(stream.write(b"four"))?, 4);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn write<'a>(&'a self, buf: &'a [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
+        // The standard library sends with MSG_NOSIGNAL.
+        self.io
+            .write_stream(buf.len(), move |mut stream| stream.write(buf))
+    }
+
+    /// As [`write`](Self::write), from several buffers in turn.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    ///
+    /// # Cancel safety
+    /// A future that was dropped before it was ready has written nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// use std::io::IoSlice;
+    /// let bufs = [IoSlice::new(b"one"), IoSlice::new(b"two")];
+    /// assert_eq!(futures_lite::future::block_on(stream.write_vectored(&bufs))?, 6);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn write_vectored<'a, 'b>(
+        &'a self,
+        bufs: &'a [IoSlice<'b>],
+    ) -> impl Future<Output = io::Result<usize>> + use<'a, 'b> {
+        let wanted = total(bufs);
+        self.io
+            .write_stream(wanted, move |stream| send_vectored(stream, bufs))
+    }
+
+    /// Writes all of `buf`.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), and `WriteZero` if the socket takes nothing.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: how much was sent when the future is dropped is not
+    /// known.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// assert!(futures_lite::future::block_on(stream.write_all(b"all of it")).is_ok());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub async fn write_all(&self, buf: &[u8]) -> io::Result<()> {
+        let mut rest = buf;
+        while !rest.is_empty() {
+            match self.write(rest).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                count => rest = &rest[count..],
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`write_all`](Self::write_all), for several buffers in turn, which
+    /// are moved on as they are sent.
+    ///
+    /// # Errors
+    /// As [`write_all`](Self::write_all).
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: how much was sent when the future is dropped is not
+    /// known.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// use std::io::IoSlice;
+    /// let mut bufs = [IoSlice::new(b"one"), IoSlice::new(b"two")];
+    /// assert!(futures_lite::future::block_on(stream.write_all_vectored(&mut bufs)).is_ok());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub async fn write_all_vectored(&self, mut bufs: &mut [IoSlice<'_>]) -> io::Result<()> {
+        // Empty buffers in front would make a write of nothing look stuck.
+        IoSlice::advance_slices(&mut bufs, 0);
+        while !bufs.is_empty() {
+            match self.write_vectored(bufs).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                count => IoSlice::advance_slices(&mut bufs, count),
+            }
+        }
+        Ok(())
+    }
+
+    /// The poll form of [`read`](Self::read). A task that is not ready stays
+    /// registered until the next event, even if it asks no more.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// # let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    /// assert!(stream.poll_read(&mut cx, &mut [0; 8]).is_pending());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let wanted = buf.len();
+        self.io
+            .poll_read_stream(cx, wanted, |mut stream| stream.read(buf))
+    }
+
+    /// The poll form of [`write`](Self::write). A task that is not ready stays
+    /// registered until the next event, even if it asks no more.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// # let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    /// assert!(stream.poll_write(&mut cx, b"x").is_ready());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.io
+            .poll_write_stream(cx, buf.len(), |mut stream| stream.write(buf))
+    }
+
+    /// Waits until a read would not block: there are bytes, the end of the
+    /// stream, or an error.
+    ///
+    /// # Errors
+    /// `NotConnected` after [`close`](Self::close).
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let mut peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// # use std::io::Write;
+    /// peer.write_all(b"x")?;
+    /// assert!(futures_lite::future::block_on(stream.readable()).is_ok());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> + '_ {
+        self.io.readable()
+    }
+
+    /// Waits until a write would not block.
+    ///
+    /// # Errors
+    /// `NotConnected` after [`close`](Self::close).
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// assert!(futures_lite::future::block_on(stream.writable()).is_ok());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn writable(&self) -> impl Future<Output = io::Result<()>> + '_ {
+        self.io.writable()
+    }
+
+    /// Shuts one direction, or both, down: the peer reads the end of the
+    /// stream, or its writes fail.
+    ///
+    /// # Errors
+    /// `NotConnected` if the connection is gone already.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let mut peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// # use std::io::Read;
+    /// stream.shutdown(std::net::Shutdown::Write)?;
+    /// assert_eq!(peer.read(&mut [0])?, 0);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.io.get_ref().shutdown(how)
+    }
+
+    /// Ends the connection now: whoever waits for it is woken and gets an
+    /// error of the kind `NotConnected`, as does every later operation, and
+    /// the peer reads the end of the stream. The descriptor is closed when the
+    /// stream is dropped. Closing twice is legal.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let mut peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// # use std::io::Read;
+    /// stream.close();
+    /// assert_eq!(peer.read(&mut [0])?, 0);
+    /// let error = futures_lite::future::block_on(stream.read(&mut [0])).unwrap_err();
+    /// assert_eq!(error.kind(), std::io::ErrorKind::NotConnected);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn close(&self) {
+        self.io.close();
+        // A connection that is gone already is as closed as can be.
+        let _ = self.shutdown(Shutdown::Both);
+    }
+
+    /// The address of this end.
+    ///
+    /// # Errors
+    /// Those of `getsockname(2)`.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// assert_eq!(stream.local_addr()?, peer.peer_addr()?);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.get_ref().local_addr()
+    }
+
+    /// The address of the other end.
+    ///
+    /// # Errors
+    /// `NotConnected` if the connection is gone.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// assert_eq!(stream.peer_addr()?, peer.local_addr()?);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.io.get_ref().peer_addr()
+    }
+
+    /// Whether small writes are sent at once (`TCP_NODELAY`) instead of being
+    /// gathered; the kernel's default is false.
+    ///
+    /// # Errors
+    /// Those of `setsockopt(2)`.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// stream.set_nodelay(true)?;
+    /// assert!(stream.nodelay()?);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.io.get_ref().set_nodelay(nodelay)
+    }
+
+    /// See [`set_nodelay`](Self::set_nodelay).
+    ///
+    /// # Errors
+    /// Those of `getsockopt(2)`.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// assert!(!stream.nodelay()?);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.io.get_ref().nodelay()
+    }
+
+    /// How many routers a packet may pass (`IP_TTL`).
+    ///
+    /// # Errors
+    /// Those of `setsockopt(2)`.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// stream.set_ttl(12)?;
+    /// assert_eq!(stream.ttl()?, 12);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn set_ttl(&self, hops: u32) -> io::Result<()> {
+        self.io.get_ref().set_ttl(hops)
+    }
+
+    /// See [`set_ttl`](Self::set_ttl).
+    ///
+    /// # Errors
+    /// Those of `getsockopt(2)`.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// assert!(stream.ttl()? > 0);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.io.get_ref().ttl()
+    }
+
+    /// How long closing may try to send what is left (`SO_LINGER`, in whole
+    /// seconds). `Some(ZERO)` resets the connection instead. Any other value
+    /// makes *dropping* the stream block its thread for up to that time.
+    ///
+    /// # Errors
+    /// Those of `setsockopt(2)`.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// # use std::time::Duration;
+    /// stream.set_linger(Some(Duration::ZERO))?;
+    /// assert_eq!(stream.linger()?, Some(Duration::ZERO));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        SockRef::from(&self.io).set_linger(linger)
+    }
+
+    /// See [`set_linger`](Self::set_linger).
+    ///
+    /// # Errors
+    /// Those of `getsockopt(2)`.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// assert_eq!(stream.linger()?, None);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn linger(&self) -> io::Result<Option<Duration>> {
+        SockRef::from(&self.io).linger()
+    }
+
+    /// Fetches and clears the socket's error (`SO_ERROR`).
+    ///
+    /// # Errors
+    /// Those of `getsockopt(2)`.
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
+    /// assert!(stream.take_error()?.is_none());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.io.get_ref().take_error()
+    }
+}
+
+/// One `sendmsg`. The standard library's vectored write is a plain `writev`,
+/// which raises `SIGPIPE`.
+fn send_vectored(stream: &std::net::TcpStream, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    let bufs = &bufs[..bufs.len().min(SLICES)];
+    let mut control = SendAncillaryBuffer::default();
+    Ok(sendmsg(stream, bufs, &mut control, SendFlags::NOSIGNAL)?)
+}
+
+/// How many bytes one call is offered. More slices than the kernel takes are
+/// counted up to there, or a full transfer would look short.
+fn total<B: std::ops::Deref<Target = [u8]>>(bufs: &[B]) -> usize {
+    bufs.iter()
+        .take(SLICES)
+        .fold(0, |sum, buf| sum.saturating_add(buf.len()))
+}
