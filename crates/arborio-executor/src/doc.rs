@@ -19,7 +19,7 @@ struct ThreadPark;
 
 impl Park for ThreadPark {
     fn pass(&mut self, wait: Wait) -> Passed {
-        if wait == Wait::Allowed {
+        if wait != Wait::Never {
             thread::park();
         }
         Passed::Looked

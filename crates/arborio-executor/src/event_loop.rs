@@ -90,6 +90,9 @@ pub enum Report<'a> {
     Panic(&'a Payload),
     /// `main` has ended, and the loop has been waiting for these tasks since.
     Lingering(&'a [TaskInfo]),
+    /// The system refuses to tell the loop of its I/O. The loop goes on with
+    /// its timers and what other threads send, and asks again.
+    Io(&'a io::Error),
 }
 
 impl fmt::Display for Report<'_> {
@@ -104,6 +107,7 @@ impl fmt::Display for Report<'_> {
                 )?;
                 write_tree(f, tasks)
             }
+            Self::Io(error) => write!(f, "the loop cannot wait for its I/O: {error}"),
         }
     }
 }
@@ -209,7 +213,7 @@ pub fn is_running() -> bool {
 /// struct Void;
 /// impl Park for Void {
 ///     fn pass(&mut self, wait: Wait) -> Passed {
-///         if wait == Wait::Allowed { Passed::Stalled } else { Passed::Looked }
+///         if wait == Wait::Alone { Passed::Stalled } else { Passed::Looked }
 ///     }
 /// }
 /// let tasks = arborio_task::Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
@@ -235,7 +239,7 @@ pub fn drive<F: Future>(
             tell,
             arrivals: options.seed,
         };
-        turns.to_the_end()
+        turns.run_to_the_end()
     });
     drop(here);
     match (end, outcome) {
@@ -267,7 +271,7 @@ struct Turns<'a> {
 }
 
 impl Turns<'_> {
-    fn to_the_end(&mut self) -> End {
+    fn run_to_the_end(&mut self) -> End {
         loop {
             self.take_mail();
             if let Some(end) = self.poll_ready().or_else(|| self.pass()) {
@@ -286,7 +290,7 @@ impl Turns<'_> {
                 return Some(end);
             }
             polls += 1;
-            if polls % MAIL_EVERY == 0 {
+            if polls.is_multiple_of(MAIL_EVERY) {
                 self.take_mail();
                 if self.drained_enough(polls) {
                     return None;
@@ -294,16 +298,22 @@ impl Turns<'_> {
             }
         }
         // A request from another thread may have ended the last task.
-        if self.running.take_attention() {
+        if self.something_happened() {
             self.decide()
         } else {
             None
         }
     }
 
+    #[inline(always)]
+    fn something_happened(&self) -> bool {
+        let only_main_counts = self.options.leftover == Leftover::Cancel;
+        self.running.take_attention() || (only_main_counts && self.running.main_ended())
+    }
+
     fn drained_enough(&mut self, polls: u32) -> bool {
         self.options.drain == Drain::Bounded
-            && (polls >= DRAIN_BOUND || polls % SLICE == 0 && self.park.slice_is_over())
+            && (polls >= DRAIN_BOUND || polls.is_multiple_of(SLICE) && self.park.slice_is_over())
     }
 
     /// One pass over the outside world; sleeps if there is nothing else to do.
@@ -313,7 +323,10 @@ impl Turns<'_> {
         if busy {
             passed = self.park.pass(Wait::Never);
         } else if self.running.try_sleep() {
-            passed = self.park.pass(Wait::Allowed);
+            let others = self.running.has_submitters();
+            passed = self
+                .park
+                .pass(if others { Wait::Allowed } else { Wait::Alone });
             self.wake_up();
         }
         here::pass_made();

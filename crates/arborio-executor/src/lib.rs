@@ -26,7 +26,7 @@ mod yields;
 
 pub use arborio_task::{
     Interrupt, Notify, Payload, Reason, ReasonKind, Requester, Task, TaskInfo, TaskState, Tasks,
-    snapshot,
+    pending, snapshot,
 };
 pub use event_loop::{
     DRAIN_BOUND, Drain, Leftover, LoopOptions, OnUnobservedPanic, Report, RunError, SLICE, drive,

@@ -19,8 +19,8 @@
 /// ```
 pub trait Park {
     /// One pass: wakes the tasks whose timers are due, then those whose I/O is
-    /// ready. With [`Wait::Allowed`] it may block until there is something, and
-    /// must return when the loop's notifier is called.
+    /// ready. Unless told [`Wait::Never`] it may block until there is something,
+    /// and must return when the loop's notifier is called.
     fn pass(&mut self, wait: Wait) -> Passed;
 
     /// Whether tasks have been polled for so long since the last pass that the
@@ -43,6 +43,9 @@ pub enum Wait {
     Never,
     /// Nothing is ready: wait for something.
     Allowed,
+    /// The same, and no other thread holds a [`Handle`](crate::Handle) of this
+    /// loop: if there is no timer and no I/O either, nothing can ever happen.
+    Alone,
 }
 
 /// What a pass found.
@@ -56,7 +59,7 @@ pub enum Wait {
 pub enum Passed {
     /// The loop goes on.
     Looked,
-    /// It was allowed to wait, and there is nothing that could ever wake a
-    /// task: no timer, no I/O, nobody outside.
+    /// The loop is alone, and there is nothing that could ever wake a task: no
+    /// timer, no I/O.
     Stalled,
 }

@@ -127,10 +127,6 @@ impl<F> NoLoop<F> {
     /// let future = arborio_executor::try_spawn(async { 5 }).unwrap_err().into_future();
     /// assert_eq!(arborio_executor::doc::run(future), 5);
     /// ```
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "it gives the future back, it is none"
-    )]
     pub fn into_future(self) -> F {
         self.future
     }

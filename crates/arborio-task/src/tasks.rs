@@ -306,6 +306,18 @@ pub fn snapshot() -> Option<Vec<TaskInfo>> {
     unsafe { current().as_ref() }.map(snapshot_of)
 }
 
+/// How many tasks the loop that runs on this thread still waits for, this one
+/// included; `None` if no loop does.
+///
+/// # Examples
+/// ```
+/// assert!(arborio_task::pending().is_none(), "no loop runs here");
+/// ```
+pub fn pending() -> Option<usize> {
+    // SAFETY: a current hub is alive, and this thread is its owner.
+    unsafe { current().as_ref() }.map(|hub| hub.root.pending())
+}
+
 fn snapshot_of(hub: &Hub) -> Vec<TaskInfo> {
     let mut all = Vec::new();
     let children = &hub.root.children;

@@ -1,1 +1,65 @@
-//! An async runtime in which concurrency has a shape
+//! An async runtime in which concurrency has a shape.
+//!
+//! [`run`] starts an event loop on the calling thread; [`spawn`] hangs a task on
+//! it; `run` returns when all that is waited for has ended. Ready tasks run in
+//! strict order, timers are precise to the microsecond, and a test that sleeps
+//! an hour on a [simulated clock](time::Clock::simulated) takes microseconds.
+//!
+//! # Examples
+//! ```
+//! use arborio::{net::{TcpListener, TcpStream}, spawn};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let answer = arborio::run(async {
+//!     let listener = TcpListener::bind("127.0.0.1:0").await?;
+//!     let address = listener.local_addr()?;
+//!     let server = spawn(async move {
+//!         let (stream, _peer) = listener.accept().await?;
+//!         stream.write_all(b"hello").await
+//!     });
+//!     let stream = TcpStream::connect(address).await?;
+//!     let mut answer = [0; 5];
+//!     stream.read_exact(&mut answer).await?;
+//!     server.await.unwrap()?;
+//!     std::io::Result::Ok(answer)
+//! })?;
+//! assert_eq!(&answer, b"hello");
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod driver;
+mod event_loop;
+
+pub use arborio_executor::{
+    Drain, Handle, Interrupt, Leftover, NoLoop, OnUnobservedPanic, Payload, Reason, ReasonKind,
+    Report, Requester, RunError, SkipPollCycle, SkipReadyCycle, Task, TaskBuilder, TaskInfo,
+    TaskState, is_running, skip_poll_cycle, skip_ready_cycle, snapshot, spawn, spawn_local, task,
+    try_spawn, try_spawn_local, yield_now,
+};
+pub use event_loop::{Builder, EventLoop, run};
+
+/// Clocks, sleeps, timeouts and intervals.
+pub mod time {
+    pub use arborio_timers::{
+        Clock, ClockHold, Instant, Interval, MissedTick, Sleep, Tick, TimedOut, Timeout, clock,
+        interval, interval_at, sleep, sleep_until, timeout, timeout_at,
+    };
+    pub use std::time::Duration;
+}
+
+/// TCP, and any descriptor that can be waited for.
+pub mod net {
+    pub use arborio_net::*;
+    pub use arborio_reactor::Async;
+}
+
+/// What most programs use.
+pub mod prelude {
+    pub use crate::{
+        Interrupt, Task, run, spawn, spawn_local,
+        time::{Duration, Instant, sleep, timeout},
+        yield_now,
+    };
+}

@@ -1,0 +1,227 @@
+//! The one file where tasks, timers and I/O meet.
+//!
+//! The executor asks its [`Park`] for a pass; the [`Driver`] answers with the
+//! timers and the reactor of the loop. Nothing is set up before it is needed: a
+//! loop without I/O and timers makes no system call but to park its thread.
+//!
+//! # How a sleeping loop is woken
+//! While the reactor is not open the loop parks its thread, afterwards it waits
+//! in the reactor. The [`LoopNotifier`] knows which, and cannot be fooled while
+//! the reactor opens: it first sets `called`, then looks for the reactor; the
+//! loop first publishes the reactor, then looks at `called` before it sleeps.
+//! Both sides put a full fence between, so one of them sees the other.
+
+use std::{
+    io,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering, fence},
+    },
+    task::Wake,
+    thread::{self, Thread},
+    time::Duration,
+};
+
+use arborio_base::WakeBatch;
+use arborio_executor::{Notify, Park, Passed, Report, Wait};
+use arborio_reactor::{LoopReactor, Notifier};
+use arborio_timers::{Instant, Timers};
+
+/// Polling may go on for this long before I/O gets a look in, if at least 1024
+/// polls were made.
+const SLICE: Duration = Duration::from_millis(10);
+/// How long the loop sleeps at most while the system refuses to tell of I/O.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// Wakes the loop, wherever it sleeps.
+pub(crate) struct LoopNotifier {
+    /// Somebody called since the loop last looked.
+    called: AtomicBool,
+    /// What ends the reactor's wait, once the reactor is open.
+    reactor: OnceLock<Arc<Notifier>>,
+    thread: Thread,
+}
+
+impl LoopNotifier {
+    /// For the loop that will run on this thread.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            called: AtomicBool::new(false),
+            reactor: OnceLock::new(),
+            thread: thread::current(),
+        })
+    }
+
+    /// From now on the loop sleeps in the reactor.
+    pub(crate) fn reactor_opened(&self, notifier: &Arc<Notifier>) {
+        // A second reactor for the same loop does not exist.
+        let _ = self.reactor.set(Arc::clone(notifier));
+        fence(Ordering::SeqCst); // see the head of this file
+    }
+
+    /// Whether somebody called since the last time this was asked.
+    fn take_call(&self) -> bool {
+        self.called.load(Ordering::Acquire) && self.called.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Notify for LoopNotifier {
+    fn notify(&self) {
+        self.called.store(true, Ordering::Release);
+        fence(Ordering::SeqCst); // see the head of this file
+        match self.reactor.get() {
+            // An error means that the loop is gone, or that the counter is
+            // full and the loop is woken anyway.
+            Some(reactor) => drop(reactor.wake()),
+            None => self.thread.unpark(),
+        }
+    }
+}
+
+impl Wake for LoopNotifier {
+    fn wake(self: Arc<Self>) {
+        self.notify();
+    }
+}
+
+/// Timers and I/O of one loop.
+pub(crate) struct Driver<'a> {
+    timers: &'a Timers,
+    reactor: &'a LoopReactor,
+    notifier: Arc<LoopNotifier>,
+    /// Used again by every pass.
+    batch: WakeBatch,
+    /// When the last pass ended; `None` if slices are not measured.
+    slice: Option<std::time::Instant>,
+    /// Whether open sockets keep a virtual clock from jumping.
+    io_holds_clock: bool,
+    /// The system refused a wait, and the observer was told.
+    refused: bool,
+    tell: &'a dyn Fn(Report<'_>),
+}
+
+impl<'a> Driver<'a> {
+    /// `measured`: whether long slices are cut by time, not only by polls.
+    pub(crate) fn new(
+        timers: &'a Timers,
+        reactor: &'a LoopReactor,
+        notifier: Arc<LoopNotifier>,
+        measured: bool,
+        io_holds_clock: bool,
+        tell: &'a dyn Fn(Report<'_>),
+    ) -> Self {
+        Self {
+            timers,
+            reactor,
+            notifier,
+            batch: WakeBatch::new(),
+            slice: measured.then(std::time::Instant::now),
+            io_holds_clock,
+            refused: false,
+            tell,
+        }
+    }
+
+    /// Waits for I/O, or for another thread, or for `timeout` to pass.
+    fn sleep(&mut self, timeout: Option<Duration>) {
+        if timeout.is_some() || self.reactor.is_open() {
+            match self.reactor.wait(timeout) {
+                Ok(()) => self.refused = false,
+                Err(error) => self.sleep_without_reactor(&error, timeout),
+            }
+        } else if !self.notifier.take_call() {
+            thread::park();
+        }
+    }
+
+    /// The reactor could not open, or could not wait.
+    #[cold]
+    fn sleep_without_reactor(&mut self, error: &io::Error, timeout: Option<Duration>) {
+        if !self.refused && self.reactor.is_open() {
+            (self.tell)(Report::Io(error));
+        }
+        self.refused = true;
+        let longest = if self.reactor.is_open() {
+            RETRY
+        } else {
+            Duration::MAX
+        };
+        let timeout = timeout.unwrap_or(longest).min(longest);
+        if !timeout.is_zero() && !self.notifier.take_call() {
+            thread::park_timeout(timeout);
+        }
+    }
+
+    /// Wakes whom timers and I/O have made ready, timers first.
+    fn wake_ready(&mut self) -> usize {
+        self.timers.fire(&mut self.batch);
+        self.reactor.dispatch(&mut self.batch);
+        self.batch.wake_all()
+    }
+
+    /// How long the loop may sleep.
+    fn timeout(&self, wait: Wait) -> Option<Duration> {
+        if wait == Wait::Never || self.notifier.take_call() {
+            return Some(Duration::ZERO);
+        }
+        let deadline = self.timers.next_deadline()?;
+        Some(deadline.saturating_duration_since(self.timers.now()))
+    }
+
+    /// A pass on the real clock.
+    fn pass_real(&mut self, wait: Wait) -> Passed {
+        let timeout = self.timeout(wait);
+        self.sleep(timeout);
+        self.wake_ready();
+        Passed::Looked
+    }
+
+    /// A pass on a virtual clock: time moves only when nothing else can.
+    fn pass_virtual(&mut self, wait: Wait) -> Passed {
+        self.sleep(Some(Duration::ZERO));
+        let woken = self.wake_ready();
+        if woken > 0 || wait == Wait::Never || self.notifier.take_call() {
+            return Passed::Looked;
+        }
+        let io_is_open = self.io_holds_clock && self.reactor.interest_count() > 0;
+        if self.timers.clock().is_held() || io_is_open {
+            return self.sleep_virtual();
+        }
+        match self.timers.next_deadline() {
+            Some(deadline) => self.jump_to(deadline),
+            None if wait == Wait::Alone => Passed::Stalled,
+            None => self.sleep_virtual(),
+        }
+    }
+
+    /// Waits in real time, while virtual time stands still.
+    fn sleep_virtual(&mut self) -> Passed {
+        self.sleep(None);
+        self.wake_ready();
+        Passed::Looked
+    }
+
+    fn jump_to(&mut self, deadline: Instant) -> Passed {
+        self.timers.jump_to(deadline);
+        self.wake_ready();
+        Passed::Looked
+    }
+}
+
+impl Park for Driver<'_> {
+    fn pass(&mut self, wait: Wait) -> Passed {
+        let passed = if self.timers.clock().is_simulated() {
+            self.pass_virtual(wait)
+        } else {
+            self.pass_real(wait)
+        };
+        if let Some(slice) = &mut self.slice {
+            *slice = std::time::Instant::now();
+        }
+        passed
+    }
+
+    fn slice_is_over(&mut self) -> bool {
+        self.slice.is_some_and(|start| start.elapsed() >= SLICE)
+    }
+}

@@ -1,0 +1,364 @@
+//! Running a loop on the calling thread: [`run`], and the options for it.
+
+use std::{fmt, rc::Rc, sync::Arc, time::Duration};
+
+use arborio_executor::{
+    Drain, Leftover, LoopOptions, Notify, OnUnobservedPanic, Report, RunError, Tasks, drive,
+    is_running, pending, snapshot, task,
+};
+use arborio_reactor::LoopReactor;
+use arborio_timers::{Clock, Timers, sleep};
+
+use crate::driver::{Driver, LoopNotifier};
+
+/// How long after the end of `main` the observer is told what the loop still
+/// waits for.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Gets what nobody asked for and somebody should know.
+type Observer = Rc<dyn Fn(Report<'_>)>;
+
+/// Runs `main` on a new event loop on this thread, and returns its output.
+///
+/// Returns when `main` and every awaited task that was spawned meanwhile have
+/// ended; tasks that are [not awaited](crate::TaskBuilder::awaited) are ended
+/// then. `main` may borrow from the caller.
+///
+/// # Panics
+/// If a loop runs on this thread already; [`Builder::try_run`] tells instead.
+/// If `main` panics, or another task does and nobody has polled its handle:
+/// every task is ended, and the panic goes on here.
+///
+/// # Examples
+/// ```
+/// use arborio::time::sleep;
+/// use std::time::Duration;
+///
+/// let greeting = String::from("hello");
+/// let length = arborio::run(async {
+///     let child = arborio::spawn(async {
+///         sleep(Duration::from_millis(2)).await;
+///         3
+///     });
+///     greeting.len() + child.await.unwrap()
+/// });
+/// assert_eq!(length, 8);
+/// ```
+#[track_caller]
+pub fn run<F: Future>(main: F) -> F::Output {
+    EventLoop::builder().run(main)
+}
+
+/// An event loop: one thread, strict order, tasks that need not be `Send`.
+///
+/// # Examples
+/// ```
+/// use arborio::{EventLoop, time::{Clock, clock, sleep}};
+/// use std::time::Duration;
+///
+/// // An hour passes in no time.
+/// let slept = EventLoop::builder().clock(Clock::simulated()).run(async {
+///     sleep(Duration::from_secs(3600)).await;
+///     clock()
+/// });
+/// assert_eq!(slept, Duration::from_secs(3600));
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct EventLoop {}
+
+impl EventLoop {
+    /// The options of a loop, all at their defaults.
+    ///
+    /// # Examples
+    /// ```
+    /// assert_eq!(arborio::EventLoop::builder().run(async { 1 }), 1);
+    /// ```
+    pub fn builder() -> Builder {
+        Builder {
+            name: None,
+            clock: Clock::real(),
+            options: LoopOptions::default(),
+            linger: LINGER,
+            io_holds_clock: true,
+            observer: None,
+        }
+    }
+}
+
+/// The options of an [`EventLoop`] that is about to run.
+#[derive(Clone)]
+#[must_use = "a builder does nothing until it runs"]
+pub struct Builder {
+    name: Option<String>,
+    clock: Clock,
+    options: LoopOptions,
+    linger: Duration,
+    io_holds_clock: bool,
+    observer: Option<Observer>,
+}
+
+impl Builder {
+    /// Names the loop in what the default observer writes.
+    ///
+    /// # Examples
+    /// ```
+    /// assert_eq!(arborio::EventLoop::builder().name("courier").run(async { 1 }), 1);
+    /// ```
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The clock that everything on the loop reads. On a simulated one, time
+    /// jumps to the next deadline when every task waits, no descriptor is
+    /// registered and nobody [holds](crate::time::Clock::hold) the clock. Another
+    /// thread that will wake a task should hold it meanwhile.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{EventLoop, time::{Clock, sleep}};
+    /// use std::time::{Duration, Instant};
+    /// let start = Instant::now();
+    /// let day = Duration::from_secs(86_400);
+    /// EventLoop::builder().clock(Clock::simulated()).run(async { sleep(day).await });
+    /// assert!(start.elapsed() < day);
+    /// ```
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Whether registered descriptors keep a simulated clock from jumping.
+    /// They do by default, since the world behind them lives in real time.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{EventLoop, net::TcpListener, time::{Clock, sleep}};
+    /// use std::time::Duration;
+    /// let builder = EventLoop::builder().clock(Clock::simulated()).io_holds_clock(false);
+    /// let port = builder.run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     sleep(Duration::from_secs(3600)).await; // jumps, although a socket is open
+    ///     Ok::<_, std::io::Error>(listener.local_addr()?.port())
+    /// });
+    /// assert_ne!(port?, 0);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn io_holds_clock(mut self, holds: bool) -> Self {
+        self.io_holds_clock = holds;
+        self
+    }
+
+    /// Permutes what has no order by contract (wakes from other threads), as a
+    /// function of `seed` alone. What is FIFO by contract stays so, and the
+    /// length of a drain depends on polls only, not on time.
+    ///
+    /// # Examples
+    /// ```
+    /// assert_eq!(arborio::EventLoop::builder().seed(7).run(async { 1 }), 1);
+    /// ```
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.options.seed = Some(seed);
+        self
+    }
+
+    /// Whether ready tasks can keep the loop from its I/O for ever.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{Drain, EventLoop};
+    /// assert_eq!(EventLoop::builder().drain(Drain::ToEmpty).run(async { 1 }), 1);
+    /// ```
+    pub fn drain(mut self, drain: Drain) -> Self {
+        self.options.drain = drain;
+        self
+    }
+
+    /// What happens to the tasks that are left when `main` has ended: the loop
+    /// waits for them by default.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{EventLoop, Leftover};
+    /// EventLoop::builder().leftover(Leftover::Cancel).run(async {
+    ///     // Would keep the loop alive for ever.
+    ///     drop(arborio::spawn(std::future::pending::<()>()));
+    /// });
+    /// assert!(!arborio::is_running());
+    /// ```
+    pub fn leftover(mut self, leftover: Leftover) -> Self {
+        self.options.leftover = leftover;
+        self
+    }
+
+    /// What a panic does that nobody observes: by default it ends every task
+    /// and goes on in the caller of `run`.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{EventLoop, OnUnobservedPanic};
+    /// let builder = EventLoop::builder().on_unobserved_panic(OnUnobservedPanic::Report);
+    /// let done = builder.run(async {
+    ///     drop(arborio::spawn(async { panic!("nobody looks") }));
+    ///     arborio::yield_now().await;
+    ///     "still here"
+    /// });
+    /// assert_eq!(done, "still here");
+    /// ```
+    pub fn on_unobserved_panic(mut self, policy: OnUnobservedPanic) -> Self {
+        self.options.on_unobserved_panic = policy;
+        self
+    }
+
+    /// How long after the end of `main` the observer is told which tasks the
+    /// loop still waits for, on the loop's clock; 5 s by default, and
+    /// `Duration::MAX` for never.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{EventLoop, Report, time::{Clock, sleep}};
+    /// use std::{cell::Cell, rc::Rc, time::Duration};
+    /// let told = Rc::new(Cell::new(0));
+    /// let count = Rc::clone(&told);
+    /// EventLoop::builder()
+    ///     .clock(Clock::simulated())
+    ///     .linger(Duration::from_secs(1))
+    ///     .observer(move |report| {
+    ///         let Report::Lingering(tasks) = report else { return };
+    ///         count.set(tasks.len());
+    ///     })
+    ///     .run(async { drop(arborio::spawn(sleep(Duration::from_secs(60)))) });
+    /// assert_eq!(told.get(), 1);
+    /// ```
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.linger = linger;
+        self
+    }
+
+    /// Who gets the [reports](Report). By default each is written to standard
+    /// error. It is called on the loop's thread; its own panic is contained.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{EventLoop, OnUnobservedPanic};
+    /// use std::{cell::RefCell, rc::Rc};
+    /// let log = Rc::new(RefCell::new(Vec::new()));
+    /// let sink = Rc::clone(&log);
+    /// EventLoop::builder()
+    ///     .on_unobserved_panic(OnUnobservedPanic::Report)
+    ///     .observer(move |report| sink.borrow_mut().push(report.to_string()))
+    ///     .run(async { drop(arborio::spawn(async { panic!("oh") })) });
+    /// assert_eq!(*log.borrow(), ["a task panicked: oh"]);
+    /// ```
+    pub fn observer(mut self, observer: impl Fn(Report<'_>) + 'static) -> Self {
+        self.observer = Some(Rc::new(observer));
+        self
+    }
+
+    /// As [`run`], with these options.
+    ///
+    /// # Panics
+    /// As [`run`]; and on a simulated clock if every task waits and nothing can
+    /// happen any more, with the tree of the tasks.
+    ///
+    /// # Examples
+    /// ```
+    /// assert_eq!(arborio::EventLoop::builder().run(async { 1 }), 1);
+    /// ```
+    #[track_caller]
+    pub fn run<F: Future>(self, main: F) -> F::Output {
+        match self.try_run(main) {
+            Ok(output) => output,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// As [`run`](Self::run), but misuse is an error instead of a panic.
+    ///
+    /// # Errors
+    /// [`RunError::Nested`] if a loop runs on this thread already;
+    /// [`RunError::Stalled`] if, on a simulated clock, every task waits and
+    /// nothing can happen any more. Descriptors are asked for when they are
+    /// needed, so a system that refuses them is an error of the socket, and
+    /// timers go on with less precision.
+    ///
+    /// # Panics
+    /// If `main` panics, or another task does and nobody observes it.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{EventLoop, RunError};
+    /// let nested = arborio::run(async { EventLoop::builder().try_run(async {}) });
+    /// assert!(matches!(nested, Err(RunError::Nested)));
+    /// ```
+    #[track_caller]
+    pub fn try_run<F: Future>(self, main: F) -> Result<F::Output, RunError> {
+        if is_running() {
+            return Err(RunError::Nested);
+        }
+        let Self {
+            name,
+            clock,
+            options,
+            linger,
+            io_holds_clock,
+            observer,
+        } = self;
+        let observer = observer.unwrap_or_else(|| write_to_stderr(name));
+        let tell = |report: Report<'_>| {
+            arborio_base::contain(|| observer(report));
+        };
+        let measured = !clock.is_simulated() && options.seed.is_none();
+        let notifier = LoopNotifier::new();
+        let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
+        let timers = Timers::new(clock, Arc::clone(&notifier).into());
+        let opened = Arc::clone(&notifier);
+        let reactor = LoopReactor::new(move |reactor| opened.reactor_opened(reactor));
+        let mut driver = Driver::new(&timers, &reactor, notifier, measured, io_holds_clock, &tell);
+        let main = async {
+            let output = main.await;
+            start_linger(linger, &observer);
+            output
+        };
+        let _timers = timers.enter();
+        let _reactor = reactor.enter();
+        drive(tasks, &mut driver, options, &tell, main)
+    }
+}
+
+/// `main` has ended: if the loop waits for others, tells about it later.
+fn start_linger(linger: Duration, observer: &Observer) {
+    if linger == Duration::MAX || pending().is_none_or(|tasks| tasks <= 1) {
+        return; // nobody but main is left
+    }
+    let observer = Rc::clone(observer);
+    let watch = async move {
+        sleep(linger).await;
+        let left: Vec<_> = snapshot()
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|task| task.awaited)
+            .collect();
+        arborio_base::contain(|| observer(Report::Lingering(&left)));
+    };
+    drop(task().name("linger").awaited(false).spawn_local(watch));
+}
+
+fn write_to_stderr(name: Option<String>) -> Observer {
+    Rc::new(move |report| match &name {
+        Some(name) => eprintln!("arborio: loop `{name}`: {report}"),
+        None => eprintln!("arborio: {report}"),
+    })
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("name", &self.name)
+            .field("clock", &self.clock)
+            .field("options", &self.options)
+            .field("linger", &self.linger)
+            .finish_non_exhaustive()
+    }
+}
