@@ -282,7 +282,7 @@ impl Turns<'_> {
 
     /// Polls ready tasks until none is left, or the bound is reached.
     fn poll_ready(&mut self) -> Option<End> {
-        let mut polls = 0;
+        let mut polls = 0_u32;
         while self.running.run_next() {
             if self.something_happened()
                 && let Some(end) = self.decide()
