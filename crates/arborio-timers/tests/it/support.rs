@@ -16,17 +16,17 @@ use arborio_timers::{Clock, Timers};
 
 /// Counts how often it is woken.
 #[derive(Default)]
-pub struct Counter(AtomicUsize);
+pub(crate) struct Counter(AtomicUsize);
 
 impl Counter {
     /// A counter and the waker that counts.
-    pub fn new() -> (Arc<Self>, Waker) {
+    pub(crate) fn new() -> (Arc<Self>, Waker) {
         let counter = Arc::new(Self::default());
         (Arc::clone(&counter), Waker::from(counter))
     }
 
     /// How often it was woken.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
 }
@@ -38,11 +38,11 @@ impl Wake for Counter {
 }
 
 /// A waker that runs a closure.
-pub struct Calls<F>(pub F);
+pub(crate) struct Calls<F>(pub F);
 
 impl<F: Fn() + Send + Sync + 'static> Calls<F> {
     /// The waker that runs `f`.
-    pub fn waker(f: F) -> Waker {
+    pub(crate) fn waker(f: F) -> Waker {
         Waker::from(Arc::new(Self(f)))
     }
 }
@@ -55,38 +55,38 @@ impl<F: Fn() + Send + Sync> Wake for Calls<F> {
 
 /// Who was woken, in order.
 #[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<usize>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<usize>>>);
 
 impl Log {
     /// A waker that notes `number`.
-    pub fn waker(&self, number: usize) -> Waker {
+    pub(crate) fn waker(&self, number: usize) -> Waker {
         let log = self.clone();
         Calls::waker(move || log.0.lock().unwrap().push(number))
     }
 
     /// What was noted since the last call.
-    pub fn take(&self) -> Vec<usize> {
+    pub(crate) fn take(&self) -> Vec<usize> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
 
 /// Timers on a new simulated clock, whose notifier does nothing.
-pub fn simulated() -> Timers {
+pub(crate) fn simulated() -> Timers {
     Timers::new(Clock::simulated(), Waker::noop().clone())
 }
 
 /// Timers on the real clock, whose notifier does nothing.
-pub fn real() -> Timers {
+pub(crate) fn real() -> Timers {
     Timers::new(Clock::real(), Waker::noop().clone())
 }
 
 /// Polls once.
-pub fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
+pub(crate) fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(waker))
 }
 
 /// Fires what is due and wakes it. Returns how many sleeps fired.
-pub fn fire(timers: &Timers) -> usize {
+pub(crate) fn fire(timers: &Timers) -> usize {
     let mut batch = WakeBatch::new();
     let fired = timers.fire(&mut batch);
     assert_eq!(batch.len(), fired);
@@ -95,12 +95,12 @@ pub fn fire(timers: &Timers) -> usize {
 }
 
 /// Moves the simulated clock of `timers` and fires.
-pub fn pass(timers: &Timers, time: Duration) -> usize {
+pub(crate) fn pass(timers: &Timers, time: Duration) -> usize {
     timers.jump_to(timers.now() + time);
     fire(timers)
 }
 
 /// Milliseconds.
-pub const fn ms(count: u64) -> Duration {
+pub(crate) const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }

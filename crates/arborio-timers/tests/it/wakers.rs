@@ -24,12 +24,12 @@ mod runs {
     }
 
     /// Notes one more.
-    pub fn note() {
+    pub(crate) fn note() {
         COUNT.set(COUNT.get() + 1);
     }
 
     /// How often since the last call.
-    pub fn take() -> usize {
+    pub(crate) fn take() -> usize {
         COUNT.take()
     }
 }

@@ -11,7 +11,7 @@ use arborio_timers::{Key, Wheel};
 /// One operation. The numbers choose among what exists, so every operation
 /// makes sense in every state.
 #[derive(Clone, Copy, Debug)]
-pub enum Op {
+pub(crate) enum Op {
     /// Arm an entry this long after the wheel's time.
     Insert(u64),
     /// Arm an entry this long before the wheel's time.
@@ -37,7 +37,7 @@ pub enum Op {
 impl Op {
     /// An operation from arbitrary bits. Spans are a few bits at any position,
     /// so that all levels and their borders are hit alike.
-    pub fn decode(kind: u8, position: u8, bits: u16) -> Self {
+    pub(crate) fn decode(kind: u8, position: u8, bits: u16) -> Self {
         let span = u64::from(bits & 0xff) << (position % 57);
         let which = usize::from(bits);
         match kind % 16 {
@@ -68,7 +68,7 @@ struct Entry {
 }
 
 /// The wheel and the heap.
-pub struct Pair {
+pub(crate) struct Pair {
     /// What is tested. Payloads are indices into `entries`.
     wheel: Wheel<usize>,
     /// The model: deadline, order of arming, entry. Outdated items stay until they surface.
@@ -83,7 +83,7 @@ pub struct Pair {
 
 impl Pair {
     /// Both empty, at the time `start`.
-    pub fn new(start: u64) -> Self {
+    pub(crate) fn new(start: u64) -> Self {
         Self {
             wheel: Wheel::new(start),
             heap: BinaryHeap::new(),
@@ -94,7 +94,7 @@ impl Pair {
     }
 
     /// Does `op` with both and compares.
-    pub fn step(&mut self, op: Op) {
+    pub(crate) fn step(&mut self, op: Op) {
         match op {
             Op::Insert(span) => self.insert(self.now.saturating_add(span)),
             Op::InsertPast(span) => self.insert(self.now.saturating_sub(span)),
@@ -123,7 +123,7 @@ impl Pair {
     }
 
     /// Lets time run out and compares what is left.
-    pub fn finish(mut self) {
+    pub(crate) fn finish(mut self) {
         self.advance(u64::MAX);
         self.compare();
         let never = self.entries.iter().filter(|entry| entry.armed).count();
