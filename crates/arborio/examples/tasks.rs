@@ -1,0 +1,25 @@
+//! Two tasks overlap: together they take as long as the longer one.
+
+use arborio::{
+    spawn,
+    time::{Duration, sleep},
+};
+
+async fn say(word: &'static str, after: u64) {
+    sleep(Duration::from_secs(after)).await;
+    println!("{word}");
+}
+
+fn main() {
+    arborio::run(async {
+        let hello = spawn(say("hello", 1));
+        let world = spawn(say("world", 2));
+        hello.await.unwrap();
+        world.await.unwrap();
+    });
+}
+
+// takes: 2.0s..2.6s
+// prints:
+// hello
+// world
