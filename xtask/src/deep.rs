@@ -71,15 +71,25 @@ fn sanitize() -> Outcome {
 }
 
 /// Every suite at its large size: tests that have one read `ARBORIO_DEEP`, and properties run
-/// many more cases. In release, or it would take hours.
+/// many more cases. Optimised, or it would take hours, but with the checks of a debug build; in
+/// a target folder of its own because the profile differs.
 fn deep_test() -> Outcome {
+    let target_dir = Workspace::load()?.target_dir.join("deep");
     let mut command = tool::cargo(["test", "--release", "--no-fail-fast", "--lib", "--tests"]);
     command.args(["--workspace", "--exclude", "arborio-bench"]);
-    tool::run(
-        command
-            .env("ARBORIO_DEEP", "1")
-            .env("PROPTEST_CASES", CASES),
-    )?;
+    command
+        .env("ARBORIO_DEEP", "1")
+        .env("PROPTEST_CASES", CASES);
+    command.env("CARGO_TARGET_DIR", target_dir);
+    for (setting, value) in [
+        ("LTO", "off"),
+        ("CODEGEN_UNITS", "16"),
+        ("DEBUG_ASSERTIONS", "true"),
+        ("OVERFLOW_CHECKS", "true"),
+    ] {
+        command.env(format!("CARGO_PROFILE_RELEASE_{setting}"), value);
+    }
+    tool::run(&mut command)?;
     Ok(Vec::new())
 }
 

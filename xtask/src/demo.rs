@@ -43,7 +43,9 @@ fn run(mut arguments: Arguments) -> Outcome {
         Some(program) => program,
         None => build_server()?,
     };
-    demonstrate(&program, Duration::from_secs(if quick { 1 } else { 4 }))?;
+    let each = Duration::from_secs(if quick { 1 } else { 4 });
+    // An error must not be printed behind a half drawn bar.
+    demonstrate(&program, each).inspect_err(|_| clear_progress())?;
     Ok(Vec::new())
 }
 
