@@ -20,7 +20,8 @@
 //! - `takes:` (optional) is the window of allowed wall time, in `s` or `ms`; without it an
 //!   example has 30 seconds. One that runs past the window by far is ended.
 //! - `args:` and `env:` (optional) are split at spaces.
-//! - Standard input is empty, standard error is free, the exit code is 0.
+//! - Standard input is empty, standard error is free, the exit code is 0. A server that ends with
+//!   its standard input (`args: 0`, `env: ARBORIO_DEMO_STOP_ON_EOF=1`) is an example like others.
 //!
 //! Examples are built in the dev profile and run one after the other, so that windows hold.
 

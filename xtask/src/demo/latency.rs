@@ -38,6 +38,9 @@ mod tests {
         assert_eq!(latencies.percentile(99.0), Duration::from_micros(99));
         assert_eq!(latencies.percentile(100.0), Duration::from_micros(100));
         assert_eq!(latencies.percentile(0.0), Duration::from_micros(1));
+        // Half of three is one and a half: two requests are needed to cover it.
+        let three = Latencies::new([1, 2, 3].map(Duration::from_micros).to_vec());
+        assert_eq!(three.percentile(50.0), Duration::from_micros(2));
     }
 
     #[test]

@@ -69,5 +69,6 @@ mod tests {
         assert!(names("- `mio`: epoll.", "mio"));
         assert!(!names("we use futures-core and mio2", "futures"));
         assert!(!names("we use futures-core and mio2", "mio"));
+        assert!(!names("we use futures-core and mio2", "core"));
     }
 }
