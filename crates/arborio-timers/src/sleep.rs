@@ -173,9 +173,10 @@ impl Sleep {
     /// Spares the second reading of the clock that polling a new sleep costs.
     #[inline]
     pub(crate) fn armed(duration: Duration, cx: &mut Context<'_>) -> Self {
-        let (clock, now) = here();
-        let mut sleep = Self::new(clock, now + duration, State::Unarmed);
-        sleep.arm(cx);
+        // The clone may be foreign code, so it is made before anything is held.
+        let (clock, deadline, berth) = home::arm_after(duration, cx.waker().clone());
+        let mut sleep = Self::new(clock, deadline, State::Unarmed);
+        sleep.settle(berth);
         sleep
     }
 
@@ -274,6 +275,12 @@ impl Sleep {
     fn arm(&mut self, cx: &mut Context<'_>) {
         // The clone may be foreign code, so it is made before anything is held.
         let berth = home::arm(self.clock, self.deadline, cx.waker().clone());
+        self.settle(berth);
+    }
+
+    /// Remembers the slot.
+    #[inline]
+    fn settle(&mut self, berth: Berth) {
         self.home = berth.home;
         self.key = berth.key;
         self.state = if berth.local {

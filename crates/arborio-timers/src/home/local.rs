@@ -14,7 +14,7 @@ use std::{
 
 use arborio_base::{WakeBatch, drop_contained};
 
-use super::{Alarm, Armed, HomeId, SharedHome, publish, shared::swap_waker, withdraw};
+use super::{Alarm, Armed, Berth, HomeId, SharedHome, publish, shared::swap_waker, withdraw};
 use crate::{
     clock::Clock,
     instant::Instant,
@@ -105,10 +105,14 @@ impl LocalHome {
     /// Arms a sleep. The option is only there so that the caller can tell
     /// whether the waker was used; it must hold one.
     #[inline]
-    pub(super) fn arm(&self, deadline: Instant, waker: Option<Waker>) -> Key {
+    pub(super) fn arm(&self, deadline: Instant, waker: Option<Waker>) -> Berth {
         self.shared();
         let waker = waker.unwrap_or_else(|| Waker::noop().clone());
-        self.wheel.borrow_mut().insert(deadline.as_nanos(), waker)
+        Berth {
+            home: self.id,
+            key: self.wheel.borrow_mut().insert(deadline.as_nanos(), waker),
+            local: true,
+        }
     }
 
     /// Disarms a sleep. The caller drops the waker.
@@ -187,17 +191,16 @@ impl LocalHome {
         if self.ended.replace(true) {
             return;
         }
+        // Without a shared part nothing was ever armed (B2).
+        let Some(shared) = self.shared.get() else {
+            return;
+        };
         let own = self.wheel.borrow_mut().drain();
-        let abroad = self.shared.get().map(|shared| shared.end());
-        if abroad.is_some() {
-            withdraw(self.id);
-        }
+        let abroad = shared.end();
+        withdraw(self.id);
         own.into_iter().for_each(drop_contained);
         let mut batch = WakeBatch::new();
-        abroad
-            .into_iter()
-            .flatten()
-            .for_each(|waker| batch.push(waker));
+        abroad.into_iter().for_each(|waker| batch.push(waker));
         batch.wake_all();
     }
 }

@@ -42,6 +42,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::Waker,
+    time::Duration,
 };
 
 use arborio_base::sync::lock;
@@ -182,15 +183,39 @@ pub(crate) struct Berth {
 pub(crate) fn arm(clock: ClockId, deadline: Instant, waker: Waker) -> Berth {
     let mut waker = Some(waker);
     let local = with_current(|home| {
-        (home.clock().id() == clock).then(|| Berth {
-            home: home.id(),
-            key: home.arm(deadline, waker.take()),
-            local: true,
-        })
+        let serves = home.clock().id() == clock;
+        serves.then(|| home.arm(deadline, waker.take()))
     });
     match (local.flatten(), waker) {
         (Some(berth), _) => berth,
         (None, Some(waker)) => arm_abroad(clock, deadline, waker),
+        (None, None) => unreachable!("only an armed sleep takes the waker"),
+    }
+}
+
+/// Arms a sleep that ends `duration` from now, on the clock of this thread.
+/// Also returns that clock and the deadline.
+///
+/// # Panics
+/// If there is no loop and the background thread cannot be started.
+#[inline]
+pub(crate) fn arm_after(duration: Duration, waker: Waker) -> (ClockId, Instant, Berth) {
+    let mut waker = Some(waker);
+    let local = with_current(|home| {
+        let deadline = home.clock().now() + duration;
+        (
+            home.clock().id(),
+            deadline,
+            home.arm(deadline, waker.take()),
+        )
+    });
+    match (local, waker) {
+        (Some(armed), _) => armed,
+        (None, Some(waker)) => {
+            let deadline = Instant::now_real() + duration;
+            let berth = arm_abroad(ClockId::REAL, deadline, waker);
+            (ClockId::REAL, deadline, berth)
+        }
         (None, None) => unreachable!("only an armed sleep takes the waker"),
     }
 }

@@ -18,8 +18,8 @@
 //! and no list has to be searched twice.
 //!
 //! # Invariants
-//! - P1: an entry whose deadline is above the wheel's time is at the level and
-//!   digit that [`place_of`] gives for this time and its deadline.
+//! - P1: an entry whose deadline is above the wheel's time is at the level of
+//!   the highest digit in which the two differ, in the list of its own digit.
 //! - P2: a list holds equal deadlines in the order of their insertion. They are
 //!   always in the same list (P1), lists are appended to, and a list is sorted
 //!   out from its front into lists that were just emptied.
@@ -48,11 +48,11 @@ fn shift(level: usize) -> u32 {
     (level as u32 * BITS).saturating_sub(BITS - FIRST_BITS)
 }
 
-/// The digit of `time` at `level`.
+/// The digit of `time` at `level`. At the lowest level, two bits of the next
+/// digit are in it too; among times that differ only below, that changes nothing.
 #[inline]
 fn digit(time: u64, level: usize) -> usize {
-    let bits = if level == 0 { FIRST_BITS } else { BITS };
-    ((time >> shift(level)) & ((1 << bits) - 1)) as usize
+    ((time >> shift(level)) & 63) as usize
 }
 
 /// The level of the highest digit in which two different times differ.
@@ -60,19 +60,6 @@ fn digit(time: u64, level: usize) -> usize {
 fn level_between(a: u64, b: u64) -> usize {
     let highest_bit = 63 - (a ^ b).leading_zeros();
     ((highest_bit + BITS - FIRST_BITS) / BITS) as usize
-}
-
-/// Where an entry belongs that is due at `deadline`, seen from `elapsed` (P1).
-#[inline]
-fn place_of(elapsed: u64, deadline: u64) -> Place {
-    if deadline == u64::MAX {
-        return Place::NEVER;
-    }
-    if deadline <= elapsed {
-        return Place::DUE;
-    }
-    let level = level_between(elapsed, deadline);
-    Place::at(level, digit(deadline, level))
 }
 
 /// An entry on its way out, ordered by deadline, then by insertion.
@@ -340,18 +327,22 @@ impl<P> Wheel<P> {
     /// Hangs an armed slot where its deadline belongs (P1).
     #[inline]
     fn link(&mut self, index: u32) {
-        let place = place_of(self.elapsed, self.slab.slot(index).deadline);
-        self.slab.slot_mut(index).place = place;
-        match place {
-            Place::DUE => self.slab.push_back(&mut self.due, index),
-            Place::NEVER => {}
-            _ => {
-                let (level, digit) = place.level_and_digit();
-                self.occupied_levels |= 1 << level;
-                let lists = self.levels[level].get_or_insert_with(Level::new);
-                lists.push(digit, &mut self.slab, index);
-            }
+        let deadline = self.slab.slot(index).deadline;
+        if deadline == u64::MAX {
+            self.slab.slot_mut(index).place = Place::NEVER;
+            return;
         }
+        if deadline <= self.elapsed {
+            self.slab.slot_mut(index).place = Place::DUE;
+            self.slab.push_back(&mut self.due, index);
+            return;
+        }
+        let level = level_between(self.elapsed, deadline);
+        let digit = digit(deadline, level);
+        self.slab.slot_mut(index).place = Place::at(level, digit);
+        self.occupied_levels |= 1 << level;
+        let lists = self.levels[level].get_or_insert_with(Level::new);
+        lists.push(digit, &mut self.slab, index);
     }
 
     /// Takes an armed slot out of its list.
@@ -379,8 +370,10 @@ impl<P> Wheel<P> {
         if u32::from(self.occupied_levels).trailing_zeros() as usize > top {
             return;
         }
-        for level in 0..top {
-            self.collect_lists_below(level, 64);
+        let mut below_top = self.occupied_levels & ((1 << top) - 1);
+        while below_top != 0 {
+            self.collect_lists_below(below_top.trailing_zeros() as usize, 64);
+            below_top &= below_top - 1;
         }
         self.collect_lists_below(top, digit(now, top));
         self.sort_out(top, digit(now, top));

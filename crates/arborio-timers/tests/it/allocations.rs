@@ -111,7 +111,7 @@ fn a_steady_stream_of_sleeps_allocates_nothing() {
     let timers = real();
     let _entered = timers.enter();
     let far = Duration::from_secs(3600);
-    let mut cycle = || {
+    let cycle = || {
         let mut nap = sleep(far);
         assert!(poll(&mut nap, Waker::noop()).is_pending());
         assert_eq!(fire(&timers), 0);
