@@ -54,6 +54,7 @@ pub(crate) struct Meter {
     /// When warm-up ended, and with it the discarding of chunks.
     warm_since: Option<Instant>,
     cpu_ns: Vec<f64>,
+    wall_ns: Vec<f64>,
     cpu_total: Duration,
     wall_total: Duration,
 }
@@ -69,6 +70,7 @@ impl Meter {
             chunk: None,
             warm_since: None,
             cpu_ns: Vec::with_capacity(1024),
+            wall_ns: Vec::with_capacity(1024),
             cpu_total: Duration::ZERO,
             wall_total: Duration::ZERO,
         }
@@ -100,14 +102,20 @@ impl Meter {
         } else {
             let operations = (self.units * self.per_unit) as f64;
             self.cpu_ns.push(cpu.as_nanos() as f64 / operations);
+            self.wall_ns.push(wall.as_nanos() as f64 / operations);
             self.cpu_total += cpu;
             self.wall_total += wall;
         }
     }
 
-    /// The median nanoseconds per operation.
+    /// The median nanoseconds of CPU time per operation.
     pub(crate) fn median_ns(&self) -> f64 {
         stats::median(&self.cpu_ns)
+    }
+
+    /// The median nanoseconds per operation by the wall clock.
+    pub(crate) fn median_wall_ns(&self) -> f64 {
+        stats::median(&self.wall_ns)
     }
 
     /// The sample `ns`, and how much longer than its CPU time the work took by the wall clock.

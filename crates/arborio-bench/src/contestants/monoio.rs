@@ -24,7 +24,11 @@ macro_rules! monoio_runtime {
                 F::Output: 'static,
             {
                 let builder = RuntimeBuilder::<$driver>::new().enable_timer();
-                builder.build().expect("a runtime").block_on(main)
+                // As the future of `block_on`, a main that yields would spin: no task would run.
+                builder
+                    .build()
+                    .expect("a runtime")
+                    .block_on(async { monoio::spawn(main).await })
             }
 
             fn spawn<F>(future: F) -> impl Future<Output = F::Output> + 'static

@@ -32,7 +32,8 @@ impl Runtime for Smol {
     {
         let executor: &'static StaticLocalExecutor = LocalExecutor::new().leak();
         EXECUTOR.set(Some(executor));
-        let output = smol::block_on(executor.run(main));
+        // As a task, main does not pass through the reactor whenever it yields.
+        let output = smol::block_on(executor.run(executor.spawn(main)));
         EXECUTOR.set(None);
         output
     }

@@ -10,9 +10,14 @@
 //! If it needs something that [`Runtime`](crate::runtime::Runtime) cannot do (a channel, a scope), it
 //! defines its own small trait in its own file and implements it there for the contestants that can.
 
+mod idle;
 mod ring;
+mod sleep_size;
+mod sleeps;
 mod spawn_join;
 mod spawn_one;
+mod start_stop;
+mod timeouts;
 mod yields;
 
 use crate::measure::Effort;
@@ -76,6 +81,12 @@ const NANOSECONDS: &[Figure] = &[Figure {
     unit: "ns",
 }];
 
+/// Bytes, by the counting allocator.
+const BYTES: &[Figure] = &[Figure {
+    key: "bytes",
+    unit: "bytes",
+}];
+
 /// Every scenario, in the order of the report.
 pub(crate) const ALL: &[Scenario] = &[
     spawn_join::SCENARIO,
@@ -83,4 +94,13 @@ pub(crate) const ALL: &[Scenario] = &[
     yields::ONE,
     yields::THOUSAND,
     ring::SCENARIO,
+    timeouts::READY,
+    timeouts::YIELD,
+    sleeps::HUNDRED_THOUSAND,
+    sleeps::TEN_THOUSAND,
+    sleeps::LONE,
+    sleep_size::SCENARIO,
+    idle::HUNDRED_THOUSAND,
+    idle::TEN_MILLION,
+    start_stop::SCENARIO,
 ];

@@ -4,8 +4,11 @@
 //! - I1: cells, wakers and the loop stay on the thread that made them (see the parent module).
 //! - I2: a cell never moves (it lives in an `Rc`), and its future is replaced in place, never moved.
 //! - I3: `CURRENT` is set exactly while `run` is on this thread's stack, and points to its loop.
+//! - I4: the queue is borrowed only inside `push` and `pop`, which call nothing that comes back.
+//! - I5: a stage is borrowed by the poll of its task, which cannot nest (only the loop polls, and
+//!   nothing polled calls the loop), and by its handle, which cannot be inside the task it awaits.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, UnsafeCell};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::mem::ManuallyDrop;
@@ -17,8 +20,22 @@ use super::timers::Timers;
 
 /// The loop of the floor: what is ready, and what waits for the clock.
 pub(super) struct Loop {
-    ready: RefCell<VecDeque<Rc<dyn Runnable>>>,
+    ready: UnsafeCell<VecDeque<Rc<dyn Runnable>>>,
     pub(super) timers: RefCell<Timers>,
+}
+
+impl Loop {
+    #[inline]
+    fn push(&self, task: Rc<dyn Runnable>) {
+        // SAFETY: I4.
+        unsafe { &mut *self.ready.get() }.push_back(task);
+    }
+
+    #[inline]
+    fn pop(&self) -> Option<Rc<dyn Runnable>> {
+        // SAFETY: I4.
+        unsafe { &mut *self.ready.get() }.pop_front()
+    }
 }
 
 thread_local! {
@@ -39,6 +56,15 @@ trait Runnable {
     fn poll(self: Rc<Self>);
 }
 
+/// Where a task stands; who is queued or will be is not queued again.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Idle,
+    Queued,
+    Running,
+    RunningAndWoken,
+}
+
 /// A future on its way to an output.
 enum Stage<F: Future> {
     Running(F),
@@ -47,9 +73,8 @@ enum Stage<F: Future> {
 }
 
 struct TaskCell<F: Future> {
-    /// Whether this cell is in the queue.
-    queued: Cell<bool>,
-    stage: RefCell<Stage<F>>,
+    place: Cell<Place>,
+    stage: UnsafeCell<Stage<F>>,
     joiner: Cell<Option<Waker>>,
 }
 
@@ -60,36 +85,51 @@ impl<F: Future + 'static> TaskCell<F> {
             unsafe { Rc::increment_strong_count(data.cast::<Self>()) };
             RawWaker::new(data, &Self::VTABLE)
         },
-        // SAFETY: as above; this call consumes the waker's own count.
-        |data| unsafe { Rc::from_raw(data.cast::<Self>()) }.wake(),
+        |data| {
+            // SAFETY: as above; this call consumes the waker's own count.
+            let cell = unsafe { Rc::from_raw(data.cast::<Self>()) };
+            if cell.must_queue() {
+                with_loop(|current| current.push(cell));
+            }
+        },
         |data| {
             // SAFETY: as above; `ManuallyDrop` leaves the waker's count where it is.
             let cell = ManuallyDrop::new(unsafe { Rc::from_raw(data.cast::<Self>()) });
-            if !cell.queued.get() {
-                Rc::clone(&cell).wake();
+            if cell.must_queue() {
+                with_loop(|current| current.push(Rc::clone(&cell) as _));
             }
         },
         // SAFETY: as above; this call consumes the waker's own count.
         |data| drop(unsafe { Rc::from_raw(data.cast::<Self>()) }),
     );
 
+    /// Notes a wake; whether the caller has to push the cell.
     #[inline]
-    fn wake(self: Rc<Self>) {
-        if !self.queued.replace(true) {
-            with_loop(|current| current.ready.borrow_mut().push_back(self));
+    fn must_queue(&self) -> bool {
+        match self.place.get() {
+            Place::Idle => {
+                self.place.set(Place::Queued);
+                true
+            }
+            Place::Running => {
+                self.place.set(Place::RunningAndWoken);
+                false
+            }
+            Place::Queued | Place::RunningAndWoken => false,
         }
     }
 }
 
 impl<F: Future + 'static> Runnable for TaskCell<F> {
     fn poll(self: Rc<Self>) {
-        self.queued.set(false);
+        self.place.set(Place::Running);
         let raw = RawWaker::new(Rc::as_ptr(&self).cast(), &Self::VTABLE);
         // SAFETY: the vtable fits the pointer; the waker borrows this call's count and, in
         // `ManuallyDrop`, does not give it back.
         let waker = ManuallyDrop::new(unsafe { Waker::from_raw(raw) });
-        let mut stage = self.stage.borrow_mut();
-        let Stage::Running(future) = &mut *stage else {
+        // SAFETY: I5.
+        let stage = unsafe { &mut *self.stage.get() };
+        let Stage::Running(future) = stage else {
             return;
         };
         // SAFETY: I2.
@@ -99,6 +139,11 @@ impl<F: Future + 'static> Runnable for TaskCell<F> {
             if let Some(joiner) = self.joiner.take() {
                 joiner.wake();
             }
+        } else if self.place.get() == Place::RunningAndWoken {
+            self.place.set(Place::Queued);
+            with_loop(|current| current.push(self));
+        } else {
+            self.place.set(Place::Idle);
         }
     }
 }
@@ -110,12 +155,13 @@ trait Joinable<T> {
 
 impl<F: Future> Joinable<F::Output> for TaskCell<F> {
     fn poll_join(&self, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let mut stage = self.stage.borrow_mut();
-        if matches!(*stage, Stage::Running(_)) {
+        // SAFETY: I5.
+        let stage = unsafe { &mut *self.stage.get() };
+        if matches!(stage, Stage::Running(_)) {
             self.joiner.set(Some(cx.waker().clone()));
             return Poll::Pending;
         }
-        match std::mem::replace(&mut *stage, Stage::Taken) {
+        match std::mem::replace(stage, Stage::Taken) {
             Stage::Finished(output) => Poll::Ready(output),
             Stage::Running(_) | Stage::Taken => panic!("a handle is polled after its end"),
         }
@@ -139,11 +185,11 @@ where
     F::Output: 'static,
 {
     let cell = Rc::new(TaskCell {
-        queued: Cell::new(true),
-        stage: RefCell::new(Stage::Running(future)),
+        place: Cell::new(Place::Queued),
+        stage: UnsafeCell::new(Stage::Running(future)),
         joiner: Cell::new(None),
     });
-    with_loop(|current| current.ready.borrow_mut().push_back(Rc::clone(&cell) as _));
+    with_loop(|current| current.push(Rc::clone(&cell) as _));
     Join(cell)
 }
 
@@ -153,7 +199,7 @@ where
     F::Output: 'static,
 {
     let this = Loop {
-        ready: RefCell::default(),
+        ready: UnsafeCell::default(),
         timers: RefCell::new(Timers::new()),
     };
     CURRENT.set(&this);
@@ -161,8 +207,7 @@ where
     let main_done = Rc::clone(&done);
     drop(spawn(async move { main_done.set(Some(main.await)) }));
     let output = loop {
-        let next = this.ready.borrow_mut().pop_front();
-        match next {
+        match this.pop() {
             Some(task) => task.poll(),
             None => match done.take() {
                 Some(output) => break output,

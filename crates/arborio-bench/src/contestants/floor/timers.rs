@@ -17,9 +17,9 @@ use rustix::time::{
 
 use super::task::with_loop;
 
-/// A loop that woke this recently waits this long at least: with many timers, one wake of the
+/// A loop that woke this recently waits this many nanoseconds at least: with many timers, one wake of the
 /// kernel then serves a batch, and a lone timer, which has nobody before it, is still on time.
-const BATCH: Duration = Duration::from_micros(50);
+const BATCH: u64 = 50_000;
 
 /// A place in the slab: who waits, or which place is free next.
 struct Slot {
@@ -34,12 +34,14 @@ pub(super) struct Timers {
     /// What a foreign thread would wake the loop with; nobody does here.
     _event: OwnedFd,
     timerfd: Option<OwnedFd>,
-    heap: BinaryHeap<Reverse<(Instant, u32, u32)>>,
+    /// Deadlines in nanoseconds since `epoch`, with place and generation.
+    heap: BinaryHeap<Reverse<(u64, u32, u32)>>,
     slots: Vec<Slot>,
     free: Vec<u32>,
     /// Entries of the heap whose timer is gone.
     dead: usize,
-    last_wake: Instant,
+    epoch: Instant,
+    last_wake: u64,
 }
 
 impl Timers {
@@ -61,11 +63,17 @@ impl Timers {
             slots: Vec::new(),
             free: Vec::new(),
             dead: 0,
-            last_wake: Instant::now(),
+            epoch: Instant::now(),
+            last_wake: 0,
         }
     }
 
-    fn arm(&mut self, deadline: Instant, waker: Waker) -> (u32, u32) {
+    /// Nanoseconds since this was made.
+    fn now(&self) -> u64 {
+        self.epoch.elapsed().as_nanos() as u64
+    }
+
+    fn arm(&mut self, deadline: u64, waker: Waker) -> (u32, u32) {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot {
                 waker: None,
@@ -98,7 +106,7 @@ impl Timers {
     }
 
     /// Wakes whoever is due; what is left in the heap's head is alive.
-    fn fire(&mut self, now: Instant) -> usize {
+    fn fire(&mut self, now: u64) -> usize {
         let mut fired = 0;
         while let Some(&Reverse((deadline, index, generation))) = self.heap.peek() {
             let slot = &mut self.slots[index as usize];
@@ -121,14 +129,14 @@ impl Timers {
 
     /// Fires what is due; if nothing is, sleeps until something is, and fires that.
     pub(super) fn wait(&mut self) {
-        let now = Instant::now();
+        let now = self.now();
         if self.fire(now) == 0 {
             let &Reverse((deadline, ..)) = self.heap.peek().expect("someone can still wake main");
-            let sleep = deadline.max(self.last_wake + BATCH) - now;
-            if !sleep.is_zero() {
-                self.sleep(sleep);
+            let sleep = deadline.max(self.last_wake + BATCH).saturating_sub(now);
+            if sleep != 0 {
+                self.sleep(Duration::from_nanos(sleep));
             }
-            self.last_wake = Instant::now();
+            self.last_wake = self.now();
             self.fire(self.last_wake);
         }
     }
@@ -165,14 +173,15 @@ impl Timers {
 
 /// Ends at a deadline; armed at its first poll.
 pub(super) struct Sleep {
-    deadline: Instant,
+    deadline: u64,
     armed: Option<(u32, u32)>,
 }
 
 impl Sleep {
     pub(super) fn new(duration: Duration) -> Sleep {
+        let now = with_loop(|current| current.timers.borrow().now());
         Sleep {
-            deadline: Instant::now() + duration,
+            deadline: now + duration.as_nanos() as u64,
             armed: None,
         }
     }
