@@ -2,7 +2,8 @@
 //!
 //! One thread per process, started with the first such source. If its epoll
 //! fails, it ends: its sources move to the next one, which whoever polls them
-//! first starts.
+//! first starts. One that could not wait a single time has no next one: its
+//! sources, and all later ones, get its error.
 
 use std::{
     io,
@@ -14,30 +15,53 @@ use arborio_base::{WakeBatch, sync::lock};
 
 use crate::{home::Home, pump::Pump};
 
-/// The table of the thread that runs, if one does.
-static RUNNING: Mutex<Option<Arc<Home>>> = Mutex::new(None);
+/// The background thread of this process.
+enum Background {
+    /// Nobody needed it yet, or it has ended.
+    Absent,
+    /// It drives this table.
+    Running(Arc<Home>),
+    /// It could not wait at all, for this system error.
+    Hopeless(Option<i32>),
+}
+
+static BACKGROUND: Mutex<Background> = Mutex::new(Background::Absent);
 
 /// The table of the background reactor, which is started if need be.
 pub(crate) fn home() -> io::Result<Arc<Home>> {
-    let mut running = lock(&RUNNING);
-    if let Some(home) = running.as_ref().filter(|home| !home.has_ended()) {
-        return Ok(Arc::clone(home));
+    let mut background = lock(&BACKGROUND);
+    match &*background {
+        Background::Running(home) if !home.has_ended() => return Ok(Arc::clone(home)),
+        Background::Hopeless(Some(number)) => return Err(io::Error::from_raw_os_error(*number)),
+        Background::Hopeless(None) => return Err(io::Error::other("epoll does not work")),
+        Background::Running(_) | Background::Absent => {}
     }
     let pump = Pump::open()?;
     let home = Arc::clone(pump.home());
     thread::Builder::new()
         .name("arborio-reactor".to_owned())
         .spawn(move || drive(pump))?;
-    *running = Some(Arc::clone(&home));
+    *background = Background::Running(Arc::clone(&home));
     Ok(home)
 }
 
-/// Waits and wakes until the epoll fails. Dropping the pump wakes everybody
-/// who is left.
+/// Waits and wakes until the epoll fails.
 fn drive(mut pump: Pump) {
     let mut batch = WakeBatch::new();
-    while pump.wait(None).is_ok() {
+    let mut has_waited = false;
+    let error = loop {
+        if let Err(error) = pump.wait(None) {
+            break error;
+        }
+        has_waited = true;
         pump.dispatch(&mut batch);
         batch.wake_all();
-    }
+    };
+    // Before its sources are told: they ask for the next home at once.
+    *lock(&BACKGROUND) = match has_waited {
+        true => Background::Absent,
+        false => Background::Hopeless(error.raw_os_error()),
+    };
+    // Wakes everybody who is left.
+    drop(pump);
 }

@@ -33,6 +33,12 @@ impl Process {
         Self(FORKS.load(Ordering::Relaxed))
     }
 
+    /// Whether this process is the child of one that watched for forks.
+    #[inline]
+    pub(crate) fn is_forked() -> bool {
+        Self::current() != Self(0)
+    }
+
     /// As [`Process::current`], for the first thing to be remembered.
     pub(crate) fn watched() -> Self {
         static INSTALL: Once = Once::new();

@@ -11,6 +11,7 @@ use arborio_base::WakeBatch;
 
 use crate::{
     fallback,
+    fork::Process,
     gate::Gate,
     home::{Home, Serial},
     loop_reactor,
@@ -62,7 +63,21 @@ impl Registration {
         match self.0.gate.poll(cx, direction, key) {
             Poll::Ready(Ok(word)) => Poll::Ready(Ok(word)),
             Poll::Ready(Err(halt)) => self.poll_halted(halt, cx, direction, key),
+            Poll::Pending if Process::is_forked() => self.pending_in_child(),
             Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Nobody drives the parent's reactor in this process.
+    #[cold]
+    fn pending_in_child(&self) -> Poll<io::Result<Word>> {
+        let check = |place: &mut Option<Place>| match place {
+            Some(place) => place.home.check_process(),
+            None => Ok(()),
+        };
+        match self.0.gate.with_place(check) {
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
         }
     }
 
@@ -141,11 +156,18 @@ impl Source {
 
     /// Registers with the reactor that is at hand.
     fn settle(self: &Arc<Self>) -> io::Result<()> {
-        let home = match loop_reactor::current_home() {
-            Some(home) => home?,
-            None => fallback::home()?,
+        let (home, serial) = loop {
+            let home = match loop_reactor::current_home() {
+                Some(home) => home?,
+                None => fallback::home()?,
+            };
+            match home.register(self.fd, self) {
+                Ok(serial) => break (home, serial),
+                // It has ended since we were given it: there is another one.
+                Err(_) if home.has_ended() => {}
+                Err(error) => return Err(error),
+            }
         };
-        let serial = home.register(self.fd, self)?;
         self.gate
             .with_place(|place| place.replace(Place { home, serial }));
         Ok(())
