@@ -187,7 +187,7 @@ impl<P> Wheel<P> {
     #[inline]
     pub fn insert(&mut self, deadline: u64, payload: P) -> Key {
         let key = self.slab.occupy(deadline, payload);
-        self.link(Slab::<P>::index_of_fresh(key));
+        self.link(key.index);
         key
     }
 

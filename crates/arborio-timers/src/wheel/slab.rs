@@ -39,7 +39,7 @@ const FIRST_GROWTH: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Which slot of the slab.
-    index: u32,
+    pub(super) index: u32,
     /// Which of the entries that the slot held over time.
     generation: u32,
 }
@@ -184,12 +184,6 @@ impl<P> Slab<P> {
     pub(super) fn find(&self, key: Key) -> Option<u32> {
         let slot = self.slots.get(key.index as usize)?;
         (slot.generation == key.generation && slot.payload.is_some()).then_some(key.index)
-    }
-
-    /// The index behind a key that was made a moment ago.
-    #[inline]
-    pub(super) fn index_of_fresh(key: Key) -> u32 {
-        key.index
     }
 
     /// The slot at `index`, which must exist.

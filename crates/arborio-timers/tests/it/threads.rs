@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind},
+    process::Command,
     sync::{Arc, Barrier, mpsc},
     task::Waker,
     thread,
@@ -284,4 +285,40 @@ fn a_guard_that_was_forgotten_does_not_keep_an_ended_loop_current() {
     })
     .join()
     .unwrap();
+}
+
+/// Set for the process in which no thread can be started.
+const WITHOUT_THREADS: &str = "ARBORIO_TIMERS_TEST_WITHOUT_THREADS";
+
+/// Polls a sleep that needs the background thread, and returns how it panics.
+fn panic_of_a_sleep() -> String {
+    let poll_it = || poll(&mut sleep(ms(1)), Waker::noop());
+    let panic = catch_unwind(poll_it).expect_err("no thread can start");
+    panic.downcast_ref::<String>().expect("a message").clone()
+}
+
+#[test]
+fn a_background_thread_that_cannot_start_is_a_panic_with_a_reason() {
+    if std::env::var_os(WITHOUT_THREADS).is_some() {
+        for _ in 0..2 {
+            let message = panic_of_a_sleep();
+            assert!(
+                message.contains("background thread cannot start"),
+                "{message}"
+            );
+        }
+        return;
+    }
+    // The same test in a process where every thread would need 64 TiB of
+    // stack. With one test thread the harness itself starts none.
+    let this = "threads::a_background_thread_that_cannot_start_is_a_panic_with_a_reason";
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", this, "--test-threads=1", "--nocapture"])
+        .env(WITHOUT_THREADS, "1")
+        .env("RUST_MIN_STACK", (1u64 << 46).to_string())
+        .output()
+        .unwrap();
+    let output = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success(), "{output}");
+    assert!(output.contains("1 passed"), "it did not run: {output}");
 }
