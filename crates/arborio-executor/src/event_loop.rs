@@ -238,6 +238,7 @@ pub fn drive<F: Future>(
             options,
             tell,
             arrivals: options.seed,
+            main_runs: true,
         };
         turns.run_to_the_end()
     });
@@ -268,6 +269,8 @@ struct Turns<'a> {
     tell: &'a dyn Fn(Report<'_>),
     /// State of the generator that permutes arrivals; `None` keeps their order.
     arrivals: Option<u64>,
+    /// The park was not told yet that `main` has ended.
+    main_runs: bool,
 }
 
 impl Turns<'_> {
@@ -282,33 +285,28 @@ impl Turns<'_> {
 
     /// Polls ready tasks until none is left, or the bound is reached.
     fn poll_ready(&mut self) -> Option<End> {
-        let mut polls = 0_u32;
-        while self.running.run_next() {
-            if self.something_happened()
-                && let Some(end) = self.decide()
-            {
-                return Some(end);
+        let mut polls = 0;
+        let mut left = MAIL_EVERY;
+        loop {
+            let polled = self.running.run_some(left);
+            if self.running.take_attention() {
+                let end = self.decide();
+                if end.is_some() {
+                    return end;
+                }
+            } else if polled < left {
+                return None; // nothing is ready
             }
-            polls += 1;
-            if polls.is_multiple_of(MAIL_EVERY) {
+            polls += polled;
+            left -= polled;
+            if left == 0 {
                 self.take_mail();
+                left = MAIL_EVERY;
                 if self.drained_enough(polls) {
                     return None;
                 }
             }
         }
-        // A request from another thread may have ended the last task.
-        if self.something_happened() {
-            self.decide()
-        } else {
-            None
-        }
-    }
-
-    #[inline(always)]
-    fn something_happened(&self) -> bool {
-        let only_main_counts = self.options.leftover == Leftover::Cancel;
-        self.running.take_attention() || (only_main_counts && self.running.main_ended())
     }
 
     fn drained_enough(&mut self, polls: u32) -> bool {
@@ -350,7 +348,14 @@ impl Turns<'_> {
             Leftover::Wait => self.running.main_interrupted(),
             Leftover::Cancel => self.running.main_ended(),
         };
-        (main_is_over || self.running.pending() == 0).then_some(End::Settled)
+        if main_is_over || self.running.pending() == 0 {
+            return Some(End::Settled);
+        }
+        if self.main_runs && self.running.main_ended() {
+            self.main_runs = false;
+            self.park.main_ended();
+        }
+        None
     }
 
     fn take_mail(&mut self) {

@@ -23,6 +23,10 @@ pub trait Park {
     /// and must return when the loop's notifier is called.
     fn pass(&mut self, wait: Wait) -> Passed;
 
+    /// `main` has ended, and the loop goes on because of other tasks. Called once,
+    /// outside of every poll; it may spawn.
+    fn main_ended(&mut self) {}
+
     /// Whether tasks have been polled for so long since the last pass that the
     /// outside world should have a look in, although tasks are still ready.
     /// Asked every 1024 polls. By default never.

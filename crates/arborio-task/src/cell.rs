@@ -143,6 +143,14 @@ impl TaskRef {
         NonNull::new(header).map(Self)
     }
 
+    /// # Safety
+    /// `header` is not null.
+    #[inline(always)]
+    pub(crate) unsafe fn from_ptr_unchecked(header: *mut Header) -> Self {
+        // SAFETY: passed on to the caller.
+        Self(unsafe { NonNull::new_unchecked(header) })
+    }
+
     /// The memory of a cell that nobody refers to any more, to be freed.
     #[inline(always)]
     pub(crate) fn end_life(self) -> (NonNull<u8>, Layout) {

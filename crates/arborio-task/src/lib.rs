@@ -38,4 +38,6 @@ pub use handle::Task;
 pub use inbox::Notify;
 pub use interrupt::{Interrupt, Payload, Reason, ReasonKind, Requester};
 pub use life_cycle::SpawnOptions;
-pub use tasks::{NoNotify, Running, Submitter, TaskInfo, TaskState, Tasks, pending, snapshot, try_spawn};
+pub use tasks::{
+    NoNotify, Running, Submitter, TaskInfo, TaskState, Tasks, pending, snapshot, try_spawn,
+};

@@ -204,8 +204,22 @@ fn free(hub: &Hub, task: TaskRef) {
     unsafe { hub.cache().free(memory, layout) };
 }
 
-/// Polls the task that has waited longest. False if none is ready.
+/// Polls ready tasks, oldest first, until none is left, `limit` were polled, or
+/// the root calls for attention. Returns how many were polled.
 #[inline]
+pub(crate) fn run_some(hub: &Hub, limit: u32) -> u32 {
+    let mut polls = 0;
+    while polls < limit && run_next(hub) {
+        polls += 1;
+        if hub.root.wants_attention() {
+            break;
+        }
+    }
+    polls
+}
+
+/// Polls the task that has waited longest. False if none is ready.
+#[inline(always)]
 pub(crate) fn run_next(hub: &Hub) -> bool {
     let Some(task) = hub.queue.pop() else {
         return false;
@@ -217,9 +231,9 @@ pub(crate) fn run_next(hub: &Hub) -> bool {
     task.local
         .change(Flags::QUEUED, Flags::RUNNING.and(Flags::STARTED));
     budget::refill();
-    let outer = hub.running.replace(Some(task));
+    hub.running.set(Some(task));
     let polled = poll(task);
-    hub.running.set(outer);
+    hub.running.set(None);
     match polled {
         Ok(Poll::Pending) => after_pending(hub, task),
         Ok(Poll::Ready(())) => finish(hub, task, Flags::NONE),
@@ -250,8 +264,9 @@ fn caught<R>(code: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
 
 #[inline(always)]
 fn after_pending(hub: &Hub, task: TaskRef) {
-    task.local.clear(Flags::RUNNING);
-    if task.local.seen().any(Flags::ABORT) {
+    let seen = task.local.seen();
+    task.local.change_from(seen, Flags::RUNNING, Flags::NONE);
+    if seen.any(Flags::ABORT) {
         end_by_request(hub, task);
     }
 }
@@ -341,7 +356,7 @@ fn finish(hub: &Hub, task: TaskRef, how: Flags) {
     if seen.any(Flags::DETACHED) {
         drop_outcome(task);
     }
-    parent_of(task).child_ended(seen.any(Flags::DAEMON));
+    parent_of(task).child_ended(task);
     task.awaiter.take().wake(hub);
     if seen.any(Flags::WAITED) {
         side::wake_waiters(task);

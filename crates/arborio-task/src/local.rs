@@ -21,7 +21,8 @@
 //! the task's turn), DETACHED (no join handle), OBSERVED (somebody polled the
 //! handle and has not dropped it), BUBBLED (its panic went to the parent),
 //! WAITED (somebody abroad waits for the outcome), DAEMON (not waited for),
-//! STARTED (was polled once), UNLINKED (made abroad, not yet in the tree).
+//! STARTED (was polled once), UNLINKED (made abroad, not yet in the tree), MAIN
+//! (its end calls for attention).
 //!
 //! # References
 //! LIVE (from spawn to the end), JOIN (the handle), and one for each waker. The
@@ -56,6 +57,8 @@ impl Flags {
     pub(crate) const DAEMON: Self = Self(1 << 10);
     pub(crate) const STARTED: Self = Self(1 << 11);
     pub(crate) const UNLINKED: Self = Self(1 << 12);
+
+    pub(crate) const MAIN: Self = Self(1 << 13);
 
     pub(crate) const NONE: Self = Self(0);
 
@@ -125,7 +128,13 @@ impl LocalWord {
     /// Clears and sets in one store.
     #[inline(always)]
     pub(crate) fn change(&self, clear: Flags, set: Flags) {
-        self.write((self.seen().0 & !clear.0) | set.0);
+        self.change_from(self.seen(), clear, set);
+    }
+
+    /// The same for a caller that has just read the word.
+    #[inline(always)]
+    pub(crate) fn change_from(&self, seen: Seen, clear: Flags, set: Flags) {
+        self.write((seen.0 & !clear.0) | set.0);
     }
 
     /// Sets QUEUED if the task wants to be queued; true if the caller must

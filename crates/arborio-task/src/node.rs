@@ -8,8 +8,8 @@
 //! - N1: `pending` counts the tasks of the list that are waited for and have
 //!   not ended.
 //! - N2: `attention` is set whenever the one who drives the loop may have
-//!   something to decide: nothing is pending any more, a task ended without an
-//!   output, or a panic came up.
+//!   something to decide: nothing is pending any more, `main` has ended, a
+//!   task ended without an output, or a panic came up.
 
 use std::cell::RefCell;
 
@@ -51,13 +51,14 @@ impl Node {
 
     /// A task of this node has ended.
     #[inline]
-    pub(crate) fn child_ended(&self, daemon: bool) {
-        if daemon {
+    pub(crate) fn child_ended(&self, task: TaskRef) {
+        let seen = task.local.seen();
+        if seen.any(Flags::DAEMON) {
             return;
         }
         let left = self.pending.get() - 1;
         self.pending.set(left);
-        if left == 0 {
+        if left == 0 || seen.any(Flags::MAIN) {
             self.attention.set(true); // N2
         }
     }
@@ -75,6 +76,12 @@ impl Node {
 
     pub(crate) fn pending(&self) -> usize {
         self.pending.get()
+    }
+
+    /// Whether there is something to decide.
+    #[inline(always)]
+    pub(crate) fn wants_attention(&self) -> bool {
+        self.attention.get()
     }
 
     /// Whether there is something to decide; asked again, the answer is no.

@@ -9,7 +9,7 @@ use crate::{cell::TaskRef, plain::Plain};
 pub(crate) struct RunQueue {
     /// The task that is polled next.
     head: Plain<Option<TaskRef>>,
-    /// The task that came last; means nothing while `head` is `None`.
+    /// The task that came last; `None` exactly while `head` is.
     tail: Plain<Option<TaskRef>>,
 }
 
@@ -30,18 +30,21 @@ impl RunQueue {
     #[inline(always)]
     pub(crate) fn push(&self, task: TaskRef) {
         task.next.set(None);
-        match self.tail.get() {
-            Some(tail) if !self.is_empty() => tail.next.set(Some(task)),
-            _ => self.head.set(Some(task)),
+        match self.tail.replace(Some(task)) {
+            Some(tail) => tail.next.set(Some(task)),
+            None => self.head.set(Some(task)),
         }
-        self.tail.set(Some(task));
     }
 
     /// Takes the oldest task. The caller clears its QUEUED flag.
     #[inline(always)]
     pub(crate) fn pop(&self) -> Option<TaskRef> {
         let task = self.head.get()?;
-        self.head.set(task.next.get());
+        let next = task.next.get();
+        self.head.set(next);
+        if next.is_none() {
+            self.tail.set(None);
+        }
         Some(task)
     }
 }

@@ -117,6 +117,7 @@ impl Tasks {
         // SAFETY: this thread owns the loop while `entered` lives, and
         // `entered` ends every task before this function returns.
         let task = unsafe { life_cycle::spawn(hub, main, options) };
+        task.local.set(Flags::MAIN);
         // SAFETY: the future's output is an `F::Output`.
         let mut main = unsafe { Task::<F::Output>::new(task) };
         let driven = drive(&Running { hub, main: task });
@@ -209,6 +210,13 @@ impl Running<'_> {
         life_cycle::run_next(self.hub)
     }
 
+    /// Polls ready tasks, oldest first, until none is left, `limit` were polled,
+    /// or there is something to decide ([`take_attention`](Self::take_attention)).
+    /// Returns how many polls that took.
+    pub fn run_some(&self, limit: u32) -> u32 {
+        life_cycle::run_some(self.hub, limit)
+    }
+
     /// Whether a task is ready.
     #[inline(always)]
     pub fn has_ready(&self) -> bool {
@@ -256,8 +264,8 @@ impl Running<'_> {
     }
 
     /// Whether there may be something to decide since the last call: nothing
-    /// is pending any more, a panic came up that nobody observed, or a task
-    /// ended without an output.
+    /// is pending any more, `main` has ended, a panic came up that nobody
+    /// observed, or a task ended without an output.
     #[inline(always)]
     pub fn take_attention(&self) -> bool {
         self.hub.root.take_attention()

@@ -43,10 +43,14 @@ pub(crate) fn task_of(waker: &Waker) -> Option<TaskRef> {
     TaskRef::from_ptr(waker.data().cast_mut().cast::<Header>())
 }
 
-/// The task behind a pointer that was made by `from_counted`.
+/// The task behind the pointer of a waker.
+///
+/// # Safety
+/// The pointer was made by `from_counted`.
 #[inline(always)]
-fn task(data: *const ()) -> TaskRef {
-    TaskRef::from_ptr(data.cast_mut().cast()).expect("a waker's pointer is never null")
+unsafe fn task(data: *const ()) -> TaskRef {
+    // SAFETY: a task's pointer is never null.
+    unsafe { TaskRef::from_ptr_unchecked(data.cast_mut().cast()) }
 }
 
 /// The hub of `task`, if its loop runs on this thread now.
@@ -61,7 +65,8 @@ pub(crate) fn own_hub<'a>(task: TaskRef) -> Option<&'a Hub> {
 }
 
 unsafe fn clone(data: *const ()) -> RawWaker {
-    let task = task(data);
+    // SAFETY: only `from_counted` makes wakers with these functions.
+    let task = unsafe { task(data) };
     match own_hub(task) {
         Some(_) => task.local.add_reference(),
         None => task.shared.clone_abroad(),
@@ -70,7 +75,8 @@ unsafe fn clone(data: *const ()) -> RawWaker {
 }
 
 unsafe fn wake(data: *const ()) {
-    let task = task(data);
+    // SAFETY: only `from_counted` makes wakers with these functions.
+    let task = unsafe { task(data) };
     match own_hub(task) {
         Some(hub) => {
             life_cycle::wake(hub, task);
@@ -81,7 +87,8 @@ unsafe fn wake(data: *const ()) {
 }
 
 unsafe fn wake_by_ref(data: *const ()) {
-    let task = task(data);
+    // SAFETY: only `from_counted` makes wakers with these functions.
+    let task = unsafe { task(data) };
     match own_hub(task) {
         Some(hub) => life_cycle::wake(hub, task),
         None => abroad::wake_by_ref(task),
@@ -89,7 +96,8 @@ unsafe fn wake_by_ref(data: *const ()) {
 }
 
 unsafe fn drop(data: *const ()) {
-    let task = task(data);
+    // SAFETY: only `from_counted` makes wakers with these functions.
+    let task = unsafe { task(data) };
     match own_hub(task) {
         Some(hub) => life_cycle::release(hub, task),
         None => abroad::release(task),

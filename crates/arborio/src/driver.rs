@@ -97,17 +97,17 @@ pub(crate) struct Driver<'a> {
     io_holds_clock: bool,
     /// The system refused a wait, and the observer was told.
     refused: bool,
+    main_ended: &'a dyn Fn(),
     tell: &'a dyn Fn(Report<'_>),
 }
 
 impl<'a> Driver<'a> {
-    /// `measured`: whether long slices are cut by time, not only by polls.
+    /// `main_ended` is called when `main` has ended and others have not.
     pub(crate) fn new(
         timers: &'a Timers,
         reactor: &'a LoopReactor,
         notifier: Arc<LoopNotifier>,
-        measured: bool,
-        io_holds_clock: bool,
+        main_ended: &'a dyn Fn(),
         tell: &'a dyn Fn(Report<'_>),
     ) -> Self {
         Self {
@@ -115,11 +115,22 @@ impl<'a> Driver<'a> {
             reactor,
             notifier,
             batch: WakeBatch::new(),
-            slice: measured.then(std::time::Instant::now),
-            io_holds_clock,
+            slice: None,
+            io_holds_clock: true,
             refused: false,
+            main_ended,
             tell,
         }
+    }
+
+    /// Whether long slices are cut by time, and not only by polls.
+    pub(crate) fn measure_slices(&mut self, measure: bool) {
+        self.slice = measure.then(std::time::Instant::now);
+    }
+
+    /// Whether registered descriptors keep a virtual clock from jumping.
+    pub(crate) fn hold_clock_for_io(&mut self, hold: bool) {
+        self.io_holds_clock = hold;
     }
 
     /// Waits for I/O, or for another thread, or for `timeout` to pass.
@@ -219,6 +230,10 @@ impl Park for Driver<'_> {
             *slice = std::time::Instant::now();
         }
         passed
+    }
+
+    fn main_ended(&mut self) {
+        (self.main_ended)();
     }
 
     fn slice_is_over(&mut self) -> bool {

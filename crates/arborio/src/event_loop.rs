@@ -4,7 +4,7 @@ use std::{fmt, rc::Rc, sync::Arc, time::Duration};
 
 use arborio_executor::{
     Drain, Leftover, LoopOptions, Notify, OnUnobservedPanic, Report, RunError, Tasks, drive,
-    is_running, pending, snapshot, task,
+    is_running, snapshot, task,
 };
 use arborio_reactor::LoopReactor;
 use arborio_timers::{Clock, Timers, sleep};
@@ -315,22 +315,20 @@ impl Builder {
         let timers = Timers::new(clock, Arc::clone(&notifier).into());
         let opened = Arc::clone(&notifier);
         let reactor = LoopReactor::new(move |reactor| opened.reactor_opened(reactor));
-        let mut driver = Driver::new(&timers, &reactor, notifier, measured, io_holds_clock, &tell);
-        let main = async {
-            let output = main.await;
-            start_linger(linger, &observer);
-            output
-        };
+        let linger = || start_linger(linger, &observer);
+        let mut driver = Driver::new(&timers, &reactor, notifier, &linger, &tell);
+        driver.measure_slices(measured);
+        driver.hold_clock_for_io(io_holds_clock);
         let _timers = timers.enter();
         let _reactor = reactor.enter();
         drive(tasks, &mut driver, options, &tell, main)
     }
 }
 
-/// `main` has ended: if the loop waits for others, tells about it later.
+/// `main` has ended and the loop waits for others: tells about it later.
 fn start_linger(linger: Duration, observer: &Observer) {
-    if linger == Duration::MAX || pending().is_none_or(|tasks| tasks <= 1) {
-        return; // nobody but main is left
+    if linger == Duration::MAX {
+        return;
     }
     let observer = Rc::clone(observer);
     let watch = async move {
