@@ -1,0 +1,12 @@
+//! TCP from outside: under a foreign executor, on a loop driven by hand, and
+//! under faults. Names that begin with an identifier belong to the catalogue
+//! of features or to the battery of cases.
+
+mod accepting;
+mod by_hand;
+mod closing;
+mod connecting;
+mod halves;
+mod injected;
+mod support;
+mod transfer;
