@@ -3,12 +3,14 @@
 //! A contestant is a type that implements [`Runtime`](crate::runtime::Runtime); `everyone!` below is
 //! the one place where the list is written.
 
+mod arborio;
 mod compio;
 mod floor;
 mod monoio;
 mod smol;
 mod tokio;
 
+pub(crate) use arborio::Arborio;
 pub(crate) use compio::{Compio, CompioUring};
 pub(crate) use floor::Floor;
 pub(crate) use monoio::{Monoio, MonoioUring};
@@ -35,7 +37,7 @@ macro_rules! entries {
 macro_rules! everyone {
     ($measure:ident) => {
         $crate::contestants::entries!(
-            $measure: Floor, TokioBare, Tokio, Smol, Monoio, MonoioUring, Compio, CompioUring
+            $measure: Arborio, Floor, TokioBare, Tokio, Smol, Monoio, MonoioUring, Compio, CompioUring
         )
     };
 }
@@ -44,7 +46,7 @@ macro_rules! everyone {
 macro_rules! everyone_with_a_clock {
     ($measure:ident) => {
         $crate::contestants::entries!(
-            $measure: Floor, Tokio, Smol, Monoio, MonoioUring, Compio, CompioUring
+            $measure: Arborio, Floor, Tokio, Smol, Monoio, MonoioUring, Compio, CompioUring
         )
     };
 }

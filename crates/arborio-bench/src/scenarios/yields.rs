@@ -1,6 +1,8 @@
 //! Yield: one task to itself, and a thousand tasks in turn.
 //!
 //! Each contestant yields by its own means and by a future that wakes itself; the faster one counts.
+//! monoio has no yield, and puts a task that wakes itself at the head of its queue: its thousand tasks
+//! do not take turns, so that its figure is that of a smaller piece of work.
 
 use std::future::Future;
 

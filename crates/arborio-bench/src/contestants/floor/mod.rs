@@ -16,7 +16,7 @@ use crate::runtime::{Runtime, SelfWake};
 pub(crate) struct Floor;
 
 impl Runtime for Floor {
-    const NAME: &'static str = "floor";
+    const NAME: &'static str = super::FLOOR;
 
     fn run<F>(main: F) -> F::Output
     where
