@@ -44,6 +44,18 @@ enum State {
     Done,
 }
 
+impl State {
+    /// The state of a sleep that was just armed.
+    #[inline]
+    fn of(berth: Berth) -> Self {
+        if berth.local {
+            Self::Local
+        } else {
+            Self::Shared
+        }
+    }
+}
+
 /// A future that is ready when its deadline has come; see [`sleep`].
 ///
 /// It is `Send` and `Sync`, has no memory of its own beside a slot of a timer
@@ -175,9 +187,13 @@ impl Sleep {
     pub(crate) fn armed(duration: Duration, cx: &mut Context<'_>) -> Self {
         // The clone may be foreign code, so it is made before anything is held.
         let (clock, deadline, berth) = home::arm_after(duration, cx.waker().clone());
-        let mut sleep = Self::new(clock, deadline, State::Unarmed);
-        sleep.settle(berth);
-        sleep
+        Self {
+            deadline,
+            home: berth.home,
+            key: berth.key,
+            clock,
+            state: State::of(berth),
+        }
     }
 
     /// When this sleep ends.
@@ -275,19 +291,9 @@ impl Sleep {
     fn arm(&mut self, cx: &mut Context<'_>) {
         // The clone may be foreign code, so it is made before anything is held.
         let berth = home::arm(self.clock, self.deadline, cx.waker().clone());
-        self.settle(berth);
-    }
-
-    /// Remembers the slot.
-    #[inline]
-    fn settle(&mut self, berth: Berth) {
         self.home = berth.home;
         self.key = berth.key;
-        self.state = if berth.local {
-            State::Local
-        } else {
-            State::Shared
-        };
+        self.state = State::of(berth);
     }
 
     /// Polls a sleep without a slot.

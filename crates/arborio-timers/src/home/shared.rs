@@ -243,3 +243,46 @@ pub(super) fn swap_waker(wheel: &mut Wheel<Waker>, key: Key, waker: &mut Option<
     }
     Armed::Waiting
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::NOBODY;
+
+    /// A home that is in no directory.
+    fn home() -> SharedHome {
+        let alarm = Alarm::Loop(Waker::noop().clone());
+        SharedHome::new(NOBODY, Clock::real(), Instant::ORIGIN, alarm)
+    }
+
+    #[test]
+    fn a_thread_that_comes_too_late_finds_a_home_that_has_ended() {
+        let home = home();
+        let deadline = Instant::FAR_FUTURE;
+        let armed = home.arm(deadline, Waker::noop().clone());
+        let key = armed.expect("it has not ended yet");
+        assert!(home.wants_attention());
+        assert_eq!(home.end().len(), 1);
+        assert!(home.arm(deadline, Waker::noop().clone()).is_err());
+        assert_eq!(home.look_at(key, Waker::noop()), None);
+        assert_eq!(home.replace_waker(key, &mut None), None);
+        assert!(home.remove(key).is_none());
+        home.take_leave(key);
+        assert!(!home.wants_attention());
+    }
+
+    #[test]
+    fn attention_is_wanted_exactly_while_there_is_something() {
+        let home = home();
+        assert!(!home.wants_attention());
+        home.take_leave(Key::NONE);
+        assert!(home.wants_attention());
+        assert_eq!(home.take_gone(), [Key::NONE]);
+        assert!(!home.wants_attention());
+        let armed = home.arm(Instant::ORIGIN, Waker::noop().clone());
+        assert!(armed.is_ok() && home.wants_attention());
+        let mut batch = WakeBatch::new();
+        assert_eq!(home.fire(Instant::ORIGIN, &mut batch), 1);
+        assert!(!home.wants_attention());
+    }
+}

@@ -147,3 +147,24 @@ fn an_interval_is_an_endless_stream_of_scheduled_times() {
     assert_eq!(first, Poll::Ready(Some(timers.now())));
     assert!(Pin::new(&mut ticks).poll_next(&mut cx).is_pending());
 }
+
+#[test]
+fn a_tick_that_is_taken_a_little_late_does_not_shift_the_next() {
+    for missed in [MissedTick::Burst, MissedTick::Delay, MissedTick::Skip] {
+        let timers = simulated();
+        let _entered = timers.enter();
+        let start = timers.now();
+        let mut ticks = interval(ms(10)).with_missed_tick(missed);
+        for (wait, scheduled) in [(ms(0), ms(0)), (ms(13), ms(10)), (ms(17), ms(20))] {
+            pass(&timers, wait);
+            assert_eq!(tick(&mut ticks), Poll::Ready(start + scheduled));
+            let next = start + scheduled + ms(10);
+            if timers.now() < next {
+                assert!(tick(&mut ticks).is_pending());
+                assert_eq!(timers.next_deadline(), Some(next), "{missed:?}");
+            } else {
+                assert_eq!(tick(&mut ticks), Poll::Ready(next), "due now, not missed");
+            }
+        }
+    }
+}
