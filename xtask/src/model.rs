@@ -151,7 +151,7 @@ impl Suite {
     fn complaints(&self, name: &str, filtered: bool) -> Vec<String> {
         let (tests, reports) = (self.tests, self.models.len());
         let mut complaints = Vec::new();
-        if reports == 0 && !filtered {
+        if tests == 0 && !filtered {
             complaints.push(format!("{name}: tests/loom.rs ran no model"));
         } else if reports < tests {
             complaints.push(format!(
