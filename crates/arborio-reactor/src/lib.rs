@@ -16,6 +16,7 @@
 #![deny(unsafe_code)]
 
 mod async_fd;
+mod confirmed;
 mod fallback;
 mod fork;
 mod gate;
