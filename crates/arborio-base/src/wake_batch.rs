@@ -68,6 +68,22 @@ impl WakeBatch {
         self.wakers.is_empty()
     }
 
+    /// Puts the wakers into another order: `random(n)` gives a number below `n`.
+    /// For wakes whose order means nothing, in a run that a seed shall explore.
+    ///
+    /// # Examples
+    /// ```
+    /// let mut batch = arborio_base::WakeBatch::new();
+    /// batch.push(std::task::Waker::noop().clone());
+    /// batch.permute(&mut |bound| bound - 1);
+    /// assert_eq!(batch.len(), 1);
+    /// ```
+    pub fn permute(&mut self, random: &mut dyn FnMut(usize) -> usize) {
+        for last in (1..self.wakers.len()).rev() {
+            self.wakers.swap(last, random(last + 1));
+        }
+    }
+
     /// Calls every waker in the order they were added, and returns how many
     /// there were. A panic of one is contained and counted
     /// ([`contained_panics`](crate::contained_panics)).

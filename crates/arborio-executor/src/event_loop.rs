@@ -19,6 +19,7 @@ use arborio_task::{Interrupt, Payload, Running, TaskInfo, Tasks};
 use crate::{
     here::{self, Here},
     park::{Park, Passed, Wait},
+    random::Random,
 };
 
 /// Polls without an empty queue, after which the loop makes a pass.
@@ -237,7 +238,7 @@ pub fn drive<F: Future>(
             park,
             options,
             tell,
-            arrivals: options.seed,
+            arrivals: options.seed.map(Random::new),
             main_runs: true,
         };
         turns.run_to_the_end()
@@ -268,7 +269,7 @@ struct Turns<'a> {
     options: LoopOptions,
     tell: &'a dyn Fn(Report<'_>),
     /// State of the generator that permutes arrivals; `None` keeps their order.
-    arrivals: Option<u64>,
+    arrivals: Option<Random>,
     /// The park was not told yet that `main` has ended.
     main_runs: bool,
 }
@@ -361,29 +362,18 @@ impl Turns<'_> {
     fn take_mail(&mut self) {
         match &mut self.arrivals {
             None => self.running.take_mail(),
-            Some(state) => self
+            Some(random) => self
                 .running
-                .take_mail_permuted(&mut |bound| random(state, bound)),
+                .take_mail_permuted(&mut |bound| random.below(bound)),
         };
     }
 
     fn wake_up(&mut self) {
         match &mut self.arrivals {
             None => self.running.wake_up(),
-            Some(state) => self
+            Some(random) => self
                 .running
-                .wake_up_permuted(&mut |bound| random(state, bound)),
+                .wake_up_permuted(&mut |bound| random.below(bound)),
         };
     }
-}
-
-/// A number below `bound` from the generator SplitMix64 (Steele, Lea and Flood,
-/// 2014): small, and the same on every platform.
-fn random(state: &mut u64, bound: usize) -> usize {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^= mixed >> 31;
-    (mixed % bound.max(1) as u64) as usize
 }

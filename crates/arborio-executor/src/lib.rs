@@ -21,6 +21,7 @@ pub mod doc;
 mod event_loop;
 mod here;
 mod park;
+mod random;
 mod spawn;
 mod yields;
 
@@ -33,6 +34,7 @@ pub use event_loop::{
     is_running,
 };
 pub use park::{Park, Passed, Wait};
+pub use random::Random;
 pub use spawn::{
     Handle, NoLoop, TaskBuilder, spawn, spawn_local, task, try_spawn, try_spawn_local,
 };

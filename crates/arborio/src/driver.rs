@@ -23,7 +23,7 @@ use std::{
 };
 
 use arborio_base::WakeBatch;
-use arborio_executor::{Notify, Park, Passed, Report, Wait};
+use arborio_executor::{Notify, Park, Passed, Random, Report, Wait};
 use arborio_reactor::{LoopReactor, Notifier};
 use arborio_timers::{Instant, Timers};
 
@@ -95,6 +95,8 @@ pub(crate) struct Driver<'a> {
     slice: Option<std::time::Instant>,
     /// Whether open sockets keep a virtual clock from jumping.
     io_holds_clock: bool,
+    /// Permutes the I/O of one pass; `None` keeps the order of the events.
+    random: Option<Random>,
     /// The system refused a wait, and the observer was told.
     refused: bool,
     main_ended: &'a dyn Fn(),
@@ -117,6 +119,7 @@ impl<'a> Driver<'a> {
             batch: WakeBatch::new(),
             slice: None,
             io_holds_clock: true,
+            random: None,
             refused: false,
             main_ended,
             tell,
@@ -126,6 +129,11 @@ impl<'a> Driver<'a> {
     /// Whether long slices are cut by time, and not only by polls.
     pub(crate) fn measure_slices(&mut self, measure: bool) {
         self.slice = measure.then(std::time::Instant::now);
+    }
+
+    /// Permutes what has no order within one batch of I/O events.
+    pub(crate) fn permute_io(&mut self, seed: Option<u64>) {
+        self.random = seed.map(Random::new);
     }
 
     /// Whether registered descriptors keep a virtual clock from jumping.
@@ -166,8 +174,14 @@ impl<'a> Driver<'a> {
     /// Wakes whom timers and I/O have made ready, timers first.
     fn wake_ready(&mut self) -> usize {
         self.timers.fire(&mut self.batch);
+        let Some(random) = &mut self.random else {
+            self.reactor.dispatch(&mut self.batch);
+            return self.batch.wake_all();
+        };
+        let by_timers = self.batch.wake_all();
         self.reactor.dispatch(&mut self.batch);
-        self.batch.wake_all()
+        self.batch.permute(&mut |bound| random.below(bound));
+        by_timers + self.batch.wake_all()
     }
 
     /// How long the loop may sleep.
@@ -183,6 +197,7 @@ impl<'a> Driver<'a> {
     fn pass_real(&mut self, wait: Wait) -> Passed {
         let timeout = self.timeout(wait);
         self.sleep(timeout);
+        self.notifier.take_call(); // everything is looked at from here on
         self.wake_ready();
         Passed::Looked
     }
@@ -208,6 +223,7 @@ impl<'a> Driver<'a> {
     /// Waits in real time, while virtual time stands still.
     fn sleep_virtual(&mut self) -> Passed {
         self.sleep(None);
+        self.notifier.take_call(); // everything is looked at from here on
         self.wake_ready();
         Passed::Looked
     }

@@ -150,8 +150,8 @@ impl Builder {
         self
     }
 
-    /// Permutes what has no order by contract (wakes from other threads), as a
-    /// function of `seed` alone. What is FIFO by contract stays so, and the
+    /// Permutes what has no order by contract (wakes from other threads, and I/O
+    /// that became ready in one pass), as a function of `seed` alone. What is FIFO by contract stays so, and the
     /// length of a drain depends on polls only, not on time.
     ///
     /// # Examples
@@ -318,6 +318,7 @@ impl Builder {
         let linger = || start_linger(linger, &observer);
         let mut driver = Driver::new(&timers, &reactor, notifier, &linger, &tell);
         driver.measure_slices(measured);
+        driver.permute_io(options.seed);
         driver.hold_clock_for_io(io_holds_clock);
         let _timers = timers.enter();
         let _reactor = reactor.enter();
