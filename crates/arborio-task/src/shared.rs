@@ -187,7 +187,9 @@ impl SharedWord {
     #[inline]
     pub(crate) fn send(&self, message: Message, give_up: bool) -> AfterSend {
         let given = if give_up { ONE } else { 0 };
-        let mut old = self.0.load(Ordering::Relaxed);
+        // Acquire, here and where the exchange fails: whoever reads ORPHAN also
+        // reads how the task ended (pairs with `orphan`).
+        let mut old = self.0.load(Ordering::Acquire);
         loop {
             if old & ORPHAN != 0 {
                 return AfterSend::Orphan;
@@ -197,7 +199,7 @@ impl SharedWord {
             // keeps the sequence of changes in one order for the free.
             match self
                 .0
-                .compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed)
+                .compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Acquire)
             {
                 Ok(_) if old & PIN == 0 => return AfterSend::Push,
                 Ok(_) => return AfterSend::Nothing,
