@@ -3,7 +3,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
+    collections::{BinaryHeap, HashSet},
 };
 
 use arborio_timers::{Key, Wheel};
@@ -75,6 +75,10 @@ pub(crate) struct Pair {
     heap: BinaryHeap<Reverse<(u64, u64, usize)>>,
     /// Every entry that ever was.
     entries: Vec<Entry>,
+    /// Every key that the wheel ever gave out.
+    keys: HashSet<Key>,
+    /// How many entries are armed.
+    armed: usize,
     /// How many armings there were.
     armings: u64,
     /// The present.
@@ -88,6 +92,8 @@ impl Pair {
             wheel: Wheel::new(start),
             heap: BinaryHeap::new(),
             entries: Vec::new(),
+            keys: HashSet::new(),
+            armed: 0,
             armings: 0,
             now: start,
         }
@@ -126,8 +132,13 @@ impl Pair {
     pub(crate) fn finish(mut self) {
         self.advance(u64::MAX);
         self.compare();
-        let never = self.entries.iter().filter(|entry| entry.armed).count();
-        assert_eq!(self.wheel.drain().len(), never, "left at the end of time");
+        let never = self.wheel.drain();
+        assert_eq!(never.len(), self.armed, "left at the end of time");
+        assert!(
+            never
+                .iter()
+                .all(|&id| self.entries[id].deadline == u64::MAX)
+        );
         assert!(self.wheel.is_empty());
     }
 
@@ -139,6 +150,8 @@ impl Pair {
     fn insert(&mut self, deadline: u64) {
         let id = self.entries.len();
         let key = self.wheel.insert(deadline, id);
+        assert!(self.keys.insert(key), "a key came twice");
+        self.armed += 1;
         self.entries.push(Entry {
             key,
             deadline,
@@ -158,10 +171,15 @@ impl Pair {
         }
     }
 
+    fn disarm(&mut self, id: usize) {
+        self.armed -= usize::from(self.entries[id].armed);
+        self.entries[id].armed = false;
+    }
+
     fn remove(&mut self, which: usize) {
         let Some(id) = self.pick(which) else { return };
         let expected = self.entries[id].armed.then_some(id);
-        self.entries[id].armed = false;
+        self.disarm(id);
         assert_eq!(self.wheel.remove(self.entries[id].key), expected);
     }
 
@@ -186,7 +204,7 @@ impl Pair {
             let Some(Reverse((_, _, id))) = self.heap.pop() else {
                 break;
             };
-            self.entries[id].armed = false;
+            self.disarm(id);
             expected.push(id);
         }
         assert_eq!(fired, expected, "at {}", self.now);
@@ -207,11 +225,6 @@ impl Pair {
     fn compare(&mut self) {
         assert_eq!(self.wheel.next_deadline(), self.heap_next());
         assert_eq!(self.wheel.elapsed(), self.now);
-        let armed = self.entries.iter().filter(|entry| entry.armed).count();
-        assert_eq!(self.wheel.len(), armed);
-        let mut keys = HashMap::new();
-        for (id, entry) in self.entries.iter().enumerate() {
-            assert_eq!(keys.insert(entry.key, id), None, "a key came twice");
-        }
+        assert_eq!(self.wheel.len(), self.armed);
     }
 }
