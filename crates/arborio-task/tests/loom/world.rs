@@ -1,0 +1,372 @@
+//! What every model stands on: the loop's bell, threads, and the accounts that
+//! must balance when an execution is over.
+//!
+//! # Accounts
+//! - Every cell that an execution made has been freed (`arborio_task::life`).
+//! - Every hub has been freed: nobody holds its notifier any more.
+//! - The loop was notified at most once for each time it slept.
+//! - Whoever waited abroad has been forgotten: nobody holds its waker any more.
+
+use std::{
+    env,
+    pin::pin,
+    sync::{
+        Arc, Mutex as StdMutex,
+        atomic::{AtomicIsize, AtomicUsize as StdAtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use arborio_task::{Notify, Running, Tasks, life::CELLS};
+use loom::{
+    cell::UnsafeCell,
+    sync::{
+        Condvar, Mutex,
+        atomic::{AtomicBool, AtomicUsize},
+    },
+    thread,
+};
+
+/// Executions with more choices than this are cut off by loom as endless.
+const MAX_BRANCHES: usize = 20_000;
+
+/// Explores `scenario` with at most `preemptions` of them: the most with which
+/// the model takes seconds. `LOOM_MAX_PREEMPTIONS` makes it fewer; a deep run
+/// (`ARBORIO_DEEP`) takes one more, and minutes for each model.
+pub(crate) fn model(
+    name: &str,
+    preemptions: usize,
+    scenario: impl Fn(&World) + Send + Sync + 'static,
+) {
+    /// The accounts are of the whole process: one model at a time.
+    static ONE_AT_A_TIME: StdMutex<()> = StdMutex::new(());
+    let _turn = ONE_AT_A_TIME.lock();
+    let scenario = Arc::new(scenario);
+    let executions = Arc::new(StdAtomicUsize::new(0));
+    for dense in [false, true] {
+        let (scenario, executions) = (Arc::clone(&scenario), Arc::clone(&executions));
+        let mut builder = loom::model::Builder::new();
+        builder.max_branches = MAX_BRANCHES;
+        builder.preemption_bound = Some(bound(preemptions));
+        builder.check(move || {
+            executions.fetch_add(1, Relaxed);
+            execute(dense, &*scenario);
+        });
+    }
+    let executions = executions.load(Relaxed);
+    assert!(executions > 2, "{name} explores nothing");
+    println!("model {name}: {executions} executions");
+}
+
+fn bound(preemptions: usize) -> usize {
+    if env::var_os("ARBORIO_DEEP").is_some() {
+        return preemptions + 1;
+    }
+    let most = env::var("LOOM_MAX_PREEMPTIONS").ok();
+    let most = most.and_then(|most| most.parse().ok());
+    preemptions.min(most.unwrap_or(3))
+}
+
+fn execute(dense: bool, scenario: &dyn Fn(&World)) {
+    let cells = CELLS.load(Relaxed);
+    let world = World::new(dense);
+    scenario(&world);
+    world.join_all();
+    assert_eq!(CELLS.load(Relaxed), cells, "a task was leaked");
+    let bell = &world.bell;
+    assert_eq!(Arc::strong_count(bell), 1, "a hub was leaked");
+    assert!(
+        bell.rings.load(Relaxed) <= world.sleeps.load(Relaxed),
+        "notified more than once"
+    );
+    for bell in &*world.waiting.lock().unwrap() {
+        assert_eq!(Arc::strong_count(bell), 1, "a waker was leaked");
+    }
+}
+
+/// One execution of a model.
+pub(crate) struct World {
+    /// What wakes the loop.
+    bell: Arc<Bell>,
+    /// How often the loop slept.
+    sleeps: StdAtomicUsize,
+    /// The common word of a dense run.
+    common: Option<Arc<AtomicUsize>>,
+    threads: StdMutex<Vec<thread::JoinHandle<()>>>,
+    /// What wakes those that wait abroad.
+    waiting: Arc<StdMutex<Vec<Arc<Bell>>>>,
+}
+
+impl World {
+    fn new(dense: bool) -> Self {
+        Self {
+            bell: Arc::default(),
+            sleeps: StdAtomicUsize::new(0),
+            common: dense.then(|| Arc::new(AtomicUsize::new(0))),
+            threads: StdMutex::default(),
+            waiting: Arc::default(),
+        }
+    }
+
+    /// A loop that sleeps until the bell rings.
+    pub(crate) fn tasks(&self) -> Tasks {
+        Tasks::new(Arc::<Bell>::clone(&self.bell))
+    }
+
+    /// Runs `code` on a thread of its own, which is joined at the end.
+    pub(crate) fn spawn(&self, code: impl FnOnce(&Abroad) + 'static) {
+        let abroad = Abroad {
+            common: self.common.clone(),
+            waiting: Arc::clone(&self.waiting),
+        };
+        let thread = thread::spawn(move || code(&abroad));
+        self.threads.lock().unwrap().push(thread);
+    }
+
+    /// Waits for every thread.
+    pub(crate) fn join_all(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    }
+
+    /// To be called between two steps of the loop's thread.
+    pub(crate) fn step(&self) {
+        step(self.common.as_deref());
+    }
+
+    /// Does what came and what is ready, once, without sleeping.
+    pub(crate) fn glance(&self, running: &Running<'_>) {
+        self.step();
+        running.take_mail();
+        while running.run_next() {}
+    }
+
+    /// Drives the loop until nothing is pending; sleeps when nothing is ready.
+    pub(crate) fn settle(&self, running: &Running<'_>) {
+        loop {
+            self.glance(running);
+            if running.pending() == 0 {
+                return;
+            }
+            self.step();
+            if running.try_sleep() {
+                self.sleeps.fetch_add(1, Relaxed);
+                self.bell.wait();
+                self.step();
+                running.wake_up();
+            }
+        }
+    }
+
+    /// A sleep that something else than the bell ends, at once.
+    pub(crate) fn doze(&self, running: &Running<'_>) {
+        self.step();
+        if running.try_sleep() {
+            self.sleeps.fetch_add(1, Relaxed);
+            self.step();
+            running.wake_up();
+        }
+    }
+}
+
+fn step(common: Option<&AtomicUsize>) {
+    if let Some(common) = common {
+        common.fetch_add(1, Relaxed);
+    }
+}
+
+/// What a thread other than the loop's has at hand.
+pub(crate) struct Abroad {
+    common: Option<Arc<AtomicUsize>>,
+    waiting: Arc<StdMutex<Vec<Arc<Bell>>>>,
+}
+
+impl Abroad {
+    /// To be called between two steps of the thread.
+    pub(crate) fn step(&self) {
+        step(self.common.as_deref());
+    }
+
+    /// Waits for `future` on this thread.
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        let bell: Arc<Bell> = Arc::default();
+        self.waiting.lock().unwrap().push(Arc::clone(&bell));
+        let waker = Waker::from(Arc::clone(&bell));
+        loop {
+            self.step();
+            match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(output) => return output,
+                Poll::Pending => bell.wait(),
+            }
+        }
+    }
+
+    /// Polls `future` once; true if it was ready.
+    pub(crate) fn poll_once<F: Future + Unpin>(&self, future: &mut F) -> Option<F::Output> {
+        self.step();
+        let bell: Arc<Bell> = Arc::default();
+        self.waiting.lock().unwrap().push(Arc::clone(&bell));
+        let waker = Waker::from(bell);
+        match pin!(future).poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        }
+    }
+}
+
+/// Something to sleep on, for a loop and for whoever waits abroad.
+#[derive(Default)]
+pub(crate) struct Bell {
+    rung: Mutex<bool>,
+    changed: Condvar,
+    rings: StdAtomicUsize,
+}
+
+impl Bell {
+    fn ring(&self) {
+        self.rings.fetch_add(1, Relaxed);
+        *self.rung.lock().unwrap() = true;
+        self.changed.notify_one();
+    }
+
+    fn wait(&self) {
+        let mut rung = self.rung.lock().unwrap();
+        while !*rung {
+            rung = self.changed.wait(rung).unwrap();
+        }
+        *rung = false;
+    }
+}
+
+impl Notify for Bell {
+    fn notify(&self) {
+        self.ring();
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.ring();
+    }
+}
+
+/// Something that one thread tells another. It orders nothing by itself: who
+/// is woken sees it only if the wake orders it.
+#[derive(Clone, Default)]
+pub(crate) struct Sign(Arc<AtomicBool>);
+
+impl Sign {
+    pub(crate) fn give(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_given(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Calls `start` with its waker when it is polled first; ready once all of
+/// `signs` are given. Its output is the number of its polls.
+pub(crate) fn waiting_for(
+    signs: impl IntoIterator<Item = Sign>,
+    start: impl FnOnce(&Waker),
+) -> impl Future<Output = usize> {
+    let signs: Vec<Sign> = signs.into_iter().collect();
+    let mut start = Some(start);
+    let mut polls = 0;
+    std::future::poll_fn(move |cx| {
+        polls += 1;
+        if let Some(start) = start.take() {
+            start(cx.waker());
+        }
+        if signs.iter().all(Sign::is_given) {
+            Poll::Ready(polls)
+        } else {
+            Poll::Pending
+        }
+    })
+}
+
+/// Lets the other ready tasks run.
+pub(crate) async fn turn() {
+    let mut yielded = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// How many [`Value`]s live.
+#[derive(Clone, Default)]
+pub(crate) struct Count(Arc<AtomicIsize>);
+
+impl Count {
+    pub(crate) fn value(&self) -> Value {
+        self.0.fetch_add(1, Relaxed);
+        Value {
+            count: Arc::clone(&self.0),
+            tracked: UnsafeCell::new(()),
+            home: None,
+            last: None,
+        }
+    }
+
+    pub(crate) fn get(&self) -> isize {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A user's value that is dropped exactly once, after every use of it.
+pub(crate) struct Value {
+    count: Arc<AtomicIsize>,
+    /// Loom fails the model if a use is not ordered before the drop.
+    tracked: UnsafeCell<()>,
+    /// The only thread on which it may be dropped.
+    home: Option<thread::ThreadId>,
+    /// Told when it is dropped.
+    last: Option<(Sign, Waker)>,
+}
+
+impl Value {
+    /// It must be dropped on this thread.
+    pub(crate) fn at_home(mut self) -> Self {
+        self.home = Some(thread::current().id());
+        self
+    }
+
+    /// Gives `sign` and wakes `waker` when it is dropped.
+    pub(crate) fn telling(mut self, sign: Sign, waker: Waker) -> Self {
+        self.last = Some((sign, waker));
+        self
+    }
+
+    pub(crate) fn touch(&self) {
+        self.tracked.with(|_| ());
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        self.tracked.with_mut(|_| ());
+        assert!(self.count.fetch_sub(1, Relaxed) > 0, "dropped twice");
+        if let Some(home) = self.home {
+            assert_eq!(thread::current().id(), home, "dropped on another thread");
+        }
+        if let Some((sign, waker)) = self.last.take() {
+            sign.give();
+            waker.wake();
+        }
+    }
+}
+
+/// Checks that a future which borrows or owns user values is gone.
+pub(crate) fn assert_gone(count: &Count) {
+    assert_eq!(count.get(), 0, "a value of the user was leaked");
+}
