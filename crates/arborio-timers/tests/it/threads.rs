@@ -209,6 +209,40 @@ fn a_simulated_sleep_can_be_awaited_on_another_thread() {
 }
 
 #[test]
+fn a_loop_hears_that_a_sleep_of_another_thread_was_dropped() {
+    let (counter, notify) = Counter::new();
+    let timers = Timers::new(Clock::simulated(), notify);
+    let mut nap = {
+        let _entered = timers.enter();
+        sleep(FAR)
+    };
+    thread::spawn(move || {
+        assert!(poll(&mut nap, Waker::noop()).is_pending());
+    })
+    .join()
+    .unwrap();
+    assert_eq!(counter.count(), 2, "armed, and dropped");
+    assert!(timers.is_idle());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn there_is_only_one_background_thread() {
+    for _ in 0..3 {
+        block_on(sleep(ms(1)));
+    }
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let names =
+        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    assert_eq!(
+        names
+            .filter(|name| name.trim_end() == "arborio-timers")
+            .count(),
+        1
+    );
+}
+
+#[test]
 fn a_simulated_sleep_fires_on_whichever_loop_has_its_clock() {
     let clock = Clock::simulated();
     let first = Timers::new(clock.clone(), Waker::noop().clone());
