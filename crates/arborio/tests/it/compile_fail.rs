@@ -1,0 +1,148 @@
+//! Programs that must not compile: what a forgotten `await` looks like.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+/// Compiles a library whose body of `fn program` is `body`, against `library`.
+/// Gives what the compiler said if it refused.
+fn compile(library: &Path, header: &str, body: &str) -> Result<(), String> {
+    let source = format!("#![deny(unused_must_use)]\n{header} {{ {body} }}\n");
+    let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let mut child = Command::new(compiler)
+        .args(["--edition=2024", "--crate-type=lib", "--emit=metadata"])
+        .args(["--crate-name=program", "-o", "/dev/null", "-"])
+        .arg("-L")
+        .arg(format!(
+            "dependency={}",
+            library.parent().unwrap().display()
+        ))
+        .arg("--extern")
+        .arg(format!("arborio={}", library.display()))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the compiler that built this test can be started");
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), source.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8(output.stderr).unwrap()),
+    }
+}
+
+/// The library that this test is linked to lies beside it. There may be others
+/// from earlier builds with other settings: the newest that a correct program
+/// compiles against is taken.
+fn library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let test = std::env::current_exe().unwrap();
+        let beside = fs::read_dir(test.parent().unwrap()).unwrap();
+        let mut libraries: Vec<_> = beside
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension() == Some(OsStr::new("rlib")))
+            .filter(|path| {
+                let name = path.file_name().unwrap().to_str().unwrap();
+                name.starts_with("libarborio-")
+            })
+            .collect();
+        libraries.sort_by_key(|path| fs::metadata(path).unwrap().modified().unwrap());
+        let body = "arborio::time::sleep(std::time::Duration::ZERO).await";
+        let good = |path: &PathBuf| compile(path, "pub async fn program()", body).is_ok();
+        let found = libraries.into_iter().rev().find(good);
+        found.expect("a correct program compiles against the library beside this test")
+    })
+}
+
+/// The compiler refuses `body` in an async function, and says `because`.
+#[track_caller]
+fn refused(body: &str, because: &str) {
+    let said = compile(library(), "pub async fn program()", body).unwrap_err();
+    assert!(
+        said.contains(because),
+        "not for the expected reason:\n{said}"
+    );
+}
+
+/// The compiler takes `body` in an async function.
+#[track_caller]
+fn accepted(body: &str) {
+    if let Err(said) = compile(library(), "pub async fn program()", body) {
+        panic!("{body} is refused:\n{said}");
+    }
+}
+
+#[test]
+fn g05_a_sleep_that_is_not_awaited_is_pointed_out() {
+    refused(
+        "arborio::time::sleep(std::time::Duration::ZERO);",
+        "a sleep does nothing unless it is awaited",
+    );
+}
+
+#[test]
+fn g05_a_yield_that_is_not_awaited_is_pointed_out() {
+    accepted("arborio::yield_now().await; arborio::skip_poll_cycle().await;");
+    refused("arborio::yield_now();", "futures do nothing unless awaited");
+    refused(
+        "arborio::skip_poll_cycle();",
+        "futures do nothing unless awaited",
+    );
+}
+
+#[test]
+fn g05_a_handle_that_is_dropped_in_passing_is_pointed_out() {
+    accepted("drop(arborio::spawn(async {}));");
+    refused(
+        "arborio::spawn(async {});",
+        "dropping a task's handle detaches the task",
+    );
+}
+
+#[test]
+fn g05_a_read_or_a_timeout_that_is_not_awaited_is_pointed_out() {
+    let limit = "std::time::Duration::ZERO";
+    accepted(&format!(
+        "let _ = arborio::time::timeout({limit}, async {{}}).await;"
+    ));
+    refused(
+        &format!("arborio::time::timeout({limit}, async {{}});"),
+        "a timeout does nothing unless it is awaited",
+    );
+    let connect = "arborio::net::TcpStream::connect((std::net::Ipv4Addr::LOCALHOST, 1))";
+    accepted(&format!("let _ = {connect}.await;"));
+    refused(&format!("{connect};"), "futures do nothing unless");
+}
+
+#[test]
+fn s08_await_outside_of_async_code_is_an_error() {
+    let body = "arborio::yield_now().await";
+    assert!(compile(library(), "pub async fn program()", body).is_ok());
+    let said = compile(library(), "pub fn program()", body).unwrap_err();
+    assert!(said.contains("E0728"), "{said}");
+}
+
+#[test]
+fn h03_a_task_that_is_sent_to_a_loop_must_be_send() {
+    let (start, end) = (
+        "let rc = std::rc::Rc::new(1);",
+        "(async move { drop(rc) }));",
+    );
+    accepted(&format!("{start} drop(arborio::spawn_local{end}"));
+    refused(
+        &format!("{start} drop(arborio::spawn{end}"),
+        "cannot be sent between threads",
+    );
+}
+
+#[test]
+fn h02_a_task_cannot_borrow_from_its_spawner() {
+    let (start, end) = ("let text = String::new();", "{ drop(&text) }));");
+    accepted(&format!("{start} drop(arborio::spawn(async move {end}"));
+    refused(&format!("{start} drop(arborio::spawn(async {end}"), "E0373");
+}

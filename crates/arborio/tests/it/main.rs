@@ -1,0 +1,21 @@
+//! What the event loop promises, seen from outside: tasks, timers and sockets
+//! on one thread, driven by the real driver.
+
+mod compile_fail;
+mod descriptors;
+mod drains;
+mod lingering;
+mod panics;
+mod passes;
+mod running;
+mod scheduling;
+mod shortage;
+mod stalls;
+mod support;
+mod tcp;
+mod tcp_echo;
+mod tcp_moves;
+mod threads;
+mod timers;
+mod timers_real;
+mod virtual_clock;

@@ -1,0 +1,121 @@
+//! On a simulated clock the loop notices that nothing can happen any more.
+
+use std::{future::pending, thread};
+
+use arborio::{
+    Handle, Interrupt, RunError, TaskState, run, spawn, task,
+    time::{Clock, clock, sleep},
+};
+
+use crate::support::{
+    DropProbe, Gate, KernelThread, connected, ms, panic_message, secs, simulated, without_hanging,
+};
+
+#[test]
+fn g02_a_stalled_loop_names_its_tasks_and_where_they_were_spawned() {
+    let mut line = 0;
+    let end = simulated().try_run(async {
+        line = line!() + 1;
+        let courier = task().name("courier").spawn(pending::<()>());
+        drop(spawn(pending::<()>()));
+        courier.await.unwrap();
+    });
+    let error = end.unwrap_err();
+    let text = error.to_string();
+    let RunError::Stalled(tasks) = error else {
+        panic!("{error}")
+    };
+    let names: Vec<_> = tasks.iter().map(|task| task.name.as_deref()).collect();
+    assert_eq!(names, [Some("main"), Some("courier"), None]);
+    assert!(tasks.iter().all(|task| task.state == TaskState::Waiting));
+    assert_eq!(tasks[1].spawned_at.line(), line);
+    assert!(tasks.iter().all(|task| task.spawned_at.file() == file!()));
+    for part in ["courier", file!(), &format!(":{line}:"), "└─"] {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
+}
+
+#[test]
+fn g02_run_panics_with_the_tree_of_a_stalled_loop() {
+    let message = panic_message(|| {
+        simulated().run(async { task().name("forlorn").spawn(pending::<()>()).await.unwrap() })
+    });
+    assert!(message.contains("cannot happen any more"), "{message}");
+    assert!(message.contains("forlorn") && message.contains("stalls.rs"));
+}
+
+#[test]
+fn g02_a_stalled_loop_drops_its_tasks_here_and_tells_who_holds_their_handles() {
+    let (probe, ends) = DropProbe::new();
+    let mut kept = None;
+    let end = simulated().try_run(async {
+        kept = Some(spawn(async move {
+            let _held = probe;
+            pending::<()>().await;
+        }));
+        pending::<()>().await;
+    });
+    assert!(matches!(end, Err(RunError::Stalled(_))));
+    assert_eq!(*ends.lock().unwrap(), [thread::current().id()]);
+    let outcome = kept.unwrap().try_take();
+    assert!(matches!(outcome, Some(Err(Interrupt::Stopped))));
+    assert!(!arborio::is_running());
+    assert_eq!(simulated().run(async { 1 }), 1, "the thread is usable");
+}
+
+#[test]
+fn g02_a_loop_is_not_stalled_before_its_last_timer() {
+    let clock_of = Clock::simulated();
+    let start = clock_of.now();
+    let builder = arborio::EventLoop::builder().clock(clock_of.clone());
+    let end = builder.try_run(async {
+        drop(spawn(sleep(secs(10))));
+        pending::<()>().await;
+    });
+    assert!(matches!(end, Err(RunError::Stalled(_))));
+    assert_eq!(clock_of.now() - start, secs(10));
+}
+
+#[test]
+fn g02_a_loop_that_waits_for_a_socket_is_not_stalled() {
+    without_hanging(|| {
+        simulated().run(async {
+            let (client, server) = connected().await.unwrap();
+            let loop_thread = KernelThread::current();
+            let closer = thread::spawn(move || {
+                loop_thread.wait_until_asleep();
+                drop(client);
+            });
+            assert_eq!(server.read(&mut [0]).await.unwrap(), 0);
+            closer.join().unwrap();
+        });
+    });
+}
+
+#[test]
+fn g02_a_loop_is_not_stalled_while_another_thread_has_its_handle() {
+    without_hanging(|| {
+        simulated().run(async {
+            let gate = Gate::default();
+            let (opens, handle) = (gate.clone(), Handle::current().unwrap());
+            let loop_thread = KernelThread::current();
+            let thread = thread::spawn(move || {
+                loop_thread.wait_until_asleep();
+                drop(handle.spawn(async move { opens.open() }));
+            });
+            gate.passed().await;
+            assert_eq!(clock(), ms(0));
+            thread.join().unwrap();
+        });
+    });
+}
+
+#[test]
+fn g02_an_abort_from_the_last_task_that_runs_is_not_a_stall() {
+    let outcome = run(async {
+        let stuck = spawn(pending::<()>());
+        stuck.abort();
+        stuck.await
+    });
+    assert!(matches!(outcome, Err(Interrupt::Cancelled(_))));
+}
