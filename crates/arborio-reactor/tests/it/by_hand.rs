@@ -437,6 +437,33 @@ fn r13_the_writer_learns_that_the_reader_of_its_pipe_is_gone() {
 }
 
 #[test]
+fn r13_an_error_wakes_both_directions() {
+    let reactor = reactor();
+    let _here = reactor.enter();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let writer = Async::new(writer).unwrap();
+    fill(&writer);
+    let (for_read, for_write) = (Count::new(), Count::new());
+    let never = || std::io::Result::<()>::Err(ErrorKind::WouldBlock.into());
+    let waker = for_read.waker();
+    let poll = writer.poll_read_with(&mut Context::from_waker(&waker), |_| never());
+    assert!(poll.is_pending());
+    let waker = for_write.waker();
+    let poll = writer.poll_write_with(&mut Context::from_waker(&waker), |_| never());
+    assert!(poll.is_pending());
+    turn_now(&reactor);
+    let before = (for_read.get(), for_write.get());
+    // A full pipe without a reader reports an error, and nothing else.
+    drop(reader);
+    reactor.wait(Some(FOREVER)).unwrap();
+    turn(&reactor);
+    assert_eq!(
+        (for_read.get(), for_write.get()),
+        (before.0 + 1, before.1 + 1)
+    );
+}
+
+#[test]
 fn r13_an_error_of_the_network_wakes_the_reader_of_a_datagram_socket() {
     let reactor = reactor();
     let _here = reactor.enter();
