@@ -14,10 +14,10 @@ pub(crate) const FLAG: &str = "--child";
 /// A child that takes longer hangs. The slowest honest one (10 M tasks) takes some 10 s.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Measures what `scenario contestant full|quick` say and prints the sample.
+/// Measures what `scenario contestant full|quick round` say and prints the sample.
 pub(crate) fn main(arguments: &[String]) -> Result<(), String> {
-    let [scenario, contestant, effort] = arguments else {
-        return Err("a child is told a scenario, a contestant and an effort".to_owned());
+    let [scenario, contestant, effort, round] = arguments else {
+        return Err("a child is told a scenario, a contestant, an effort and a round".to_owned());
     };
     let entry = ALL
         .iter()
@@ -26,12 +26,12 @@ pub(crate) fn main(arguments: &[String]) -> Result<(), String> {
         .find(|entry| entry.contestant == contestant)
         .ok_or_else(|| format!("{contestant} does not take part in {scenario}"))?;
     machine::pin_to(machine::measured_core());
-    print!(
-        "{}",
-        (entry.measure)(Effort {
-            quick: effort == "quick"
-        })
-    );
+    let effort = Effort {
+        contestant: entry.contestant,
+        quick: effort == "quick",
+        first_round: round == "1",
+    };
+    print!("{}", (entry.measure)(effort));
     Ok(())
 }
 
@@ -39,11 +39,22 @@ pub(crate) fn main(arguments: &[String]) -> Result<(), String> {
 ///
 /// # Errors
 /// What it said last on standard error, or that it did not end.
-pub(crate) fn measure(scenario: &Scenario, entry: &Entry, quick: bool) -> Result<Sample, String> {
+pub(crate) fn measure(
+    scenario: &Scenario,
+    entry: &Entry,
+    quick: bool,
+    round: usize,
+) -> Result<Sample, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let effort = if quick { "quick" } else { "full" };
     let mut child = Command::new(program)
-        .args([FLAG, scenario.key, entry.contestant, effort])
+        .args([
+            FLAG,
+            scenario.key,
+            entry.contestant,
+            effort,
+            &round.to_string(),
+        ])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

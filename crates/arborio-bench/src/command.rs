@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::scenarios::{ALL, Scenario};
+use crate::scenarios::{ALL, Scenario, echo};
 use crate::{child, machine, report, rounds};
 
 /// Runs the benchmarks that the command line names.
@@ -13,6 +13,7 @@ pub fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.first().map(String::as_str) {
         Some(child::FLAG) => child::main(&arguments[1..]),
+        Some(echo::control::FLAG) => echo::serve(&arguments[1..]),
         _ => parent(&arguments),
     };
     match result {

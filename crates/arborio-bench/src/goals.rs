@@ -22,6 +22,10 @@ pub(crate) enum Limit {
 /// slower machine the floor itself may lie above the goal.
 const FLOOR_SLACK: f64 = 1.10;
 
+/// As many system calls as the floor: how often a loop finds several sockets ready varies by chance,
+/// by less than this.
+const SAME: f64 = 1.01;
+
 const fn at_most(scenario: &'static str, figure: &'static str, limit: f64) -> Goal {
     Goal {
         scenario,
@@ -57,16 +61,16 @@ const GOALS: &[Goal] = &[
     at_most("idle-10m", "peak", 1.05),
     at_most("start-stop", "us", 5.0),
     of_floor("echo-1x64", "cpu_us", 1.05),
-    of_floor("echo-1x64", "syscalls", 1.0),
+    of_floor("echo-1x64", "syscalls", SAME),
     of_floor("echo-50x64", "cpu_us", 1.05),
-    of_floor("echo-50x64", "syscalls", 1.0),
+    of_floor("echo-50x64", "syscalls", SAME),
     of_floor("echo-1000x64", "cpu_us", 1.05),
-    of_floor("echo-1000x64", "syscalls", 1.0),
+    of_floor("echo-1000x64", "syscalls", SAME),
     of_floor("echo-1000x64", "p99_us", 1.10),
     of_floor("echo-50x4k", "cpu_us", 1.05),
-    of_floor("echo-50x4k", "syscalls", 1.0),
+    of_floor("echo-50x4k", "syscalls", SAME),
     of_floor("echo-1000x4k", "cpu_us", 1.05),
-    of_floor("echo-1000x4k", "syscalls", 1.0),
+    of_floor("echo-1000x4k", "syscalls", SAME),
     of_floor("echo-1000x4k", "p99_us", 1.10),
     at_most("echo-idle", "bytes", 450.0),
 ];

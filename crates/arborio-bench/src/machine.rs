@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -74,17 +75,25 @@ fn output_of(program: &str, arguments: &[&str]) -> String {
     }
 }
 
-/// The cores this process may use.
-fn cores() -> Vec<usize> {
-    let allowed = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
-    (0..CpuSet::MAX_CPU)
-        .filter(|&core| allowed.is_set(core))
-        .collect()
+/// The cores this process may use, or might before it was pinned.
+fn cores() -> &'static [usize] {
+    static CORES: OnceLock<Vec<usize>> = OnceLock::new();
+    CORES.get_or_init(|| {
+        let allowed = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
+        (0..CpuSet::MAX_CPU)
+            .filter(|&core| allowed.is_set(core))
+            .collect()
+    })
 }
 
 /// The core of whatever is measured: the last one, since the first serves most interrupts.
 pub(crate) fn measured_core() -> usize {
     cores().last().copied().unwrap_or(0)
+}
+
+/// The core of a second process beside the measured one; the same where there is only one.
+pub(crate) fn first_core() -> usize {
+    cores().first().copied().unwrap_or(0)
 }
 
 /// Keeps this process, and what it starts from now on, on one core.

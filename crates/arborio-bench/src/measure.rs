@@ -20,13 +20,27 @@ const FEWEST_CHUNKS: usize = 5;
 /// How much work one child process does; the parent decides, the child obeys.
 #[derive(Clone, Copy)]
 pub(crate) struct Effort {
+    /// Who is measured.
+    pub(crate) contestant: &'static str,
     /// Whether the run was started with `--quick`.
     pub(crate) quick: bool,
+    /// Whether this is the contestant's first round: what is counted need not be counted again.
+    pub(crate) first_round: bool,
 }
 
 impl Effort {
     fn warm_up(self) -> Duration {
         Duration::from_millis(if self.quick { 5 } else { 15 })
+    }
+
+    /// How long an echo server is warmed up.
+    pub(crate) fn echo_warm_up(self) -> Duration {
+        Duration::from_millis(if self.quick { 50 } else { 150 })
+    }
+
+    /// How long an echo server is measured.
+    pub(crate) fn echo_window(self) -> Duration {
+        Duration::from_millis(if self.quick { 200 } else { 600 })
     }
 
     fn window(self) -> Duration {

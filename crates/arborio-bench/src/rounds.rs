@@ -108,7 +108,7 @@ fn run_scenario(
             }
             let (key, name) = (scenario.key, entry.contestant);
             progress.set_message(format!("{key}: {name}, round {round} of {rounds}"));
-            match child::measure(scenario, entry, quick) {
+            match child::measure(scenario, entry, quick, round) {
                 Ok(sample) => contestant.samples.push(sample),
                 Err(failure) => contestant.failure = Some(failure),
             }

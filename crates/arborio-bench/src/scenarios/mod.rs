@@ -10,6 +10,7 @@
 //! If it needs something that [`Runtime`](crate::runtime::Runtime) cannot do (a channel, a scope), it
 //! defines its own small trait in its own file and implements it there for the contestants that can.
 
+pub(crate) mod echo;
 mod idle;
 mod ring;
 mod sleep_size;
@@ -103,4 +104,10 @@ pub(crate) const ALL: &[Scenario] = &[
     idle::HUNDRED_THOUSAND,
     idle::TEN_MILLION,
     start_stop::SCENARIO,
+    echo::ONE_SMALL,
+    echo::FIFTY_SMALL,
+    echo::THOUSAND_SMALL,
+    echo::FIFTY_LARGE,
+    echo::THOUSAND_LARGE,
+    echo::IDLE,
 ];
