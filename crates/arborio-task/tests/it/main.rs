@@ -1,0 +1,11 @@
+//! The task crate from outside, on real threads.
+#![cfg(not(loom))]
+
+mod foreign_wakers;
+mod handles;
+mod loops;
+mod memory;
+mod panics;
+mod support;
+mod types;
+mod wakers;
