@@ -146,3 +146,33 @@ fn h02_a_task_cannot_borrow_from_its_spawner() {
     accepted(&format!("{start} drop(arborio::spawn(async move {end}"));
     refused(&format!("{start} drop(arborio::spawn(async {end}"), "E0373");
 }
+
+#[test]
+fn f12_what_may_go_to_another_thread_does_and_the_rest_does_not() {
+    let shared = [
+        "arborio::Handle",
+        "arborio::Interrupt",
+        "arborio::Task<u8>",
+        "arborio::time::Sleep",
+        "arborio::time::Interval",
+        "arborio::time::Clock",
+        "arborio::time::ClockHold",
+        "arborio::net::TcpStream",
+        "arborio::net::TcpListener",
+        "arborio::net::OwnedReadHalf",
+        "arborio::net::OwnedWriteHalf",
+    ];
+    let check = |ty: &str, bound: &str| format!("fn check<T: {bound}>() {{}} check::<{ty}>();");
+    let all: String = shared
+        .iter()
+        .map(|ty| format!("{{ {} }}", check(ty, "Send + Sync")))
+        .collect();
+    accepted(&all);
+    for (ty, bound) in [
+        ("arborio::Task<std::rc::Rc<u8>>", "Send"),
+        ("arborio::Task<std::cell::Cell<u8>>", "Sync"),
+        ("arborio::Builder", "Send"),
+    ] {
+        refused(&check(ty, bound), "E0277");
+    }
+}

@@ -9,6 +9,7 @@ mod panics;
 mod passes;
 mod running;
 mod scheduling;
+mod seeds;
 mod shortage;
 mod stalls;
 mod support;

@@ -338,3 +338,15 @@ fn x13_two_tasks_that_wake_each_other_do_not_starve_a_third() {
         two.abort();
     });
 }
+
+#[test]
+fn s09_a_long_chain_of_tasks_that_await_each_other_ends() {
+    let depth = run(async {
+        let mut last = spawn(async { 0 });
+        for _ in 0..20_000 {
+            last = spawn(async { last.await.unwrap() + 1 });
+        }
+        last.await.unwrap()
+    });
+    assert_eq!(depth, 20_000);
+}

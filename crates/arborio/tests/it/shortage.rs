@@ -89,7 +89,8 @@ fn r14_others_tick_in_time_while_accept_pauses() {
                 late.push(start.elapsed() - ms(2));
             }
             late.sort();
-            assert!(late[25] < ms(2), "{:?} late", late[25]);
+            // A pause that held the loop up would make each late by 100 ms.
+            assert!(late[25] < ms(20), "{:?} late", late[25]);
             assert!(!acceptor.is_finished());
             drop(taken);
             acceptor.await.unwrap().unwrap();

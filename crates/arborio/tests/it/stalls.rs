@@ -1,9 +1,9 @@
 //! On a simulated clock the loop notices that nothing can happen any more.
 
-use std::{future::pending, thread};
+use std::{cell::RefCell, future::pending, rc::Rc, thread};
 
 use arborio::{
-    Handle, Interrupt, RunError, TaskState, run, spawn, task,
+    Handle, Interrupt, RunError, Task, TaskState, run, spawn, spawn_local, task,
     time::{Clock, clock, sleep},
 };
 
@@ -118,4 +118,26 @@ fn g02_an_abort_from_the_last_task_that_runs_is_not_a_stall() {
         stuck.await
     });
     assert!(matches!(outcome, Err(Interrupt::Cancelled(_))));
+}
+
+#[test]
+fn x30_two_tasks_that_await_each_other_are_ended_with_their_loop() {
+    let (probe, ends) = DropProbe::new();
+    let end = simulated().try_run(async {
+        let handles: Rc<RefCell<Vec<Option<Task<()>>>>> = Rc::default();
+        let (for_one, for_two) = (Rc::clone(&handles), Rc::clone(&handles));
+        let one = spawn_local(async move {
+            let two = for_one.borrow_mut()[1].take().unwrap();
+            two.await.unwrap();
+        });
+        let two = spawn_local(async move {
+            let _held = probe;
+            let one = for_two.borrow_mut()[0].take().unwrap();
+            one.await.unwrap();
+        });
+        // Neither body has started yet.
+        handles.borrow_mut().extend([Some(one), Some(two)]);
+    });
+    assert!(matches!(end, Err(RunError::Stalled(_))), "{end:?}");
+    assert_eq!(ends.lock().unwrap().len(), 1);
 }

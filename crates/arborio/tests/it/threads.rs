@@ -14,15 +14,13 @@ use std::{
 };
 
 use arborio::{
-    EventLoop, Handle, Interrupt, run, skip_ready_cycle, spawn, spawn_local,
+    Handle, Interrupt, run, skip_ready_cycle, spawn,
     time::{Duration, sleep},
     yield_now,
 };
 use futures_lite::future::block_on;
 
-use crate::support::{
-    DropProbe, FOR_EVER, Gate, KernelThread, Log, connected, ms, without_hanging,
-};
+use crate::support::{DropProbe, FOR_EVER, Gate, KernelThread, connected, ms, without_hanging};
 
 /// Sends twenty tasks to a loop, each when the loop sleeps, and returns how
 /// long the fastest took to start; then opens `end`.
@@ -304,60 +302,41 @@ fn s12_a_task_of_one_loop_is_awaited_on_another() {
     });
 }
 
-/// The order in which a loop with `seed` runs eight tasks whose wakes from
-/// another thread arrive together.
-fn order_of_arrivals(seed: u64) -> Vec<usize> {
-    let log = Log::new();
-    EventLoop::builder().seed(seed).run(async {
-        let gates: Vec<_> = (0..8).map(|_| Gate::default()).collect();
-        for (number, gate) in gates.iter().cloned().enumerate() {
-            let log = log.clone();
-            drop(spawn_local(async move {
-                gate.passed().await;
-                log.add(number);
-            }));
+#[test]
+fn s10_a_handle_on_its_own_thread_spawns_as_spawn_does() {
+    let log = crate::support::Log::new();
+    run(async {
+        let handle = Handle::current().unwrap();
+        assert!(handle.is_here() && !handle.is_closed());
+        let order = Arc::new(AtomicUsize::new(0));
+        let number = |order: &Arc<AtomicUsize>| {
+            let order = Arc::clone(order);
+            async move { order.fetch_add(1, Ordering::SeqCst) }
+        };
+        let first = spawn(number(&order));
+        let second = handle.spawn(number(&order));
+        let third = arborio::task()
+            .name("third")
+            .spawn_on(&handle, number(&order));
+        assert_eq!(third.name().unwrap(), "third");
+        for task in [first, second, third] {
+            log.add(task.await.unwrap());
         }
-        yield_now().await;
-        // All eight arrive before the loop looks: it waits for the thread here.
-        let opener = thread::spawn(move || gates.iter().for_each(Gate::open));
-        opener.join().unwrap();
     });
-    log.take()
+    assert_eq!(log.take(), [0, 1, 2]);
 }
 
 #[test]
-fn f01_a_seed_gives_the_same_order_of_arrivals_each_time() {
-    let traces: Vec<_> = (0..10).map(order_of_arrivals).collect();
-    for _ in 0..20 {
-        for (seed, trace) in (0..).zip(&traces) {
-            assert_eq!(order_of_arrivals(seed), *trace, "seed {seed}");
-        }
-    }
-    let in_order: Vec<_> = (0..8).collect();
-    assert!(
-        traces.iter().any(|trace| *trace != in_order),
-        "nothing is permuted"
+fn s01_a_task_may_run_a_loop_on_another_thread() {
+    let sum = run(async {
+        let other = thread::spawn(|| run(async { spawn(async { 2 }).await.unwrap() }));
+        let own = spawn(async { 1 }).await.unwrap();
+        own + other.join().unwrap()
+    });
+    assert_eq!(sum, 3);
+    assert_eq!(
+        block_on(async { run(async { 4 }) }),
+        4,
+        "a foreign executor"
     );
-    for mut trace in traces {
-        trace.sort_unstable();
-        assert_eq!(trace, in_order, "everybody was woken once");
-    }
-}
-
-#[test]
-fn f01_a_seed_permutes_nothing_that_is_first_in_first_out() {
-    for seed in 0..50 {
-        let log = Log::new();
-        EventLoop::builder().seed(seed).run(async {
-            for number in 0..8 {
-                let log = log.clone();
-                drop(spawn_local(async move {
-                    log.add(number);
-                    yield_now().await;
-                    log.add(8 + number);
-                }));
-            }
-        });
-        assert_eq!(log.take(), (0..16).collect::<Vec<_>>());
-    }
 }
