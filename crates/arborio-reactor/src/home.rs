@@ -15,8 +15,8 @@
 //! Table, then gate. Whoever holds a gate takes no table.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
-    hash::{BuildHasherDefault, Hasher},
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hash, Hasher},
     io,
     os::fd::RawFd,
     sync::Arc,
@@ -65,14 +65,38 @@ struct Table {
     /// `None` once the reactor has ended: its epoll is closed, and with it all
     /// registrations are gone.
     registry: Option<Registry>,
-    sources: HashMap<RawFd, Registered, BuildHasherDefault<DescriptorHasher>>,
+    sources: HashMap<Registered, Arc<Source>, BuildHasherDefault<DescriptorHasher>>,
     last_serial: u32,
 }
 
-#[derive(Debug)]
+/// The key of the table. Found by its descriptor alone; the serial is kept
+/// with it, and not with the source, because so an entry is two words.
+#[derive(Clone, Copy, Debug)]
 struct Registered {
+    fd: RawFd,
     serial: Serial,
-    source: Arc<Source>,
+}
+
+impl PartialEq for Registered {
+    fn eq(&self, other: &Self) -> bool {
+        self.fd == other.fd
+    }
+}
+
+impl Eq for Registered {}
+
+impl Hash for Registered {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_i32(self.fd);
+    }
+}
+
+impl Table {
+    /// The source behind this very registration.
+    fn get(&self, wanted: &Registered) -> Option<&Arc<Source>> {
+        let (found, source) = self.sources.get_key_value(wanted)?;
+        (found.serial == wanted.serial).then_some(source)
+    }
 }
 
 impl Home {
@@ -108,11 +132,13 @@ impl Home {
         let Some(registry) = &table.registry else {
             return Err(io::Error::other("the reactor has ended"));
         };
-        registry.register(&mut SourceFd(&fd), token(fd, serial), interest)?;
-        let source = Arc::clone(source);
-        let stale = table.sources.insert(fd, Registered { serial, source });
+        let key = Registered { fd, serial };
+        registry.register(&mut SourceFd(&fd), key.token(), interest)?;
+        // Removed first: an insertion would keep the old key, and its serial.
+        let stale = table.sources.remove(&key);
+        table.sources.insert(key, Arc::clone(source));
         if let Some(stale) = &stale {
-            stale.source.halt(Halt::Stale, &mut batch);
+            stale.halt(Halt::Stale, &mut batch);
         }
         drop(table);
         drop(stale);
@@ -124,13 +150,11 @@ impl Home {
     /// The entry is freed even if the kernel refuses.
     pub(crate) fn deregister(&self, fd: RawFd, serial: Serial) {
         let mut table = lock(&self.table);
-        let Entry::Occupied(entry) = table.sources.entry(fd) else {
-            return;
-        };
-        if entry.get().serial != serial {
+        let key = Registered { fd, serial };
+        if table.get(&key).is_none() {
             return;
         }
-        let registered = entry.remove();
+        let source = table.sources.remove(&key);
         if self.check_process().is_ok()
             && let Some(registry) = &table.registry
         {
@@ -142,7 +166,7 @@ impl Home {
             table.sources.shrink_to_fit();
         }
         drop(table);
-        drop(registered);
+        drop(source);
     }
 
     /// Tells the sources of `events` and moves those whom they wake into
@@ -154,11 +178,8 @@ impl Home {
         let table = lock(&self.table);
         let mut woken = 0;
         for event in events {
-            let (fd, serial) = parts(event.token());
-            if let Some(registered) = table.sources.get(&fd)
-                && registered.serial == serial
-            {
-                woken += registered.source.raise(Event::of(event), batch);
+            if let Some(source) = table.get(&Registered::of(event.token())) {
+                woken += source.raise(Event::of(event), batch);
             }
         }
         woken
@@ -176,8 +197,8 @@ impl Home {
         let mut table = lock(&self.table);
         let registry = table.registry.take();
         let sources = std::mem::take(&mut table.sources);
-        for registered in sources.values() {
-            registered.source.halt(Halt::HomeEnded, &mut batch);
+        for source in sources.values() {
+            source.halt(Halt::HomeEnded, &mut batch);
         }
         drop(table);
         drop((registry, sources));
@@ -190,16 +211,23 @@ impl Home {
     }
 }
 
-/// The event data of a registration.
-fn token(fd: RawFd, serial: Serial) -> Token {
-    Token(fd.cast_unsigned() as usize | (serial.0 as usize) << 32)
-}
+impl Registered {
+    /// The event data of this registration.
+    fn token(self) -> Token {
+        Token(self.fd.cast_unsigned() as usize | (self.serial.0 as usize) << 32)
+    }
 
-/// The inverse of [`token`]: the halves are cut apart on purpose.
-#[allow(clippy::cast_possible_truncation)]
-fn parts(token: Token) -> (RawFd, Serial) {
-    let Token(bits) = token;
-    ((bits as u32).cast_signed(), Serial((bits >> 32) as u32))
+    /// The inverse of [`Registered::token`].
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "the halves are cut apart on purpose"
+    )]
+    fn of(Token(bits): Token) -> Self {
+        Self {
+            fd: (bits as u32).cast_signed(),
+            serial: Serial((bits >> 32) as u32),
+        }
+    }
 }
 
 /// Descriptors are small and dense, so one multiplication spreads them.
@@ -238,8 +266,10 @@ mod tests {
     fn a_token_gives_back_its_parts_and_is_never_one_of_the_fixed_ones() {
         for fd in [0, 1, RawFd::MAX] {
             for serial in [0, 1, u32::MAX] {
-                let token = token(fd, Serial(serial));
-                assert_eq!(parts(token), (fd, Serial(serial)));
+                let serial = Serial(serial);
+                let token = Registered { fd, serial }.token();
+                let parts = Registered::of(token);
+                assert_eq!((parts.fd, parts.serial), (fd, serial));
                 assert!(token != NOTIFIER && token != TIMER);
             }
         }
