@@ -3,12 +3,17 @@
 //! * [`sync`]: the standard library's primitives, or loom's in a model.
 //! * [`budget`]: how many operations the poll that is running may still do.
 //! * [`contain`]: calls foreign code and keeps its panic from spreading.
+//! * [`List`] and [`Plain`]: the parts of structures that one thread at a time owns.
 //! * [`WakeBatch`]: wakers gathered under a lock and called outside of it.
 
 pub mod budget;
 mod contain;
+mod list;
+mod plain;
 pub mod sync;
 mod wake_batch;
 
 pub use contain::{contain, contained_panics, drop_contained};
+pub use list::{Links, List, unlink};
+pub use plain::Plain;
 pub use wake_batch::WakeBatch;

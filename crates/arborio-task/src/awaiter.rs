@@ -15,14 +15,12 @@
 
 use std::{ptr, task::Waker};
 
-use arborio_base::{contain, drop_contained};
+use arborio_base::{Plain, contain, drop_contained};
 
 use crate::{
     cell::{Header, TaskRef},
     hub::Hub,
-    life_cycle,
-    plain::Plain,
-    waker,
+    life_cycle, waker,
 };
 
 const LIST: usize = 1;

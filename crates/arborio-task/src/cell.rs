@@ -28,16 +28,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use arborio_base::{drop_contained, sync::atomic::AtomicPtr};
+use arborio_base::{Links, Plain, drop_contained, sync::atomic::AtomicPtr};
 
 use crate::{
     awaiter::Awaiter,
     hub::Hub,
     interrupt::Interrupt,
-    links::Links,
     local::{Flags, LocalWord},
     node::Node,
-    plain::Plain,
     shared::SharedWord,
     side::Side,
 };

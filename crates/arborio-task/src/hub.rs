@@ -11,15 +11,16 @@
 
 use std::{ptr::NonNull, sync::Arc};
 
-use arborio_base::sync::atomic::{AtomicUsize, Ordering};
+use arborio_base::{
+    List, Plain,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use crate::{
     cache::CellCache,
     cell::TaskRef,
     inbox::{Inbox, Notify, Pushed},
-    links::List,
     node::Node,
-    plain::Plain,
     queue::RunQueue,
 };
 

@@ -24,10 +24,8 @@ mod interrupt;
 #[cfg(loom)]
 pub mod life;
 mod life_cycle;
-mod links;
 mod local;
 mod node;
-mod plain;
 mod queue;
 mod shared;
 mod side;

@@ -196,7 +196,7 @@ fn last_local_reference(hub: &Hub, task: TaskRef) {
 
 fn free(hub: &Hub, task: TaskRef) {
     // SAFETY: the owner calls, and the cell is still allocated.
-    unsafe { crate::links::unlink(task.links()) };
+    unsafe { arborio_base::unlink(task.links()) };
     // SAFETY: nobody else refers to the task.
     unsafe { side::free(task) };
     let (memory, layout) = task.end_life();
@@ -498,7 +498,7 @@ fn end_known_tasks(hub: &Hub) -> bool {
         let task = TaskRef::from_links(links);
         task.local.add_reference(); // user code below must not see it freed
         // SAFETY: the owner calls, and the task is alive.
-        unsafe { crate::links::unlink(links) };
+        unsafe { arborio_base::unlink(links) };
         // SAFETY: as above, and it is in no list now.
         unsafe { hub.left_behind.push_back(links) };
         if !task.local.seen().any(Flags::DONE) {

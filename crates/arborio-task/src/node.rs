@@ -13,7 +13,9 @@
 
 use std::cell::RefCell;
 
-use crate::{cell::TaskRef, interrupt::Payload, links::List, local::Flags, plain::Plain};
+use arborio_base::{List, Plain};
+
+use crate::{cell::TaskRef, interrupt::Payload, local::Flags};
 
 /// See the head of this file.
 pub(crate) struct Node {

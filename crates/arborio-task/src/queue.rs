@@ -3,7 +3,9 @@
 //! Only the owner touches it. A task is in it exactly while its QUEUED flag is
 //! set ([`crate::local`], L1), so the link has room for one queue.
 
-use crate::{cell::TaskRef, plain::Plain};
+use arborio_base::Plain;
+
+use crate::cell::TaskRef;
 
 /// See the head of this file.
 pub(crate) struct RunQueue {

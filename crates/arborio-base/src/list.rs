@@ -8,17 +8,35 @@
 
 use std::ptr::NonNull;
 
-use crate::plain::Plain;
+use crate::Plain;
 
 /// The two neighbours of a member, or of the list's own place in the circle.
+///
+/// # Examples
+/// ```
+/// use arborio_base::{Links, List};
+/// use std::ptr::NonNull;
+/// let list = List::new();
+/// list.prepare();
+/// let member = Links::new();
+/// let place = NonNull::from(&member);
+/// // SAFETY: neither moves, both are ours, and the member is in no list.
+/// unsafe { list.push_back(place) };
+/// assert_eq!(list.first(), Some(place));
+/// // SAFETY: the member is alive and its list is ours.
+/// unsafe { arborio_base::unlink(place) };
+/// assert_eq!(list.first(), None);
+/// ```
+#[derive(Debug)]
 #[repr(C)]
-pub(crate) struct Links {
+pub struct Links {
     next: Plain<Option<NonNull<Links>>>,
     prev: Plain<Option<NonNull<Links>>>,
 }
 
 impl Links {
-    pub(crate) fn new() -> Self {
+    /// Links of a member that is in no list.
+    pub fn new() -> Self {
         Self {
             next: Plain::new(None),
             prev: Plain::new(None),
@@ -30,7 +48,7 @@ impl Links {
 ///
 /// # Safety
 /// The caller is the owner of the list (D3), and `member` is alive.
-pub(crate) unsafe fn unlink(member: NonNull<Links>) {
+pub unsafe fn unlink(member: NonNull<Links>) {
     // SAFETY: alive, says the caller.
     let links = unsafe { member.as_ref() };
     let (Some(next), Some(prev)) = (links.next.replace(None), links.prev.replace(None)) else {
@@ -42,13 +60,28 @@ pub(crate) unsafe fn unlink(member: NonNull<Links>) {
     unsafe { prev.as_ref() }.next.set(Some(next));
 }
 
-/// The list's own place in the circle.
-pub(crate) struct List {
+impl Default for Links {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A circular list of members that embed [`Links`], which see for an example.
+#[derive(Debug)]
+pub struct List {
+    /// The list's own place in the circle.
     ends: Links,
 }
 
+impl Default for List {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl List {
-    pub(crate) fn new() -> Self {
+    /// A list without members, to be prepared once it is where it will stay.
+    pub fn new() -> Self {
         Self { ends: Links::new() }
     }
 
@@ -57,7 +90,7 @@ impl List {
     }
 
     /// Closes the circle. Once, when the list is where it will stay (D2).
-    pub(crate) fn prepare(&self) {
+    pub fn prepare(&self) {
         self.ends.next.set(Some(self.own_place()));
         self.ends.prev.set(Some(self.own_place()));
     }
@@ -68,7 +101,7 @@ impl List {
     /// The list was prepared, the caller owns it, `member` is alive and in no
     /// list.
     #[inline]
-    pub(crate) unsafe fn push_back(&self, member: NonNull<Links>) {
+    pub unsafe fn push_back(&self, member: NonNull<Links>) {
         let last = self.ends.prev.get().unwrap_or(self.own_place());
         // SAFETY: alive, says the caller.
         let links = unsafe { member.as_ref() };
@@ -80,7 +113,7 @@ impl List {
     }
 
     /// The first member.
-    pub(crate) fn first(&self) -> Option<NonNull<Links>> {
+    pub fn first(&self) -> Option<NonNull<Links>> {
         self.ends
             .next
             .get()
@@ -91,7 +124,7 @@ impl List {
     ///
     /// # Safety
     /// `member` is alive and in this list.
-    pub(crate) unsafe fn after(&self, member: NonNull<Links>) -> Option<NonNull<Links>> {
+    pub unsafe fn after(&self, member: NonNull<Links>) -> Option<NonNull<Links>> {
         // SAFETY: alive, says the caller.
         let next = unsafe { member.as_ref() }.next.get();
         next.filter(|&next| next != self.own_place())

@@ -10,44 +10,59 @@ use loom::cell::UnsafeCell;
 use std::cell::Cell;
 
 /// A plain word. Whoever touches it must be the owner of what it lies in.
+///
+/// # Examples
+/// ```
+/// use arborio_base::Plain;
+/// let word = Plain::new(1);
+/// assert_eq!(word.replace(2), 1);
+/// word.set(word.get() + 1);
+/// assert_eq!(word.get(), 3);
+/// ```
 #[cfg(not(loom))]
-pub(crate) struct Plain<T>(Cell<T>);
+pub struct Plain<T>(Cell<T>);
 
 #[cfg(not(loom))]
 impl<T: Copy> Plain<T> {
-    pub(crate) const fn new(value: T) -> Self {
+    /// A word that holds `value`.
+    pub const fn new(value: T) -> Self {
         Self(Cell::new(value))
     }
 
+    /// What the word holds.
     #[inline(always)]
-    pub(crate) fn get(&self) -> T {
+    pub fn get(&self) -> T {
         self.0.get()
     }
 
+    /// Makes the word hold `value`.
     #[inline(always)]
-    pub(crate) fn set(&self, value: T) {
+    pub fn set(&self, value: T) {
         self.0.set(value);
     }
 }
 
 /// The tracked twin of the plain word.
 #[cfg(loom)]
-pub(crate) struct Plain<T>(UnsafeCell<T>);
+pub struct Plain<T>(UnsafeCell<T>);
 
 #[cfg(loom)]
 impl<T: Copy> Plain<T> {
-    pub(crate) fn new(value: T) -> Self {
+    /// A word that holds `value`.
+    pub fn new(value: T) -> Self {
         Self(UnsafeCell::new(value))
     }
 
-    pub(crate) fn get(&self) -> T {
+    /// What the word holds.
+    pub fn get(&self) -> T {
         self.0.with(|value| {
             // SAFETY: loom fails the model if another access is concurrent.
             unsafe { *value }
         })
     }
 
-    pub(crate) fn set(&self, new: T) {
+    /// Makes the word hold `new`.
+    pub fn set(&self, new: T) {
         self.0.with_mut(|value| {
             // SAFETY: loom fails the model if another access is concurrent.
             unsafe { *value = new }
@@ -58,9 +73,15 @@ impl<T: Copy> Plain<T> {
 impl<T: Copy> Plain<T> {
     /// Puts `value` in and returns what was there.
     #[inline(always)]
-    pub(crate) fn replace(&self, value: T) -> T {
+    pub fn replace(&self, value: T) -> T {
         let old = self.get();
         self.set(value);
         old
+    }
+}
+
+impl<T: Copy + std::fmt::Debug> std::fmt::Debug for Plain<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Plain").field(&self.get()).finish()
     }
 }
