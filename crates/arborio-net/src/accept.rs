@@ -154,7 +154,51 @@ impl Pause {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::Wake,
+    };
+
+    use arborio_timers::{Clock, Timers};
+
     use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_task_whose_sleep_is_taken_away_is_woken_instead() {
+        let clock = Clock::simulated();
+        let timers = Timers::new(clock.clone(), Waker::noop().clone());
+        let _here = timers.enter();
+        let (pause, tasks) = (Pause::default(), [(); 2].map(|()| Arc::<Count>::default()));
+        let poll = |task: &Arc<Count>| {
+            let waker = Waker::from(Arc::clone(task));
+            pause.poll_over(&mut Context::from_waker(&waker))
+        };
+        assert!(poll(&tasks[0]).is_ready(), "there is no pause");
+        pause.begin();
+        assert!(tasks.iter().all(|task| poll(task).is_pending()));
+        clock.advance(PAUSE / 2);
+        assert!(poll(&tasks[0]).is_pending(), "it is not over");
+        // The sleeps are over, and before the wheel has fired the second one,
+        // the first task meets the next shortage.
+        clock.advance(PAUSE / 2);
+        assert!(poll(&tasks[0]).is_ready());
+        pause.begin();
+        assert!(poll(&tasks[0]).is_pending());
+        assert_eq!(tasks[1].0.load(Ordering::SeqCst), 1);
+        assert!(poll(&tasks[1]).is_pending(), "and waits again");
+    }
 
     #[test]
     fn r15_every_error_of_accept_has_its_remedy() {
