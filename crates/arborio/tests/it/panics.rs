@@ -374,3 +374,33 @@ fn x06_a_poll_that_panics_is_never_polled_again() {
         });
     assert_eq!(polls.len(), 3);
 }
+
+/// Runs a loop in its destructor.
+struct RunsInDrop(Arc<Mutex<Option<i32>>>);
+
+impl Drop for RunsInDrop {
+    fn drop(&mut self) {
+        assert!(thread::panicking());
+        let output = simulated().run(async {
+            let doomed = task().observed().spawn(async { panic!("inside") });
+            let panicked = matches!(doomed.await, Err(Interrupt::Panicked(_)));
+            sleep(secs(1)).await;
+            let (client, server) = connected().await.unwrap();
+            client.write_all(b"x").await.unwrap();
+            i32::from(panicked) + server.read(&mut [0]).await.unwrap() as i32
+        });
+        *self.0.lock().unwrap() = Some(output);
+    }
+}
+
+#[test]
+fn x10_a_loop_runs_in_a_destructor_while_its_thread_panics() {
+    let output = Arc::new(Mutex::new(None));
+    let inside = Arc::clone(&output);
+    let message = panic_message(move || {
+        let _runs = RunsInDrop(inside);
+        panic!("outside");
+    });
+    assert_eq!(message, "outside");
+    assert_eq!(*output.lock().unwrap(), Some(2));
+}

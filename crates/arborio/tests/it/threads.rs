@@ -340,3 +340,30 @@ fn s01_a_task_may_run_a_loop_on_another_thread() {
         "a foreign executor"
     );
 }
+
+#[test]
+fn x02_wakers_that_outlive_the_loop_and_its_thread_do_nothing() {
+    let loop_thread = thread::spawn(|| {
+        let mut kept = Vec::new();
+        run(async {
+            for _ in 0..3 {
+                let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone()));
+                kept.push(spawn(waker).await.unwrap());
+            }
+            let (sender, receiver) = mpsc::channel();
+            drop(arborio::task().awaited(false).spawn(poll_fn(move |cx| {
+                sender.send(cx.waker().clone()).unwrap();
+                Poll::<()>::Pending
+            })));
+            yield_now().await;
+            kept.push(receiver.recv().unwrap());
+        });
+        kept.iter().for_each(Waker::wake_by_ref);
+        assert_eq!(run(async { 1 }), 1, "the next loop is not disturbed");
+        kept
+    });
+    let kept = loop_thread.join().unwrap();
+    kept.iter().for_each(Waker::wake_by_ref);
+    drop(kept.clone());
+    kept.into_iter().for_each(Waker::wake);
+}

@@ -36,12 +36,12 @@ fn w06_a_clock_that_is_held_stands_still_and_the_loop_sleeps_meanwhile() {
         let clock_of = Clock::simulated();
         let hold = clock_of.hold();
         let (sender, receiver) = mpsc::channel();
-        let handle = clock_of.clone();
+        let (handle, start) = (clock_of.clone(), clock_of.now());
         // Watches the loop for a while, then lets the clock go.
         let watcher = thread::spawn(move || {
             let loop_thread: KernelThread = receiver.recv().unwrap();
             loop_thread.wait_until_asleep();
-            let (start, sleeps) = (handle.now(), loop_thread.sleeps());
+            let sleeps = loop_thread.sleeps();
             thread::sleep(ms(100)); // the time over which the loop is measured
             assert_eq!(handle.now(), start);
             let sleeps = loop_thread.sleeps() - sleeps;
@@ -248,5 +248,24 @@ fn g04_a_task_that_blocks_does_not_move_a_simulated_clock() {
         assert_eq!(clock(), ms(0));
         task.await.unwrap();
         assert_eq!(clock(), ms(1));
+    });
+}
+
+#[test]
+fn w06_a_task_may_move_the_clock_itself() {
+    let clock_of = Clock::simulated();
+    let moved = clock_of.clone();
+    EventLoop::builder().clock(clock_of).run(async move {
+        let tasks = [spawn(sleep(secs(1))), spawn(sleep(secs(9)))];
+        arborio::yield_now().await;
+        moved.advance(secs(5));
+        assert!(!tasks[0].is_finished(), "timers fire in a pass only");
+        arborio::skip_poll_cycle().await;
+        arborio::yield_now().await;
+        assert!(tasks[0].is_finished() && !tasks[1].is_finished());
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(clock(), secs(9));
     });
 }
