@@ -32,7 +32,8 @@ impl Here {
     /// `None` if a loop runs on this thread already.
     pub(crate) fn enter() -> Option<Self> {
         let nested = RUNS.replace(true);
-        (!nested).then_some(Self {
+        // Made only if it is given out: its drop ends the loop that runs.
+        (!nested).then(|| Self {
             _not_send: std::marker::PhantomData,
         })
     }
