@@ -1,0 +1,8 @@
+//! The event loop from outside, over a world that the tests make up.
+#![cfg(not(loom))]
+
+mod ends;
+mod scheduling;
+mod seeds;
+mod spawning;
+mod world;
