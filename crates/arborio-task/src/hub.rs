@@ -35,8 +35,10 @@ pub(crate) struct Hub {
     pub(crate) root: Node,
     /// Tasks that had ended when the loop closed, and are still referred to.
     pub(crate) left_behind: List,
-    /// The task that is being polled, or whose future is being dropped.
-    pub(crate) running: Plain<Option<TaskRef>>,
+    /// The task that is being polled.
+    pub(crate) polling: Plain<Option<TaskRef>>,
+    /// The task whose future is being dropped by request, the innermost one.
+    pub(crate) ending: Plain<Option<TaskRef>>,
     /// Memory for the next tasks.
     cache: Plain<NonNull<CellCache>>,
     /// Nothing is spawned any more.
@@ -59,7 +61,8 @@ impl Hub {
             queue: RunQueue::new(),
             root: Node::new(),
             left_behind: List::new(),
-            running: Plain::new(None),
+            polling: Plain::new(None),
+            ending: Plain::new(None),
             cache: Plain::new(NonNull::new(cache).expect("a box is never null")),
             closing: Plain::new(false),
             drop_depth: Plain::new(0),
@@ -98,17 +101,19 @@ impl Hub {
         unsafe { Inbox::push(inbox, task) }
     }
 
-    /// Gives one reference to `hub` up.
+    /// Gives one reference to `hub` up, and returns how many are left.
     ///
     /// # Safety
     /// The caller had one, and does not touch the hub afterwards.
-    pub(crate) unsafe fn release(hub: *const Self) {
+    pub(crate) unsafe fn release(hub: *const Self) -> usize {
         // SAFETY: the caller's reference keeps it alive until here.
         let refs = unsafe { &(*hub).refs };
         // AcqRel: every access comes before the free.
-        if refs.fetch_sub(1, Ordering::AcqRel) == 1 {
+        let left = refs.fetch_sub(1, Ordering::AcqRel) - 1;
+        if left == 0 {
             // SAFETY: made by a `Box` in `new`, and nobody refers to it.
             drop(unsafe { Box::from_raw(hub.cast_mut()) });
         }
+        left
     }
 }

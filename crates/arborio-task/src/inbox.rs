@@ -46,8 +46,9 @@ use crate::cell::{Header, TaskRef};
 /// std::thread::park(); // returns at once
 /// ```
 pub trait Notify: Send + Sync {
-    /// Called from any thread, at most once each time the loop sleeps, and
-    /// possibly after the loop has ended.
+    /// Called from any thread: at most once each time the loop sleeps, once more
+    /// when the last [`Submitter`](crate::Submitter) is dropped, and possibly
+    /// after the loop has ended.
     fn notify(&self);
 }
 
@@ -116,6 +117,12 @@ impl Inbox {
                 Err(seen) => head = seen,
             }
         }
+    }
+
+    /// A notifier of the loop's thread, for whoever has something to say
+    /// without a task.
+    pub(crate) fn notifier(&self) -> Arc<dyn Notify> {
+        Arc::clone(&self.notifier)
     }
 
     /// Whether something came. A plain load, for the owner.

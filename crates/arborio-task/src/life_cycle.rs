@@ -224,18 +224,22 @@ pub(crate) fn run_next(hub: &Hub) -> bool {
     let Some(task) = hub.queue.pop() else {
         return false;
     };
-    if task.local.seen().any(Flags::DONE.and(Flags::ABORT)) {
+    let seen = task.local.seen();
+    if seen.any(Flags::DONE.and(Flags::ABORT)) {
         turn_of_ended(hub, task);
         return true;
     }
-    task.local
-        .change(Flags::QUEUED, Flags::RUNNING.and(Flags::STARTED));
+    task.local.change_from(seen, Flags::QUEUED, Flags::STARTED);
     budget::refill();
-    hub.running.set(Some(task));
+    hub.polling.set(Some(task)); // L5
     let polled = poll(task);
-    hub.running.set(None);
+    if polled.is_err() {
+        task.local.set(Flags::ENDING); // its future has yet to be dropped
+    }
+    hub.polling.set(None);
     match polled {
-        Ok(Poll::Pending) => after_pending(hub, task),
+        Ok(Poll::Pending) if task.local.seen().any(Flags::ABORT) => end_by_request(hub, task),
+        Ok(Poll::Pending) => {}
         Ok(Poll::Ready(())) => finish(hub, task, Flags::NONE),
         Err(raised) => after_panic(hub, task, raised),
     }
@@ -247,8 +251,8 @@ pub(crate) fn run_next(hub: &Hub) -> bool {
 fn poll(task: TaskRef) -> Result<Poll<()>, Box<dyn Any + Send>> {
     let waker = waker::borrowed(task);
     let mut cx = Context::from_waker(&waker);
-    // SAFETY: the owner calls; the task is not DONE, and RUNNING keeps everyone
-    // else from its future.
+    // SAFETY: the owner calls; the task is not DONE, and everyone else keeps
+    // from the future of the task that is being polled (L5).
     caught(|| unsafe { task.poll(&mut cx) })
 }
 
@@ -259,15 +263,6 @@ fn caught<R>(code: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
         Ok(code())
     } else {
         catch_unwind(AssertUnwindSafe(code))
-    }
-}
-
-#[inline(always)]
-fn after_pending(hub: &Hub, task: TaskRef) {
-    let seen = task.local.seen();
-    task.local.change_from(seen, Flags::RUNNING, Flags::NONE);
-    if seen.any(Flags::ABORT) {
-        end_by_request(hub, task);
     }
 }
 
@@ -312,8 +307,9 @@ pub(crate) fn abort(hub: &Hub, task: TaskRef, end: Interrupt) {
     if seen.any(Flags::DONE) {
         return;
     }
+    let busy = seen.any(Flags::ENDING) || hub.polling.get() == Some(task);
     let deep = hub.drop_depth.get() >= MAX_DROP_DEPTH;
-    if !seen.any(Flags::RUNNING) && !deep {
+    if !busy && !deep {
         return interrupt(hub, task, end);
     }
     side::request_end(task, end);
@@ -326,12 +322,12 @@ pub(crate) fn abort(hub: &Hub, task: TaskRef, end: Interrupt) {
 /// Drops the future of `task`, which is not DONE and not being polled, and
 /// puts `end` in its place. If its destructor panics, that is the outcome.
 fn interrupt(hub: &Hub, task: TaskRef, end: Interrupt) {
-    task.local.set(Flags::RUNNING);
+    task.local.set(Flags::ENDING);
     hub.drop_depth.set(hub.drop_depth.get() + 1);
-    let outer = hub.running.replace(Some(task));
-    // SAFETY: the owner calls; RUNNING keeps everyone else from the future.
+    let outer = hub.ending.replace(Some(task));
+    // SAFETY: the owner calls; ENDING keeps everyone else from the future (L5).
     let dropped = caught(|| unsafe { task.drop_future() });
-    hub.running.set(outer);
+    hub.ending.set(outer);
     hub.drop_depth.set(hub.drop_depth.get() - 1);
     let end = match dropped {
         Ok(()) => end,
@@ -351,7 +347,7 @@ fn finish(hub: &Hub, task: TaskRef, how: Flags) {
         bubble_if_unobserved(task); // before a handle abroad may take it (L3)
     }
     task.local
-        .change(Flags::RUNNING.and(Flags::ABORT), Flags::DONE.and(how));
+        .change(Flags::ENDING.and(Flags::ABORT), Flags::DONE.and(how));
     let seen = task.local.seen();
     if seen.any(Flags::DETACHED) {
         drop_outcome(task);

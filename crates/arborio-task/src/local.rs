@@ -10,12 +10,15 @@
 //! |------------------|---------------------------------------|----------------------|
 //! | (none)           | waits for a wake                      | the future           |
 //! | QUEUED           | stands in the run queue               | the future           |
-//! | RUNNING          | is being polled, or its future dropped| the future           |
-//! | RUNNING + QUEUED | woken while being polled              | the future           |
+//! | ENDING           | its future is being dropped           | the future           |
+//! | ENDING + QUEUED  | woken meanwhile                       | the future           |
 //! | DONE             | has ended with a value                | the output           |
 //! | DONE + INTERRUPTED | has ended without one               | the interrupt        |
 //! | DONE + BARE      | the outcome was taken or dropped      | nothing              |
 //! | DONE + QUEUED    | woken, then ended: the queue holds the LIVE reference | as above |
+//!
+//! Which task is being polled is not said here but by the hub, which spares two
+//! stores in each poll.
 //!
 //! Beside them: ABORT (a request that takes effect when the poll returns, or at
 //! the task's turn), DETACHED (no join handle), OBSERVED (somebody polled the
@@ -36,6 +39,8 @@
 //!   owner once DETACHED is set.
 //! - L4: the count is zero only if the task is being freed, or is pinned by the
 //!   inbox ([`crate::shared`], S3).
+//! - L5: the future of the task that the hub says is being polled, and of one that
+//!   is ENDING, is touched only by whoever polls or drops it.
 
 use arborio_base::sync::atomic::{AtomicI64, Ordering};
 
@@ -45,7 +50,7 @@ pub(crate) struct Flags(i64);
 
 impl Flags {
     pub(crate) const QUEUED: Self = Self(1);
-    pub(crate) const RUNNING: Self = Self(1 << 1);
+    pub(crate) const ENDING: Self = Self(1 << 1);
     pub(crate) const DONE: Self = Self(1 << 2);
     pub(crate) const DETACHED: Self = Self(1 << 3);
     pub(crate) const BARE: Self = Self(1 << 4);

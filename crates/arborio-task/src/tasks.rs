@@ -333,7 +333,7 @@ fn snapshot_of(hub: &Hub) -> Vec<TaskInfo> {
     while let Some(links) = next {
         // SAFETY: in the list, and nothing runs meanwhile.
         next = unsafe { children.after(links) };
-        all.extend(TaskInfo::of(TaskRef::from_links(links)));
+        all.extend(TaskInfo::of(hub, TaskRef::from_links(links)));
     }
     all
 }
@@ -394,12 +394,12 @@ impl fmt::Display for TaskState {
 }
 
 impl TaskInfo {
-    fn of(task: TaskRef) -> Option<Self> {
+    fn of(hub: &Hub, task: TaskRef) -> Option<Self> {
         let seen = task.local.seen();
         if seen.any(Flags::DONE) {
             return None;
         }
-        let state = if seen.any(Flags::RUNNING) {
+        let state = if seen.any(Flags::ENDING) || hub.polling.get() == Some(task) {
             TaskState::Running
         } else if !seen.any(Flags::STARTED) {
             TaskState::New
@@ -532,9 +532,15 @@ impl Clone for Submitter {
 }
 
 impl Drop for Submitter {
+    /// The last one to go tells the loop, which may be waiting for it.
     fn drop(&mut self) {
+        // SAFETY: our reference keeps the hub alive until it is given up.
+        let notifier = unsafe { &*self.hub }.inbox.notifier();
         // SAFETY: one reference is ours.
-        unsafe { Hub::release(self.hub) };
+        let left = unsafe { Hub::release(self.hub) };
+        if left == 1 {
+            notifier.notify();
+        }
     }
 }
 
@@ -598,7 +604,8 @@ where
 pub(crate) fn running_task() -> Option<Requester> {
     let hub = current();
     // SAFETY: a current hub is alive, and this thread is its owner.
-    let task = unsafe { hub.as_ref() }?.running.get()?;
+    let hub = unsafe { hub.as_ref() }?;
+    let task = hub.ending.get().or(hub.polling.get())?;
     Some(Requester::Task {
         name: side::name(task),
         spawned_at: task.spawned_at,
