@@ -20,7 +20,6 @@ fn close_against_waker(world: &World, code: impl FnOnce(&Abroad, Waker) + 'stati
         waiting_for([Sign::default()], |waker| {
             let waker = waker.clone();
             world.spawn(move |abroad| {
-                abroad.step();
                 code(abroad, waker);
             });
         })
@@ -73,8 +72,7 @@ fn x05_close_against_two_wakers() {
         let main = waiting_for([Sign::default()], |waker| {
             for by_value in [false, true] {
                 let waker = waker.clone();
-                world.spawn(move |abroad| {
-                    abroad.step();
+                world.spawn(move |_| {
                     if by_value {
                         waker.wake();
                     } else {
@@ -122,11 +120,11 @@ fn close_against_handle(
                 pending::<()>().await;
             }
             kept.touch();
+            output.change();
             output
         };
         let child = try_spawn(future, SpawnOptions::new()).ok().unwrap();
         world.spawn(move |abroad| {
-            abroad.step();
             code(abroad, child);
         });
     };

@@ -1,7 +1,7 @@
 //! Join handles abroad against the task's polls and its end (rows `send` with
 //! SUBSCRIBE, ABORT and DETACH, and the side record).
 
-use std::future::pending;
+use std::{future::pending, sync::mpsc, task::Poll};
 
 use arborio_task::{Interrupt, SpawnOptions, Task, try_spawn};
 use loom::sync::Arc;
@@ -29,6 +29,7 @@ fn handle_abroad(
                 pending::<()>().await;
             }
             kept.touch();
+            output.change();
             output
         };
         let child = try_spawn(future, SpawnOptions::new().awaited(false));
@@ -104,11 +105,46 @@ fn x03_x11_detach_abroad_against_completion() {
             let output = values.value().at_home().telling(gone, waker.clone());
             let child = try_spawn(async move { output }, SpawnOptions::new());
             let child = child.ok().unwrap();
-            world.spawn(move |abroad| {
-                abroad.step();
+            world.spawn(move |_| {
                 drop(child);
             });
         });
+        world
+            .tasks()
+            .run_main(main, |running| world.settle(running))
+            .1
+            .unwrap();
+        assert_gone(&count);
+    });
+}
+
+/// The detach is settled first, and the end drops the output.
+#[test]
+fn x03_detach_abroad_before_the_end() {
+    model("detach_abroad_before_the_end", 2, |world| {
+        let count = Count::default();
+        let values = count.clone();
+        let (go, gone) = (Sign::default(), Sign::default());
+        let main = async {
+            let given = go.clone();
+            let (send, receive) = mpsc::channel();
+            let told = gone.clone();
+            let waker = std::future::poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+            let future = async move {
+                waiting_for([go], |waker| send.send(waker.clone()).unwrap()).await;
+                values.value().at_home().telling(told, waker)
+            };
+            let child = try_spawn(future, SpawnOptions::new()).ok().unwrap();
+            turn().await;
+            let of_child = receive.recv().unwrap();
+            world.spawn(move |abroad| {
+                drop(child);
+                abroad.step();
+                given.give();
+                of_child.wake();
+            });
+            waiting_for([gone], |_| {}).await;
+        };
         world
             .tasks()
             .run_main(main, |running| world.settle(running))
@@ -150,7 +186,6 @@ fn x11_abort_abroad_against_start() {
             let child = try_spawn(future, SpawnOptions::new().awaited(false));
             let child = child.ok().unwrap();
             world.spawn(move |abroad| {
-                abroad.step();
                 child.abort();
                 abroad.step();
                 drop(child);
@@ -213,11 +248,10 @@ fn awaited_at_home_and_dropped_abroad() {
             };
             let mut child = try_spawn(future, SpawnOptions::new()).ok().unwrap();
             let first = std::future::poll_fn(|cx| {
-                std::task::Poll::Ready(std::pin::Pin::new(&mut child).poll(cx).is_ready())
+                Poll::Ready(std::pin::Pin::new(&mut child).poll(cx).is_ready())
             });
             assert!(!first.await, "the child has not even started");
-            world.spawn(move |abroad| {
-                abroad.step();
+            world.spawn(move |_| {
                 drop(child);
             });
         };

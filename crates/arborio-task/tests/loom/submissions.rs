@@ -23,8 +23,7 @@ fn submission_against_sleep() {
         let sign = Sign::default();
         let main = waiting_for([sign.clone()], |waker| {
             let waker = waker.clone();
-            world.spawn(move |abroad| {
-                abroad.step();
+            world.spawn(move |_| {
                 drop(submitter.spawn(tell(sign, waker), SpawnOptions::new()));
             });
         });
@@ -47,7 +46,6 @@ fn submission_joined_by_its_submitter() {
         let main = waiting_for([sign.clone()], |waker| {
             let waker = waker.clone();
             world.spawn(move |abroad| {
-                abroad.step();
                 let value = values.value();
                 let sent = submitter.spawn(async move { value }, SpawnOptions::new());
                 abroad.block_on(sent).unwrap().touch();
@@ -101,7 +99,6 @@ fn submit_to_closing(world: &World, then: impl FnOnce(&Abroad, arborio_task::Tas
     let count = Count::default();
     let value = count.value();
     world.spawn(move |abroad| {
-        abroad.step();
         let future = async move { value.touch() };
         let sent = submitter.spawn(future, SpawnOptions::new());
         abroad.step();
@@ -153,8 +150,7 @@ fn x05_two_submissions_against_close() {
         let count = Count::default();
         for _ in 0..2 {
             let (submitter, value) = (tasks.submitter(), count.value());
-            world.spawn(move |abroad| {
-                abroad.step();
+            world.spawn(move |_| {
                 drop(submitter.spawn(async move { value.touch() }, SpawnOptions::new()));
             });
         }

@@ -193,8 +193,7 @@ fn silent_drop_meets_a_wake() {
         let sign = Sign::default();
         let main = waiting_for([sign.clone()], |waker| {
             let dropped = waker.clone();
-            world.spawn(move |abroad| {
-                abroad.step();
+            world.spawn(move |_| {
                 drop(dropped);
             });
             wake_abroad(world, sign, waker.clone(), true);

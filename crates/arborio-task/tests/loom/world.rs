@@ -69,10 +69,10 @@ fn bound(preemptions: usize) -> usize {
 
 fn execute(dense: bool, scenario: &dyn Fn(&World)) {
     let cells = CELLS.load(Relaxed);
-    let world = World::new(dense);
+    let world = World::new(dense, cells);
     scenario(&world);
     world.join_all();
-    assert_eq!(CELLS.load(Relaxed), cells, "a task was leaked");
+    assert_eq!(world.cells(), 0, "a task was leaked");
     let bell = &world.bell;
     assert_eq!(Arc::strong_count(bell), 1, "a hub was leaked");
     assert!(
@@ -86,6 +86,8 @@ fn execute(dense: bool, scenario: &dyn Fn(&World)) {
 
 /// One execution of a model.
 pub(crate) struct World {
+    /// How many cells there were before.
+    cells: isize,
     /// What wakes the loop.
     bell: Arc<Bell>,
     /// How often the loop slept.
@@ -98,8 +100,9 @@ pub(crate) struct World {
 }
 
 impl World {
-    fn new(dense: bool) -> Self {
+    fn new(dense: bool, cells: isize) -> Self {
         Self {
+            cells,
             bell: Arc::default(),
             sleeps: StdAtomicUsize::new(0),
             common: dense.then(|| Arc::new(AtomicUsize::new(0))),
@@ -119,8 +122,16 @@ impl World {
             common: self.common.clone(),
             waiting: Arc::clone(&self.waiting),
         };
-        let thread = thread::spawn(move || code(&abroad));
+        let thread = thread::spawn(move || {
+            abroad.step();
+            code(&abroad);
+        });
         self.threads.lock().unwrap().push(thread);
+    }
+
+    /// How many cells there are.
+    pub(crate) fn cells(&self) -> isize {
+        CELLS.load(Relaxed) - self.cells
     }
 
     /// Waits for every thread.
@@ -349,6 +360,11 @@ impl Value {
 
     pub(crate) fn touch(&self) {
         self.tracked.with(|_| ());
+    }
+
+    /// As `touch`, but a change: who reads it must see it.
+    pub(crate) fn change(&self) {
+        self.tracked.with_mut(|_| ());
     }
 }
 
