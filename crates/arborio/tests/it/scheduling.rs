@@ -282,7 +282,7 @@ fn a05_code_between_two_awaits_is_atomic_for_the_tasks_of_its_loop() {
         let mut samples = Vec::new();
         while samples.len() < 1000 {
             samples.push(values.get());
-            match samples.len() % 3 {
+            match samples.len() % 100 {
                 0 => skip_poll_cycle().await,
                 _ => skip_ready_cycle().await,
             }
