@@ -235,7 +235,7 @@ fn x09_a_waker_that_panics_does_not_keep_others_from_being_woken() {
         let mut cx = Context::from_waker(&bad);
         // The same timer and the same task wake a bad waker and good ones.
         let mut nap = pin!(sleep(secs(1)));
-        let mut join = pin!(&slow);
+        let mut join = pin!((&slow).into_future());
         assert!(nap.as_mut().poll(&mut cx).is_pending());
         assert!(join.as_mut().poll(&mut cx).is_pending());
         for name in ["one", "two"] {

@@ -1,6 +1,6 @@
 //! On a simulated clock the loop notices that nothing can happen any more.
 
-use std::{cell::RefCell, future::pending, rc::Rc, thread};
+use std::{cell::RefCell, future::pending, rc::Rc, sync::mpsc, thread};
 
 use arborio::{
     Handle, Interrupt, RunError, Task, TaskState, run, spawn, spawn_local, task,
@@ -107,6 +107,25 @@ fn g02_a_loop_is_not_stalled_while_another_thread_has_its_handle() {
             assert_eq!(clock(), ms(0));
             thread.join().unwrap();
         });
+    });
+}
+
+#[test]
+fn g02_a_loop_is_stalled_when_the_last_other_thread_drops_its_handle() {
+    without_hanging(|| {
+        let (sender, receiver) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let (handle, loop_thread): (Handle, KernelThread) = receiver.recv().unwrap();
+            loop_thread.wait_until_asleep();
+            drop(handle);
+        });
+        let end = simulated().try_run(async move {
+            let handle = Handle::current().unwrap();
+            sender.send((handle, KernelThread::current())).unwrap();
+            pending::<()>().await;
+        });
+        assert!(matches!(end, Err(RunError::Stalled(_))), "{end:?}");
+        thread.join().unwrap();
     });
 }
 

@@ -201,7 +201,9 @@ fn s23_a_timeout_around_a_task_leaves_the_task_if_only_borrowed() {
             "in the end"
         });
         assert_eq!(
-            timeout(secs(1), &task).await.map(Result::unwrap),
+            timeout(secs(1), (&task).into_future())
+                .await
+                .map(Result::unwrap),
             Err(TimedOut)
         );
         assert_eq!(task.await.unwrap(), "in the end");
