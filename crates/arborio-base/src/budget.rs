@@ -116,3 +116,34 @@ pub fn refill() {
 pub fn lift() {
     LEFT.set(UNLIMITED);
 }
+
+/// The budget as it stands, for an executor that starts inside a poll of
+/// another one and gives it back with [`restore`].
+///
+/// # Examples
+/// ```
+/// use arborio_base::budget;
+/// let outer = budget::save();
+/// budget::refill();
+/// budget::restore(outer);
+/// assert!(budget::has_budget());
+/// ```
+pub fn save() -> Saved {
+    Saved(LEFT.get())
+}
+
+/// Puts the budget back as it was.
+///
+/// # Examples
+/// ```
+/// use arborio_base::budget;
+/// budget::restore(budget::save());
+/// assert!(budget::has_budget());
+/// ```
+pub fn restore(saved: Saved) {
+    LEFT.set(saved.0);
+}
+
+/// A budget as it stood at one moment; see [`save`].
+#[derive(Clone, Copy, Debug)]
+pub struct Saved(u32);

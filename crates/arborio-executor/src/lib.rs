@@ -26,8 +26,8 @@ mod spawn;
 mod yields;
 
 pub use arborio_task::{
-    Interrupt, Notify, Payload, Reason, ReasonKind, Requester, Task, TaskInfo, TaskState, Tasks,
-    pending, snapshot,
+    Interrupt, Joining, Notify, Payload, Reason, ReasonKind, Requester, Task, TaskInfo, TaskState,
+    Tasks, pending, snapshot,
 };
 pub use event_loop::{
     DRAIN_BOUND, Drain, Leftover, LoopOptions, OnUnobservedPanic, Report, RunError, SLICE, drive,

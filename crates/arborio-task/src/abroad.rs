@@ -92,22 +92,19 @@ fn push(task: TaskRef) {
 }
 
 /// Clears the PIN of a task whose loop is over, and answers what was asked.
-pub(crate) fn unpin(task: TaskRef) {
+fn unpin(task: TaskRef) {
     loop {
         match task.shared.unpin() {
-            Unpinned::Answer(Message::DETACH) => drop_outcome(task),
-            Unpinned::Answer(_) => side::wake_waiters(task),
+            Unpinned::WakeWaiters => side::wake_waiters(task),
             Unpinned::Done => return,
             Unpinned::Free => return free(task),
         }
     }
 }
 
-/// Drops the outcome of a task whose loop is over, and whose join handle the
-/// caller speaks for.
+/// Drops the outcome of an orphaned task, whose join handle is the caller's.
 fn drop_outcome(task: TaskRef) {
-    // The loop closed its inbox, or orphaned the task, after the task had
-    // ended; both were acquired before this is called.
+    // The loop orphaned the task after it had ended, which `send` acquired.
     let seen = task.local.seen_abroad();
     debug_assert!(seen.any(Flags::DONE), "a closed loop has ended its tasks");
     if !seen.any(Flags::BARE) {

@@ -1,17 +1,25 @@
 //! Who waits for a task on its owner's thread.
 //!
-//! One word. Most tasks are awaited by one task of the same loop, which is kept
-//! as a plain counted pointer; a waker of another kind, or a second awaiter,
-//! takes a list behind a pointer.
+//! One word. Most tasks are awaited by value, by one task of the same loop, which
+//! is kept as a plain counted pointer. A waker of another kind, or awaiters that
+//! share the handle, take a list behind a pointer.
 //!
 //! | word            | meaning                                       |
 //! |-----------------|-----------------------------------------------|
 //! | null            | nobody                                        |
 //! | even            | a task of this loop, one counted reference    |
-//! | odd             | a boxed list of wakers                        |
+//! | odd             | a boxed list of awaiters, each with its number |
 //!
-//! Only the owner touches the word. Wakers are cloned and dropped, which may
-//! run foreign code that comes back here, only while the word is consistent.
+//! # Invariants
+//! - A1: whoever polls the handle by value is the only one who waits, since it
+//!   has the handle to itself: it replaces everybody else. So a task that is
+//!   polled by many tasks, one after the other, keeps one waker.
+//! - A2: an awaiter that shares the handle has a number of its own, and takes
+//!   its waker back when it is dropped.
+//! - A3: wakers are cloned and dropped, which may run foreign code that comes
+//!   back here, only while the word is consistent.
+//!
+//! Only the owner touches the word.
 
 use std::{ptr, task::Waker};
 
@@ -42,7 +50,7 @@ impl Awaiter {
     pub(crate) fn take(&self) -> Awaiting {
         let word = self.word.replace(ptr::null_mut());
         if word.addr() & LIST != 0 {
-            let list = word.map_addr(|addr| addr & !LIST).cast::<Vec<Waker>>();
+            let list = word.map_addr(|addr| addr & !LIST).cast::<AwaiterList>();
             // SAFETY: an odd word was made by `put` below, and was taken out.
             return Awaiting::List(unsafe { Box::from_raw(list) });
         }
@@ -60,39 +68,56 @@ impl Awaiter {
         });
     }
 
-    /// Notes that the task behind `waker` waits.
+    /// Notes that the task behind `waker`, and nobody else, waits (A1).
     #[inline]
-    pub(crate) fn register(&self, hub: &Hub, waker: &Waker) {
-        let own = waker::task_of(waker).filter(|task| ptr::eq(task.hub, hub));
+    pub(crate) fn register_only(&self, hub: &Hub, waker: &Waker) {
         let word = self.word.get();
-        match own {
+        let new = match waker::task_of(waker).filter(|task| ptr::eq(task.hub, hub)) {
+            Some(task) if task.as_ptr().cast() == word => return,
             Some(task) if word.is_null() => {
                 task.local.add_reference();
-                self.word.set(task.as_ptr().cast());
+                return self.word.set(task.as_ptr().cast());
             }
-            Some(task) if task.as_ptr().cast() == word => {}
-            _ => self.register_in_list(waker),
-        }
+            Some(task) => {
+                task.local.add_reference();
+                Awaiting::Task(task)
+            }
+            None => Awaiting::one(waker.clone()),
+        };
+        let replaced = self.take();
+        self.put(new);
+        replaced.forget(hub);
     }
 
-    #[cold]
-    fn register_in_list(&self, waker: &Waker) {
-        let clone = waker.clone(); // foreign code: before the word is taken
-        let mut list = match self.take() {
-            Awaiting::Nobody => Box::default(),
-            Awaiting::Task(task) => Box::new(vec![waker::from_counted(task)]),
-            Awaiting::List(list) => list,
+    /// Notes that the task behind `waker` waits as number `number` (A2).
+    pub(crate) fn register(&self, hub: &Hub, number: usize, waker: &Waker) {
+        let clone = waker.clone();
+        let replaced = self.change_list(|list| list.put(number, clone));
+        replaced.forget(hub);
+    }
+
+    /// Awaiter `number` waits no longer.
+    pub(crate) fn leave(&self, hub: &Hub, number: usize) {
+        let left = self.change_list(|list| list.remove(number));
+        left.forget(hub);
+    }
+
+    /// Changes the list, which is made if there is none. Returns what dropped
+    /// out, to be forgotten once the word is consistent (A3).
+    fn change_list(&self, change: impl FnOnce(&mut AwaiterList) -> Option<Waker>) -> Awaiting {
+        let (mut list, stale) = match self.take() {
+            Awaiting::List(list) => (list, Awaiting::Nobody),
+            stale => (Box::default(), stale), // A1: nobody polls by value now
         };
-        let known = list.iter().any(|waiter| waiter.will_wake(&clone));
-        let surplus = if known {
-            Some(clone)
+        let dropped = change(&mut list);
+        self.put(if list.is_empty() {
+            Awaiting::Nobody
         } else {
-            list.push(clone);
-            None
-        };
-        self.put(Awaiting::List(list));
-        if let Some(surplus) = surplus {
-            drop_contained(surplus); // foreign code: after the word is put back
+            Awaiting::List(list)
+        });
+        match dropped {
+            Some(waker) => Awaiting::one(waker),
+            None => stale,
         }
     }
 }
@@ -103,11 +128,17 @@ pub(crate) enum Awaiting {
     Nobody,
     /// With one counted reference.
     Task(TaskRef),
-    #[expect(clippy::box_collection, reason = "the list must fit into one word")]
-    List(Box<Vec<Waker>>),
+    List(Box<AwaiterList>),
 }
 
 impl Awaiting {
+    /// A single waker that is not a task of this loop, or that dropped out.
+    fn one(waker: Waker) -> Self {
+        let mut list = Box::<AwaiterList>::default();
+        list.replace_all(waker);
+        Self::List(list)
+    }
+
     /// Wakes them in the order in which they came.
     #[inline]
     pub(crate) fn wake(self, hub: &Hub) {
@@ -118,7 +149,7 @@ impl Awaiting {
                 life_cycle::release(hub, task);
             }
             Self::List(list) => {
-                for waker in *list {
+                for waker in list.into_wakers() {
                     contain(|| waker.wake());
                 }
             }
@@ -132,10 +163,57 @@ impl Awaiting {
             Self::Nobody => {}
             Self::Task(task) => life_cycle::release(hub, task),
             Self::List(list) => {
-                for waker in *list {
+                for waker in list.into_wakers() {
                     drop_contained(waker);
                 }
             }
         }
+    }
+}
+
+/// Wakers by the number of their awaiter, in the order in which they came.
+#[derive(Default)]
+pub(crate) struct AwaiterList {
+    wakers: Vec<(usize, Waker)>,
+}
+
+impl AwaiterList {
+    /// The number of an awaiter that has the handle to itself.
+    const ONLY: usize = 0;
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wakers.is_empty()
+    }
+
+    /// Puts the waker of awaiter `number`, and returns the one it had before,
+    /// or a stale one of somebody who had the handle to himself.
+    pub(crate) fn put(&mut self, number: usize, waker: Waker) -> Option<Waker> {
+        let known = |&(other, _): &(usize, Waker)| other == number || other == Self::ONLY;
+        match self.wakers.iter().position(known) {
+            Some(place) => {
+                let old = std::mem::replace(&mut self.wakers[place], (number, waker));
+                Some(old.1)
+            }
+            None => {
+                self.wakers.push((number, waker));
+                None
+            }
+        }
+    }
+
+    /// Puts a waker in the place of all, and returns those.
+    pub(crate) fn replace_all(&mut self, waker: Waker) -> Vec<(usize, Waker)> {
+        std::mem::replace(&mut self.wakers, vec![(Self::ONLY, waker)])
+    }
+
+    /// Takes the waker of awaiter `number` out.
+    pub(crate) fn remove(&mut self, number: usize) -> Option<Waker> {
+        let place = self.wakers.iter().position(|&(other, _)| other == number)?;
+        Some(self.wakers.remove(place).1)
+    }
+
+    /// All wakers, in order.
+    pub(crate) fn into_wakers(self) -> impl Iterator<Item = Waker> {
+        self.wakers.into_iter().map(|(_, waker)| waker)
     }
 }

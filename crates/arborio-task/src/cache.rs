@@ -18,9 +18,8 @@ const STEP: usize = 32;
 const CLASSES: usize = 32;
 /// What malloc gives on 64-bit platforms.
 const MAX_ALIGN: usize = 16;
-/// Cells kept in each class: 1 MiB of the smallest tasks. Measured with the
-/// pool prototypes; twice as many changed nothing.
-const KEPT: u32 = 8192;
+/// Bytes kept in each class: 8192 of the smallest tasks, 1024 of the largest.
+const KEPT: usize = 1 << 20;
 
 const BYPASS: bool = cfg!(any(loom, arborio_no_cell_cache));
 
@@ -90,9 +89,9 @@ impl CellCache {
     /// layout, and nobody uses it any more.
     #[inline]
     pub(crate) unsafe fn free(&self, memory: NonNull<u8>, layout: Layout) {
-        let class = class_of(layout).map(|class| &self.classes[class]);
+        let class = class_of(layout).map(|index| (&self.classes[index], most_kept(index)));
         match class {
-            Some(class) if class.count.get() < KEPT => {
+            Some((class, most)) if class.count.get() < most => {
                 let free = memory.cast::<FreeCell>();
                 // SAFETY: a cell is larger than a `FreeCell`, and unused.
                 unsafe {
@@ -149,6 +148,12 @@ pub(crate) unsafe fn free(memory: NonNull<u8>, layout: Layout) {
 fn class_of(layout: Layout) -> Option<usize> {
     let keep = !BYPASS && layout.size() <= STEP * CLASSES && layout.align() <= MAX_ALIGN;
     keep.then(|| (layout.size() - 1) / STEP)
+}
+
+/// How many cells of a class are kept.
+#[inline(always)]
+fn most_kept(class: usize) -> u32 {
+    (KEPT / ((class + 1) * STEP)) as u32
 }
 
 fn class_layout(class: usize) -> Layout {

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    marker::PhantomData,
+    marker::{PhantomData, PhantomPinned},
     panic::Location,
     pin::Pin,
     task::{Context, Poll},
@@ -209,17 +209,26 @@ impl<T> Task<T> {
     }
 }
 
+/// Who polls a handle.
+#[derive(Clone, Copy)]
+enum Poller {
+    /// Whoever has the handle to itself.
+    Only,
+    /// One of those who share it, by its number.
+    Sharing(usize),
+}
+
 /// Ready once the task is DONE; otherwise notes that the task of `cx` waits.
 #[inline]
-fn poll_done(task: TaskRef, cx: &mut Context<'_>) -> Poll<()> {
+fn poll_done(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<()> {
     match own_hub(task) {
-        Some(hub) => poll_done_here(hub, task, cx),
-        None => poll_done_abroad(task, cx),
+        Some(hub) => poll_done_here(hub, task, poller, cx),
+        None => poll_done_abroad(task, poller, cx),
     }
 }
 
 #[inline]
-fn poll_done_here(hub: &Hub, task: TaskRef, cx: &mut Context<'_>) -> Poll<()> {
+fn poll_done_here(hub: &Hub, task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<()> {
     let seen = task.local.seen();
     if seen.any(Flags::DONE) {
         return Poll::Ready(());
@@ -227,21 +236,27 @@ fn poll_done_here(hub: &Hub, task: TaskRef, cx: &mut Context<'_>) -> Poll<()> {
     if !seen.any(Flags::OBSERVED) {
         task.local.set(Flags::OBSERVED);
     }
-    task.awaiter.register(hub, cx.waker());
+    match poller {
+        Poller::Only => task.awaiter.register_only(hub, cx.waker()),
+        Poller::Sharing(number) => task.awaiter.register(hub, number, cx.waker()),
+    }
     // Cloning a foreign waker may have run anything, even this task's end.
     if task.local.seen().any(Flags::DONE) {
-        Poll::Ready(())
-    } else {
-        Poll::Pending
+        task.awaiter.take().forget(hub);
+        return Poll::Ready(());
     }
+    Poll::Pending
 }
 
 #[cold]
-fn poll_done_abroad(task: TaskRef, cx: &mut Context<'_>) -> Poll<()> {
+fn poll_done_abroad(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<()> {
     if task.local.seen_abroad().any(Flags::DONE) {
         return Poll::Ready(());
     }
-    side::add_waiter(task, cx.waker());
+    match poller {
+        Poller::Only => side::register_only(task, cx.waker()),
+        Poller::Sharing(number) => side::register(task, number, cx.waker()),
+    }
     if abroad::subscribe(task) {
         return Poll::Pending;
     }
@@ -253,24 +268,83 @@ impl<T> Future for Task<T> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let task = self
-            .task
-            .expect("a task was polled after it had given its outcome");
-        match poll_done(task, cx) {
+        let task = self.task.expect(SPENT);
+        match poll_done(task, Poller::Only, cx) {
             Poll::Ready(()) => Poll::Ready(self.take(task)),
             Poll::Pending => Poll::Pending,
         }
     }
 }
 
-impl<T: Clone> Future for &Task<T> {
+/// What is wrong with polling a handle whose outcome was taken.
+const SPENT: &str = "a task was polled after it had given its outcome";
+
+impl<'a, T: Clone> IntoFuture for &'a Task<T> {
+    type Output = Result<T, Interrupt>;
+    type IntoFuture = Joining<'a, T>;
+
+    fn into_future(self) -> Joining<'a, T> {
+        Joining {
+            handle: self,
+            registered: Registered::Nowhere,
+            _pinned: PhantomPinned,
+        }
+    }
+}
+
+/// Waits for a task whose handle is shared; made by awaiting `&task`.
+///
+/// # Cancel safety
+/// Dropping it loses nothing.
+///
+/// # Panics
+/// Polling it panics if the outcome was taken before.
+///
+/// # Examples
+/// ```
+/// # use arborio_task::{SpawnOptions, Tasks, try_spawn};
+/// # let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+/// # let main = async {
+/// let task = try_spawn(async { 5 }, SpawnOptions::new()).ok().unwrap();
+/// assert_eq!((&task).await.unwrap(), 5);
+/// assert_eq!((&task).await.unwrap(), 5);
+/// # };
+/// # tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+/// ```
+#[must_use = "futures do nothing unless awaited"]
+pub struct Joining<'a, T> {
+    handle: &'a Task<T>,
+    /// Where it was last polled, and left its waker.
+    registered: Registered,
+    /// Its address is its number among the awaiters.
+    _pinned: PhantomPinned,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Registered {
+    Nowhere,
+    /// In the awaiter word, on the owner's thread.
+    Here,
+    /// In the side record.
+    Abroad,
+}
+
+impl<T: Clone> Future for Joining<'_, T> {
     type Output = Result<T, Interrupt>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let task = self
-            .task
-            .expect("a task was polled after it had given its outcome");
-        if poll_done(task, cx).is_pending() {
+        let task = self.handle.task.expect(SPENT);
+        let number = self.number();
+        let poller = Poller::Sharing(number);
+        if poll_done(task, poller, cx).is_pending() {
+            let here = own_hub(task).is_some();
+            let place = if here {
+                Registered::Here
+            } else {
+                Registered::Abroad
+            };
+            // SAFETY: the field is plain data; nothing is moved out of the pin.
+            unsafe { self.get_unchecked_mut() }.registered = place;
             return Poll::Pending;
         }
         let seen = task.local.seen_abroad();
@@ -279,6 +353,32 @@ impl<T: Clone> Future for &Task<T> {
         }
         // SAFETY: L3: DONE was seen and this is the handle; `T` is right.
         Poll::Ready(unsafe { task.clone_outcome::<T>(seen.any(Flags::INTERRUPTED)) })
+    }
+}
+
+impl<T> Joining<'_, T> {
+    /// Different from that of every other one that is alive and was polled.
+    fn number(&self) -> usize {
+        (&raw const *self).addr()
+    }
+}
+
+impl<T> Drop for Joining<'_, T> {
+    /// Takes the waker back. One that was left on the owner's thread cannot be
+    /// reached from another one: it stays until the task ends.
+    fn drop(&mut self) {
+        let Some(task) = self.handle.task else { return };
+        match (self.registered, own_hub(task)) {
+            (Registered::Here, Some(hub)) => task.awaiter.leave(hub, self.number()),
+            (Registered::Abroad, _) => side::leave(task, self.number()),
+            _ => {}
+        }
+    }
+}
+
+impl<T> fmt::Debug for Joining<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Joining").field(self.handle).finish()
     }
 }
 

@@ -12,7 +12,7 @@
 use std::{ptr::NonNull, sync::Arc};
 
 use arborio_base::{
-    List, Plain,
+    List, Plain, drop_contained,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -29,6 +29,8 @@ pub(crate) struct Hub {
     // For all threads.
     pub(crate) inbox: Inbox,
     pub(crate) refs: AtomicUsize,
+    /// The hub itself, as it was allocated: what is freed in the end.
+    address: *const Self,
     // For the owner.
     pub(crate) queue: RunQueue,
     /// The root of the loop's task tree.
@@ -55,9 +57,12 @@ unsafe impl Sync for Hub {}
 impl Hub {
     pub(crate) fn new(notifier: Arc<dyn Notify>) -> NonNull<Self> {
         let cache = Box::into_raw(CellCache::take_from_thread());
-        let hub = Box::new(Self {
+        let memory = Box::into_raw(Box::<Self>::new_uninit());
+        let address = memory.cast::<Self>().cast_const();
+        let hub = Self {
             inbox: Inbox::new(notifier),
             refs: AtomicUsize::new(1),
+            address,
             queue: RunQueue::new(),
             root: Node::new(),
             left_behind: List::new(),
@@ -66,13 +71,21 @@ impl Hub {
             cache: Plain::new(NonNull::new(cache).expect("a box is never null")),
             closing: Plain::new(false),
             drop_depth: Plain::new(0),
-        });
-        let hub = NonNull::new(Box::into_raw(hub)).expect("a box is never null");
-        // SAFETY: just made.
+        };
+        // SAFETY: just allocated.
+        unsafe { memory.cast::<Self>().write(hub) };
+        let hub = NonNull::new(memory.cast::<Self>()).expect("a box is never null");
+        // SAFETY: just written.
         let lists = unsafe { hub.as_ref() };
         lists.root.children.prepare();
         lists.left_behind.prepare();
         hub
+    }
+
+    /// The identity of the loop.
+    #[inline(always)]
+    pub(crate) fn address(&self) -> *const Self {
+        self.address
     }
 
     #[inline(always)]
@@ -112,7 +125,8 @@ impl Hub {
         let left = refs.fetch_sub(1, Ordering::AcqRel) - 1;
         if left == 0 {
             // SAFETY: made by a `Box` in `new`, and nobody refers to it.
-            drop(unsafe { Box::from_raw(hub.cast_mut()) });
+            let hub = unsafe { Box::from_raw(hub.cast_mut()) };
+            drop_contained(hub); // the notifier is foreign
         }
         left
     }

@@ -25,7 +25,10 @@
 
 use std::{ptr, sync::Arc};
 
-use arborio_base::sync::atomic::{AtomicPtr, Ordering};
+use arborio_base::{
+    contain,
+    sync::atomic::{AtomicPtr, Ordering},
+};
 
 use crate::cell::{Header, TaskRef};
 
@@ -110,7 +113,7 @@ impl Inbox {
             match exchange {
                 Ok(_) => {
                     if let Some(notifier) = token {
-                        notifier.notify(); // B1
+                        contain(|| notifier.notify()); // B1
                     }
                     return Pushed::Yes;
                 }

@@ -32,7 +32,7 @@ mod side;
 mod tasks;
 mod waker;
 
-pub use handle::Task;
+pub use handle::{Joining, Task};
 pub use inbox::Notify;
 pub use interrupt::{Interrupt, Payload, Reason, ReasonKind, Requester};
 pub use life_cycle::SpawnOptions;

@@ -14,7 +14,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use arborio_base::budget;
+use arborio_base::{budget, drop_contained, sync::atomic::Ordering};
 
 use crate::{
     cell::{Birth, FutureGone, TaskRef, layout_of},
@@ -22,7 +22,7 @@ use crate::{
     inbox::Mail,
     interrupt::{Interrupt, Payload},
     local::Flags,
-    shared::{Message, SharedWord},
+    shared::{Message, Orphaned, SharedWord},
     side::{self, Name, Side},
     waker,
 };
@@ -138,7 +138,7 @@ impl Default for SpawnOptions {
 #[inline(always)]
 pub(crate) unsafe fn spawn<F: Future>(hub: &Hub, future: F, options: SpawnOptions) -> TaskRef {
     let memory = hub.cache().allocate(layout_of::<F>());
-    let birth = options.birth(hub, Flags::QUEUED, SharedWord::new(), 2);
+    let birth = options.birth(hub.address(), Flags::QUEUED, SharedWord::new(), 2);
     let task = TaskRef::create(memory, birth, future);
     // SAFETY: the root lies in the hub, which outlives the task's end.
     unsafe { hub.root.adopt(task) };
@@ -150,7 +150,7 @@ pub(crate) unsafe fn spawn<F: Future>(hub: &Hub, future: F, options: SpawnOption
 pub(crate) fn spawn_ended<F: Future>(hub: &Hub, options: SpawnOptions, end: Interrupt) -> TaskRef {
     let memory = hub.cache().allocate(layout_of::<F>());
     let flags = Flags::DONE.and(Flags::INTERRUPTED);
-    let birth = options.birth(hub, flags, SharedWord::new(), 1);
+    let birth = options.birth(hub.address(), flags, SharedWord::new(), 1);
     let task = TaskRef::create_ended::<F>(memory, birth, end);
     // SAFETY: as in `spawn`.
     unsafe { hub.root.adopt(task) };
@@ -189,8 +189,14 @@ fn last_local_reference(hub: &Hub, task: TaskRef) {
     }
     let taken = task.shared.take_count();
     task.local.add_references(taken.count());
-    if task.local.seen().count() == 0 && !taken.is_pinned() {
-        free(hub, task);
+    if task.local.seen().count() != 0 || taken.is_claimed() {
+        return;
+    }
+    free(hub, task);
+    if taken.is_orphan() {
+        // It was submitted too late and counted the hub by itself. Relaxed: the
+        // loop's own reference keeps the hub alive.
+        hub.refs.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -303,6 +309,7 @@ fn end_by_request(hub: &Hub, task: TaskRef) {
 /// when the poll returns), or too many ends are under way inside each other
 /// (then at its turn).
 pub(crate) fn abort(hub: &Hub, task: TaskRef, end: Interrupt) {
+    link(hub, task);
     let seen = task.local.seen();
     if seen.any(Flags::DONE) {
         return;
@@ -328,7 +335,6 @@ fn interrupt(hub: &Hub, task: TaskRef, end: Interrupt) {
     // SAFETY: the owner calls; ENDING keeps everyone else from the future (L5).
     let dropped = caught(|| unsafe { task.drop_future() });
     hub.ending.set(outer);
-    hub.drop_depth.set(hub.drop_depth.get() - 1);
     let end = match dropped {
         Ok(()) => end,
         Err(raised) => Interrupt::Panicked(Payload::new(raised)),
@@ -336,6 +342,7 @@ fn interrupt(hub: &Hub, task: TaskRef, end: Interrupt) {
     // SAFETY: the future is gone.
     unsafe { task.write_interrupt(end) };
     finish(hub, task, Flags::INTERRUPTED);
+    hub.drop_depth.set(hub.drop_depth.get() - 1); // awaiters may abort, too
 }
 
 /// The future is gone and the outcome stands in its place: tells everyone, and
@@ -437,9 +444,20 @@ pub(crate) fn settle_permuted(
         .filter(|&place| !is_new(&tasks[place]))
         .collect();
     for last in (1..places.len()).rev() {
-        tasks.swap(places[last], places[random(last + 1)]);
+        // A task that is not settled is lost, so `random` may not end this.
+        let other = arborio_base::contain(|| random(last + 1)).unwrap_or(last);
+        tasks.swap(places[last], places[other.min(last)]);
     }
     tasks.into_iter().map(|task| settle(hub, task)).count()
+}
+
+/// Hangs a task that was made abroad on the tree, if that was not done yet.
+fn link(hub: &Hub, task: TaskRef) {
+    if task.local.seen().any(Flags::UNLINKED) {
+        task.local.clear(Flags::UNLINKED);
+        // SAFETY: as in `spawn`; the task hangs on no node yet.
+        unsafe { hub.root.adopt(task) };
+    }
 }
 
 /// Does what threads abroad have asked of one task.
@@ -447,18 +465,17 @@ fn settle(hub: &Hub, task: TaskRef) {
     let settled = task.shared.settle();
     // One more for ourselves: user code below must not see the task freed.
     task.local.add_references(settled.count() + 1);
-    if task.local.seen().any(Flags::UNLINKED) {
-        task.local.clear(Flags::UNLINKED);
-        // SAFETY: as in `spawn`; the task hangs on no node yet.
-        unsafe { hub.root.adopt(task) };
-    }
+    link(hub, task);
     if settled.says(Message::DETACH) {
         task.local.change(Flags::OBSERVED, Flags::DETACHED);
         handle_gone(task);
     }
     if settled.says(Message::SUBSCRIBE) {
-        if task.local.seen().any(Flags::DONE) {
+        let seen = task.local.seen();
+        if seen.any(Flags::DONE) {
             side::wake_waiters(task);
+        } else if seen.any(Flags::DETACHED) {
+            side::drop_waiters(task); // it waited, and then gave up
         } else {
             task.local.set(Flags::WAITED.and(Flags::OBSERVED));
         }
@@ -478,15 +495,18 @@ fn settle(hub: &Hub, task: TaskRef) {
 pub(crate) fn end_tasks(hub: &Hub) {
     hub.closing.set(true);
     while end_known_tasks(hub) {}
-    // A pusher that finds the inbox closed has a task that was settled before,
-    // and has therefore ended by now. Tasks that were submitted last are pinned
-    // until they are settled here.
-    settle_all(hub, hub.inbox.close());
+    // What was submitted last must have ended before its PIN is given up: a
+    // pusher that finds the inbox closed takes the task for ended.
+    let last: Vec<TaskRef> = hub.inbox.close().collect();
+    last.iter().for_each(|&task| link(hub, task));
+    while end_known_tasks(hub) {}
+    last.into_iter().for_each(|task| settle(hub, task));
     while end_known_tasks(hub) {}
 }
 
 /// Ends every task of the tree and empties the queue. False if there was
-/// nothing to do.
+/// nothing to do. After the last call no user code runs while the hub is the
+/// current one: what it spawned would be orphaned by nobody.
 fn end_known_tasks(hub: &Hub) -> bool {
     let mut did = false;
     while let Some(links) = hub.root.children.first() {
@@ -498,7 +518,7 @@ fn end_known_tasks(hub: &Hub) -> bool {
         // SAFETY: as above, and it is in no list now.
         unsafe { hub.left_behind.push_back(links) };
         if !task.local.seen().any(Flags::DONE) {
-            interrupt(hub, task, Interrupt::Stopped);
+            end_by_request(hub, task);
         }
         release(hub, task);
     }
@@ -506,6 +526,10 @@ fn end_known_tasks(hub: &Hub) -> bool {
         did = true;
         task.local.clear(Flags::QUEUED);
         release(hub, task); // LIVE: every task of the queue is DONE by now
+    }
+    for panic in hub.root.take_panics() {
+        did = true;
+        drop_contained(panic); // it came too late for anybody to take it
     }
     did
 }
@@ -520,12 +544,21 @@ pub(crate) fn orphan_tasks(hub: &Hub) {
         next = unsafe { hub.left_behind.after(links) };
         let task = TaskRef::from_links(links);
         // Relaxed: the loop's own reference keeps the hub alive meanwhile.
-        hub.refs
-            .fetch_add(1, arborio_base::sync::atomic::Ordering::Relaxed);
-        if task.shared.orphan(task.local.seen().count()) {
+        hub.refs.fetch_add(1, Ordering::Relaxed);
+        if orphan(task) {
             crate::abroad::free_memory(task);
-            hub.refs
-                .fetch_sub(1, arborio_base::sync::atomic::Ordering::Relaxed);
+            hub.refs.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Leaves one task to its last reference; true if there is none.
+fn orphan(task: TaskRef) -> bool {
+    loop {
+        match task.shared.orphan(task.local.seen().count()) {
+            Orphaned::DropOutcome => drop_outcome(task),
+            Orphaned::Left => return false,
+            Orphaned::Free => return true,
         }
     }
 }

@@ -30,13 +30,15 @@
 //! | ORPHAN                 | `send`                 | unchanged    | handles it alone       |
 //! | PIN (in the inbox)     | `settle` by the owner  | 0            | takes count, messages  |
 //! | count > 0, no PIN      | `take_count` by the owner | count 0   | goes on counting it    |
-//! | PIN, inbox closed      | `answer`, `unpin`      | messages, PIN cleared | frees if ORPHAN alone |
-//! | any                    | `orphan` by the owner  | + local count, ORPHAN | frees if ORPHAN alone |
+//! | PIN, inbox closed      | `unpin`                | PIN and messages but DETACH cleared | wakes waiters; frees if ORPHAN alone |
+//! | DETACH                 | `orphan` by the owner  | DETACH cleared | drops the outcome, again |
+//! | no DETACH              | `orphan` by the owner  | + local count, ORPHAN | frees if ORPHAN alone |
 //!
 //! # Invariants
 //! - S1: PIN is set by exactly one thread at a time, and that thread pushes the
 //!   task to the inbox or unpins it. While PIN is set nobody frees the task.
-//! - S2: messages are only ever set together with PIN, so they are always read.
+//! - S2: messages are only ever set together with PIN, and never after ORPHAN,
+//!   so they are always read: by `settle`, by `unpin`, or (DETACH) by `orphan`.
 //! - S3: while the loop lives only the owner frees. A count that falls to zero
 //!   or below without a PIN pins itself, so the owner gets to know.
 //! - S4: once ORPHAN is set the word alone counts, and whoever leaves it at
@@ -106,9 +108,15 @@ impl Settled {
         self.0 >> COUNT_SHIFT
     }
 
-    /// Whether a push is underway.
-    pub(crate) fn is_pinned(self) -> bool {
-        self.0 & PIN != 0
+    /// Whether somebody has yet to do something: a push is underway, or the
+    /// owner who leaves has an outcome to drop.
+    pub(crate) fn is_claimed(self) -> bool {
+        self.0 & (PIN | DETACH) != 0
+    }
+
+    /// Whether the task never had a loop, or has none any more.
+    pub(crate) fn is_orphan(self) -> bool {
+        self.0 & ORPHAN != 0
     }
 
     pub(crate) fn says(self, message: Message) -> bool {
@@ -120,12 +128,25 @@ impl Settled {
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unpinned {
-    /// Do what this message asks, then call [`SharedWord::unpin`] again.
-    Answer(Message),
+    /// Wake who waits abroad, then call [`SharedWord::unpin`] again.
+    WakeWaiters,
     /// PIN is cleared. Others still refer to the task, or its loop has yet to
     /// orphan it.
     Done,
     /// PIN is cleared and nobody refers to the task (S4): free it.
+    Free,
+}
+
+/// What is left to do for the owner who leaves a task behind.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Orphaned {
+    /// The join handle was dropped: drop the outcome, then call
+    /// [`SharedWord::orphan`] again.
+    DropOutcome,
+    /// The task is its last reference's.
+    Left,
+    /// Nobody refers to the task (S4): free it.
     Free,
 }
 
@@ -227,37 +248,48 @@ impl SharedWord {
 
     /// One step of a thread that holds PIN and found the inbox closed.
     /// The loop is over: WAKE and ABORT have nothing to ask of it any more.
+    /// DETACH stays for the owner, who has yet to orphan the task: the outcome
+    /// must not be dropped by a thread that merely happens to hold the PIN.
     pub(crate) fn unpin(&self) -> Unpinned {
         let mut old = self.0.load(Ordering::Relaxed);
         loop {
-            let answer = [Message::SUBSCRIBE, Message::DETACH]
-                .into_iter()
-                .find(|message| old & message.0 != 0);
-            let new = match answer {
-                Some(message) => old & !message.0,
-                None => old & !(PIN | MESSAGES),
+            let subscribed = old & SUBSCRIBE != 0;
+            let new = if subscribed {
+                old & !SUBSCRIBE
+            } else {
+                old & !(PIN | WAKE | ABORT)
             };
             match self
                 .0
                 .compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed)
             {
-                Ok(_) => {
-                    return match answer {
-                        Some(message) => Unpinned::Answer(message),
-                        None if new == ORPHAN => Unpinned::Free,
-                        None => Unpinned::Done,
-                    };
-                }
+                Ok(_) if subscribed => return Unpinned::WakeWaiters,
+                Ok(_) if new == ORPHAN => return Unpinned::Free,
+                Ok(_) => return Unpinned::Done,
                 Err(seen) => old = seen,
             }
         }
     }
 
-    /// The owner leaves: hands its `local` references over. True if nobody is
-    /// left and the caller frees (S4).
-    #[must_use]
-    pub(crate) fn orphan(&self, local: i64) -> bool {
-        let added = (local << COUNT_SHIFT) + ORPHAN;
-        self.0.fetch_add(added, Ordering::AcqRel) + added == ORPHAN
+    /// One step of the owner who leaves: hands its `local` references over.
+    pub(crate) fn orphan(&self, local: i64) -> Orphaned {
+        let mut old = self.0.load(Ordering::Acquire);
+        loop {
+            let detached = old & DETACH != 0;
+            let new = if detached {
+                old & !DETACH
+            } else {
+                old + (local << COUNT_SHIFT) + ORPHAN
+            };
+            match self
+                .0
+                .compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Acquire)
+            {
+                Ok(_) if detached => return Orphaned::DropOutcome,
+                Ok(_) if new == ORPHAN => return Orphaned::Free,
+                Ok(_) => return Orphaned::Left,
+                Err(seen) => old = seen,
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ use arborio_base::{
     sync::{Mutex, atomic::Ordering, lock},
 };
 
-use crate::{cell::TaskRef, interrupt::Interrupt};
+use crate::{awaiter::AwaiterList, cell::TaskRef, interrupt::Interrupt};
 
 /// A task's name.
 pub(crate) type Name = Cow<'static, str>;
@@ -29,7 +29,7 @@ struct Requests {
     /// How the task shall end, if it does not end by itself before.
     end: Option<Interrupt>,
     /// Who waits for the outcome on other threads.
-    waiters: Vec<Waker>,
+    waiters: AwaiterList,
 }
 
 impl Side {
@@ -38,7 +38,7 @@ impl Side {
             name,
             requests: Mutex::new(Requests {
                 end: None,
-                waiters: Vec::new(),
+                waiters: AwaiterList::default(),
             }),
         }
     }
@@ -99,38 +99,44 @@ pub(crate) fn take_request(task: TaskRef) -> Option<Interrupt> {
     lock(&existing(&task)?.requests).end.take()
 }
 
-/// Adds a waker of a thread abroad, unless one that wakes the same is there.
-pub(crate) fn add_waiter(task: TaskRef, waker: &Waker) {
+/// Notes that the task behind `waker`, and nobody else, waits abroad.
+pub(crate) fn register_only(task: TaskRef, waker: &Waker) {
     let clone = waker.clone(); // foreign code: not under the lock
-    let mut requests = lock(&side(&task).requests);
-    let known = requests
-        .waiters
-        .iter()
-        .any(|waiter| waiter.will_wake(&clone));
-    if !known {
-        requests.waiters.push(clone);
-        return;
+    let replaced = lock(&side(&task).requests).waiters.replace_all(clone);
+    for (_, waker) in replaced {
+        drop_contained(waker);
     }
-    drop(requests);
-    drop_contained(clone);
+}
+
+/// Notes that the task behind `waker` waits abroad as number `number`.
+pub(crate) fn register(task: TaskRef, number: usize, waker: &Waker) {
+    let clone = waker.clone(); // foreign code: not under the lock
+    let replaced = lock(&side(&task).requests).waiters.put(number, clone);
+    drop_contained(replaced);
+}
+
+/// Awaiter `number` waits no longer.
+pub(crate) fn leave(task: TaskRef, number: usize) {
+    let left = existing(&task).and_then(|side| lock(&side.requests).waiters.remove(number));
+    drop_contained(left);
 }
 
 /// Takes the wakers of the threads abroad.
-fn take_waiters(task: TaskRef) -> Vec<Waker> {
+fn take_waiters(task: TaskRef) -> AwaiterList {
     let taken = existing(&task).map(|side| std::mem::take(&mut lock(&side.requests).waiters));
     taken.unwrap_or_default()
 }
 
 /// Wakes all who wait abroad.
 pub(crate) fn wake_waiters(task: TaskRef) {
-    for waker in take_waiters(task) {
+    for waker in take_waiters(task).into_wakers() {
         contain(|| waker.wake());
     }
 }
 
 /// Forgets all who wait abroad.
 pub(crate) fn drop_waiters(task: TaskRef) {
-    for waker in take_waiters(task) {
+    for waker in take_waiters(task).into_wakers() {
         drop_contained(waker);
     }
 }
@@ -144,6 +150,7 @@ pub(crate) unsafe fn free(task: TaskRef) {
     // Relaxed: the caller has acquired every access of the others.
     let pointer = task.side.load(Ordering::Relaxed);
     if !pointer.is_null() {
+        drop_waiters(task);
         // SAFETY: it was made by a `Box`, and nobody else refers to it.
         drop_contained(unsafe { Box::from_raw(pointer) });
     }

@@ -4,7 +4,7 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData, panic::Location, ptr::NonNull, sync::Arc};
 
-use arborio_base::{budget, drop_contained, sync::atomic::Ordering};
+use arborio_base::{budget, contain, drop_contained, sync::atomic::Ordering};
 
 use crate::{
     abroad,
@@ -131,14 +131,14 @@ impl Drop for Tasks {
     fn drop(&mut self) {
         // SAFETY: not released yet; the fields of the owner are ours.
         let hub = unsafe { self.hub.as_ref() };
-        let outer = set_current(hub);
+        let outer = set_current(self.hub.as_ptr());
         life_cycle::end_tasks(hub);
         set_current(outer);
         life_cycle::orphan_tasks(hub);
         // SAFETY: the last use of the cache.
         unsafe { hub.end_cache() };
         // SAFETY: the reference that `new` got.
-        unsafe { Hub::release(hub) };
+        unsafe { Hub::release(self.hub.as_ptr()) };
     }
 }
 
@@ -148,12 +148,19 @@ struct Entered {
     tasks: Tasks,
     /// The loop that was current before.
     outer: *const Hub,
+    /// What the poll may still do in which this loop runs.
+    budget: budget::Saved,
 }
 
 impl Entered {
     fn new(tasks: Tasks) -> Self {
         let outer = set_current(tasks.hub.as_ptr());
-        Self { tasks, outer }
+        let budget = budget::save();
+        Self {
+            tasks,
+            outer,
+            budget,
+        }
     }
 
     fn hub<'a>(&self) -> &'a Hub {
@@ -166,7 +173,7 @@ impl Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         set_current(self.outer);
-        budget::lift();
+        budget::restore(self.budget);
     }
 }
 
@@ -539,7 +546,7 @@ impl Drop for Submitter {
         // SAFETY: one reference is ours.
         let left = unsafe { Hub::release(self.hub) };
         if left == 1 {
-            notifier.notify();
+            contain(|| notifier.notify());
         }
     }
 }

@@ -33,10 +33,10 @@ mod driver;
 mod event_loop;
 
 pub use arborio_executor::{
-    Drain, Handle, Interrupt, Leftover, NoLoop, OnUnobservedPanic, Payload, Reason, ReasonKind,
-    Report, Requester, RunError, SkipPollCycle, SkipReadyCycle, Task, TaskBuilder, TaskInfo,
-    TaskState, is_running, skip_poll_cycle, skip_ready_cycle, snapshot, spawn, spawn_local, task,
-    try_spawn, try_spawn_local, yield_now,
+    Drain, Handle, Interrupt, Joining, Leftover, NoLoop, OnUnobservedPanic, Payload, Reason,
+    ReasonKind, Report, Requester, RunError, SkipPollCycle, SkipReadyCycle, Task, TaskBuilder,
+    TaskInfo, TaskState, is_running, skip_poll_cycle, skip_ready_cycle, snapshot, spawn,
+    spawn_local, task, try_spawn, try_spawn_local, yield_now,
 };
 pub use event_loop::{Builder, EventLoop, run};
 

@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
+    pin::{Pin, pin},
     rc::Rc,
     sync::{
         Arc,
@@ -83,7 +83,7 @@ fn waker(script: &Arc<Script>) -> Waker {
 }
 
 /// Polls `task` with a waker of `script`, which acts meanwhile.
-fn poll_armed<T>(task: &mut Task<T>, script: &Arc<Script>) -> Poll<()> {
+fn poll_armed(task: &mut (impl Future + Unpin), script: &Arc<Script>) -> Poll<()> {
     let waker = waker(script);
     script.arm(true);
     let polled = catch_unwind(AssertUnwindSafe(|| {
@@ -111,14 +111,15 @@ fn x09_a_waker_that_panics_when_it_is_woken_keeps_no_other_from_being_woken() {
     });
     let good = Arc::new(Script::default());
     run(async {
-        let mut task = spawn(async {
+        let task = spawn(async {
             turn().await;
             5
         });
-        assert!(poll_armed(&mut task, &bad).is_pending());
-        assert!(poll_armed(&mut task, &good).is_pending());
+        let (mut one, mut other) = (pin!((&task).into_future()), pin!((&task).into_future()));
+        assert!(poll_armed(&mut one, &bad).is_pending());
+        assert!(poll_armed(&mut other, &good).is_pending());
         bad.arm(true);
-        assert_eq!(task.await.unwrap(), 5, "main is the third awaiter");
+        assert_eq!((&task).await.unwrap(), 5, "main is the third awaiter");
         bad.arm(false);
     });
     assert_eq!((bad.wakes(), good.wakes()), (1, 1));
@@ -134,14 +135,15 @@ fn x09_a_waker_that_panics_when_it_is_cloned_leaves_the_awaiters_in_order() {
     });
     let good = Arc::new(Script::default());
     run(async {
-        let mut task = spawn(async {
+        let task = spawn(async {
             turn().await;
             5
         });
-        assert!(poll_armed(&mut task, &good).is_pending());
-        let polled = catch_unwind(AssertUnwindSafe(|| poll_armed(&mut task, &bad)));
+        let (mut one, mut other) = (pin!((&task).into_future()), pin!((&task).into_future()));
+        assert!(poll_armed(&mut one, &good).is_pending());
+        let polled = catch_unwind(AssertUnwindSafe(|| poll_armed(&mut other, &bad)));
         assert!(polled.is_err(), "the panic is the awaiter's own");
-        assert_eq!(task.await.unwrap(), 5);
+        assert_eq!((&task).await.unwrap(), 5);
     });
     assert_eq!((bad.wakes(), good.wakes()), (0, 1));
 }
@@ -212,7 +214,8 @@ fn x09_a_waker_may_abort_the_task_while_it_is_cloned() {
         VICTIM.set(Some(Rc::clone(&task)));
         let waker = waker(&script);
         script.arm(true);
-        let polled = Pin::new(&mut &*task).poll(&mut Context::from_waker(&waker));
+        let joining = std::pin::pin!((&*task).into_future());
+        let polled = joining.poll(&mut Context::from_waker(&waker));
         script.arm(false);
         assert!(matches!(polled, Poll::Ready(Err(_))));
     });
@@ -228,7 +231,7 @@ fn x09_wakers_abroad_that_panic_or_come_back_are_called_without_a_lock() {
         on_wake: Some(Box::new(move || {
             let task = own.lock().unwrap().take().unwrap();
             assert!(task.is_finished());
-            assert_eq!(block_on(&*task).unwrap(), 5);
+            assert_eq!(block_on((&*task).into_future()).unwrap(), 5);
         })),
         ..Script::default()
     });
@@ -237,7 +240,7 @@ fn x09_wakers_abroad_that_panic_or_come_back_are_called_without_a_lock() {
         ..Script::default()
     });
     let good = Arc::new(Script::default());
-    run(async {
+    let (end, abroad) = run(async {
         let waker_of_main = own_waker().await;
         let go = Arc::new(AtomicBool::new(false));
         let gone = Arc::clone(&go);
@@ -251,22 +254,30 @@ fn x09_wakers_abroad_that_panic_or_come_back_are_called_without_a_lock() {
         *slot.lock().unwrap() = Some(Arc::clone(&task));
         let shared = Arc::clone(&task);
         let scripts = [Arc::clone(&back), Arc::clone(&bad), Arc::clone(&good)];
-        thread::spawn(move || {
+        let (registered, all_registered) = std::sync::mpsc::channel();
+        let (end, until_the_end) = std::sync::mpsc::channel::<()>();
+        let abroad = thread::spawn(move || {
+            // An awaiter takes its waker back when it is dropped: keep them all.
+            let mut awaiters = Vec::new();
             for script in &scripts {
                 let waker = waker(script);
-                let polled = Pin::new(&mut &*shared).poll(&mut Context::from_waker(&waker));
+                let mut joining = Box::pin((&*shared).into_future());
+                let polled = joining.as_mut().poll(&mut Context::from_waker(&waker));
                 assert!(polled.is_pending());
                 script.arm(true);
+                awaiters.push(joining);
             }
-            drop(shared);
             go.store(true, Ordering::SeqCst);
             waker_of_main.wake();
-        })
-        .join()
-        .unwrap();
+            registered.send(()).unwrap();
+            until_the_end.recv().unwrap();
+        });
+        all_registered.recv().unwrap();
         assert_eq!((&*task).await.unwrap(), 5);
-        turn().await;
+        (end, abroad)
     });
+    end.send(()).unwrap();
+    abroad.join().unwrap();
     assert_eq!((back.wakes(), bad.wakes(), good.wakes()), (1, 1, 1));
     assert_eq!(contained_panics() - before, 1);
 }

@@ -6,6 +6,7 @@ mod handles;
 mod loops;
 mod memory;
 mod panics;
+mod refuted;
 mod support;
 mod types;
 mod wakers;

@@ -182,20 +182,27 @@ fn x07_a_panic_in_the_destructor_of_a_future_that_its_loop_ends_is_caught() {
 /// The output is ready, and the future's destructor panics after it.
 #[test]
 fn a_future_whose_destructor_panics_after_its_output_loses_the_output() {
-    struct Ends(Bomb, Option<crate::support::Probe>);
+    struct Ends(
+        Option<crate::support::Probe>,
+        std::rc::Rc<std::cell::Cell<u32>>,
+    );
     impl Future for Ends {
         type Output = crate::support::Probe;
         fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-            Poll::Ready(self.1.take().unwrap())
+            Poll::Ready(self.0.take().unwrap())
         }
     }
-    let probes = Probes::default();
-    let probe = probes.probe();
-    run(async {
-        let future = Ends(Bomb, Some(probe));
-        assert_panicked(spawn(future).await, "a destructor panics");
-    });
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            self.1.set(self.1.get() + 1);
+            panic!("a destructor panics");
+        }
+    }
+    let (probes, drops) = (Probes::default(), std::rc::Rc::default());
+    let future = Ends(Some(probes.probe()), std::rc::Rc::clone(&drops));
+    run(async { assert_panicked(spawn(future).await, "a destructor panics") });
     assert_eq!(probes.alive(), 0);
+    assert_eq!(drops.get(), 1, "the future is dropped once");
 }
 
 #[test]

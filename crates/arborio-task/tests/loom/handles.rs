@@ -226,7 +226,7 @@ fn side_record_installed_by_two_threads() {
             let second = Arc::clone(&child);
             world.spawn(move |_| child.abort());
             world.spawn(move |abroad| {
-                let outcome = abroad.poll_once(&mut &*second);
+                let outcome = abroad.poll_once((&*second).into_future());
                 assert!(!matches!(outcome, Some(Ok(_))));
             });
         };

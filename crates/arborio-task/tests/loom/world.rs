@@ -215,8 +215,8 @@ impl Abroad {
         }
     }
 
-    /// Polls `future` once; true if it was ready.
-    pub(crate) fn poll_once<F: Future + Unpin>(&self, future: &mut F) -> Option<F::Output> {
+    /// Polls `future` once; its output if it was ready.
+    pub(crate) fn poll_once<F: Future>(&self, future: F) -> Option<F::Output> {
         self.step();
         let bell: Arc<Bell> = Arc::default();
         self.waiting.lock().unwrap().push(Arc::clone(&bell));
