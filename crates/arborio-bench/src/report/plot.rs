@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn the_axis_is_logarithmic_and_ends_are_kept() {
         assert_eq!(position(SMALLEST_RATIO), LEFT);
-        assert_eq!(position(1e9), LEFT + WIDTH);
+        assert!((position(1e9) - LEFT - WIDTH).abs() < 1e-9);
         let step = position(10.0) - position(1.0);
         assert!((position(100.0) - position(10.0) - step).abs() < 1e-9);
     }

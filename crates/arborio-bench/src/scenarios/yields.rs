@@ -35,14 +35,14 @@ pub(super) const THOUSAND: Scenario = Scenario {
 fn one<R: Runtime>(effort: Effort) -> Sample {
     better(
         yield_alone::<R, _>(effort, || R::yield_now()),
-        yield_alone::<R, _>(effort, || SelfWake::default()),
+        yield_alone::<R, _>(effort, SelfWake::default),
     )
 }
 
 fn thousand<R: Runtime>(effort: Effort) -> Sample {
     better(
         yield_in_turn::<R, _>(effort, || R::yield_now()),
-        yield_in_turn::<R, _>(effort, || SelfWake::default()),
+        yield_in_turn::<R, _>(effort, SelfWake::default),
     )
 }
 

@@ -53,14 +53,16 @@ impl ServerProcess {
         ServerProcess::spawn(own_program(), server, bytes, "count", None)
     }
 
-    /// Under strace; `None` where there is none.
+    /// Under strace; `None` where that does not work.
     pub(super) fn start_traced(server: &str, bytes: usize) -> Option<ServerProcess> {
-        Command::new("strace")
-            .arg("-V")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .ok()?;
+        // It may be there and not be allowed to trace.
+        let mut probe = Command::new("strace");
+        probe
+            .args(["-f", "-c", "-U", "calls", "-o", "/dev/null", "true"])
+            .stderr(Stdio::null());
+        if !probe.status().ok()?.success() {
+            return None;
+        }
         let trace =
             std::env::temp_dir().join(format!("arborio-bench-strace.{}", std::process::id()));
         let mut command = Command::new("strace");
@@ -126,10 +128,11 @@ impl ServerProcess {
         let table = std::fs::read_to_string(&trace).ok()?;
         // The figure is in hand; a file that stays behind does no harm.
         let _ = std::fs::remove_file(&trace);
+        // With one column asked for, the last line is `<calls> total`.
         table
             .lines()
-            .filter_map(|line| line.split_whitespace().next()?.parse::<u64>().ok())
-            .last()
+            .rev()
+            .find_map(|line| line.split_whitespace().next()?.parse().ok())
     }
 
     fn end(mut self) {
