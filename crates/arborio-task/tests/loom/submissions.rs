@@ -19,7 +19,7 @@ async fn tell(sign: Sign, waker: Waker) {
 fn submission_against_sleep() {
     model("submission_against_sleep", 3, |world| {
         let tasks = world.tasks();
-        let submitter = tasks.submitter();
+        let submitter = world.submitter(&tasks);
         let sign = Sign::default();
         let main = waiting_for([sign.clone()], |waker| {
             let waker = waker.clone();
@@ -39,7 +39,7 @@ fn submission_against_sleep() {
 fn submission_joined_by_its_submitter() {
     model("submission_joined_by_its_submitter", 2, |world| {
         let tasks = world.tasks();
-        let submitter = tasks.submitter();
+        let submitter = world.submitter(&tasks);
         let sign = Sign::default();
         let count = Count::default();
         let values = count.clone();
@@ -67,7 +67,7 @@ fn submission_joined_by_its_submitter() {
 fn s10_two_submissions_keep_their_order() {
     model("two_submissions_keep_their_order", 2, |world| {
         let tasks = world.tasks();
-        let submitter = tasks.submitter();
+        let submitter = world.submitter(&tasks);
         let log: Arc<StdMutex<Vec<u32>>> = Arc::default();
         let signs = [Sign::default(), Sign::default()];
         let main = waiting_for(signs.clone(), |waker| {
@@ -95,7 +95,7 @@ fn s10_two_submissions_keep_their_order() {
 /// Submits a task with a value of the user's to a loop that closes at once.
 fn submit_to_closing(world: &World, then: impl FnOnce(&Abroad, arborio_task::Task<()>) + 'static) {
     let tasks = world.tasks();
-    let submitter = tasks.submitter();
+    let submitter = world.submitter(&tasks);
     let count = Count::default();
     let value = count.value();
     world.spawn(move |abroad| {
@@ -149,7 +149,7 @@ fn x05_two_submissions_against_close() {
         let tasks = world.tasks();
         let count = Count::default();
         for _ in 0..2 {
-            let (submitter, value) = (tasks.submitter(), count.value());
+            let (submitter, value) = (world.submitter(&tasks), count.value());
             world.spawn(move |_| {
                 drop(submitter.spawn(async move { value.touch() }, SpawnOptions::new()));
             });
@@ -168,7 +168,7 @@ fn x05_two_submissions_against_close() {
 fn submitters_dropped_against_close() {
     model("submitters_dropped_against_close", 3, |world| {
         let tasks = world.tasks();
-        let submitter = tasks.submitter();
+        let submitter = world.submitter(&tasks);
         world.spawn(move |abroad| {
             let second = submitter.clone();
             abroad.step();

@@ -4,7 +4,8 @@
 //! # Accounts
 //! - Every cell that an execution made has been freed (`arborio_task::life`).
 //! - Every hub has been freed: nobody holds its notifier any more.
-//! - The loop was notified at most once for each time it slept.
+//! - The loop was notified at most once for each time it slept, and once when
+//!   its last submitter went.
 //! - Whoever waited abroad has been forgotten: nobody holds its waker any more.
 
 use std::{
@@ -17,7 +18,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use arborio_task::{Notify, Running, Tasks, life::CELLS};
+use arborio_task::{Notify, Running, Submitter, Tasks, life::CELLS};
 use loom::{
     cell::UnsafeCell,
     sync::{
@@ -76,7 +77,7 @@ fn execute(dense: bool, scenario: &dyn Fn(&World)) {
     let bell = &world.bell;
     assert_eq!(Arc::strong_count(bell), 1, "a hub was leaked");
     assert!(
-        bell.rings.load(Relaxed) <= world.sleeps.load(Relaxed),
+        bell.rings.load(Relaxed) <= world.rings.load(Relaxed),
         "notified more than once"
     );
     for bell in &*world.waiting.lock().unwrap() {
@@ -90,8 +91,8 @@ pub(crate) struct World {
     cells: isize,
     /// What wakes the loop.
     bell: Arc<Bell>,
-    /// How often the loop slept.
-    sleeps: StdAtomicUsize,
+    /// How often the loop may be notified: for each sleep, and each submitter.
+    rings: StdAtomicUsize,
     /// The common word of a dense run.
     common: Option<Arc<AtomicUsize>>,
     threads: StdMutex<Vec<thread::JoinHandle<()>>>,
@@ -104,7 +105,7 @@ impl World {
         Self {
             cells,
             bell: Arc::default(),
-            sleeps: StdAtomicUsize::new(0),
+            rings: StdAtomicUsize::new(0),
             common: dense.then(|| Arc::new(AtomicUsize::new(0))),
             threads: StdMutex::default(),
             waiting: Arc::default(),
@@ -114,6 +115,12 @@ impl World {
     /// A loop that sleeps until the bell rings.
     pub(crate) fn tasks(&self) -> Tasks {
         Tasks::new(Arc::<Bell>::clone(&self.bell))
+    }
+
+    /// A submitter of `tasks`.
+    pub(crate) fn submitter(&self, tasks: &Tasks) -> Submitter {
+        self.rings.fetch_add(1, Relaxed);
+        tasks.submitter()
     }
 
     /// Runs `code` on a thread of its own, which is joined at the end.
@@ -163,7 +170,7 @@ impl World {
             }
             self.step();
             if running.try_sleep() {
-                self.sleeps.fetch_add(1, Relaxed);
+                self.rings.fetch_add(1, Relaxed);
                 self.bell.wait();
                 self.step();
                 running.wake_up();
@@ -175,7 +182,7 @@ impl World {
     pub(crate) fn doze(&self, running: &Running<'_>) {
         self.step();
         if running.try_sleep() {
-            self.sleeps.fetch_add(1, Relaxed);
+            self.rings.fetch_add(1, Relaxed);
             self.step();
             running.wake_up();
         }
