@@ -330,10 +330,14 @@ impl Turns<'_> {
         }
         here::pass_made();
         let stalled = passed == Passed::Stalled && !busy && !self.running.has_ready();
-        if stalled && !self.running.take_attention() {
-            return Some(End::Stalled(self.running.snapshot()));
+        if !stalled {
+            return None;
         }
-        None
+        // A request from another thread may have ended the last task.
+        if self.running.take_attention() {
+            return self.decide();
+        }
+        Some(End::Stalled(self.running.snapshot()))
     }
 
     /// Something happened that may end the loop.

@@ -245,6 +245,23 @@ fn a_loop_in_which_nothing_can_happen_any_more_names_who_waits() {
     assert_eq!(world.passes(), [Wait::Alone]);
 }
 
+/// The world has nothing more to offer, but another thread has just ended the
+/// last task.
+#[test]
+fn a_loop_whose_last_task_is_ended_in_a_stalled_pass_ends_well() {
+    let world = World::default();
+    world.stall();
+    let main = async {
+        let endless = spawn_local(pending::<()>());
+        world.at_next_pass(move || {
+            thread::spawn(move || endless.abort()).join().unwrap();
+        });
+    };
+    let outcome = world.run_with(LoopOptions::default(), &|_| {}, main);
+    assert!(outcome.is_ok());
+    assert_eq!(world.passes(), [Wait::Alone]);
+}
+
 /// Somebody on another thread may still send something.
 #[test]
 fn a_loop_whose_handle_is_out_does_not_wait_alone() {

@@ -35,7 +35,10 @@ fn order(seed: Option<u64>) -> (Vec<String>, Vec<String>) {
         let handle = Handle::current().unwrap();
         let (out, sent) = std::sync::mpsc::channel();
         let teller = thread::spawn(move || {
-            receive.into_iter().take(10).for_each(std::task::Waker::wake);
+            receive
+                .into_iter()
+                .take(10)
+                .for_each(std::task::Waker::wake);
             for number in 0..10 {
                 let out = out.clone();
                 drop(handle.spawn(async move { out.send(format!("sent {number}")).unwrap() }));

@@ -34,6 +34,8 @@ struct Facts {
     slices_asked: Cell<u32>,
     /// How often the park was told that main has ended.
     ends_of_main: Cell<u32>,
+    /// What happens during the next pass.
+    event: Cell<Option<Box<dyn FnOnce()>>>,
     /// Sleeps end the loop instead of blocking.
     stalls: Cell<bool>,
 }
@@ -43,6 +45,9 @@ impl Park for World {
         self.0.passes.borrow_mut().push(wait);
         let ready = self.0.ready.take();
         let found = !ready.is_empty();
+        if let Some(event) = self.0.event.take() {
+            event();
+        }
         ready.into_iter().for_each(Waker::wake);
         if wait == Wait::Never || found {
             return Passed::Looked;
@@ -100,6 +105,11 @@ impl World {
 
     pub(crate) fn ends_of_main(&self) -> u32 {
         self.0.ends_of_main.get()
+    }
+
+    /// Lets `event` happen during the next pass.
+    pub(crate) fn at_next_pass(&self, event: impl FnOnce() + 'static) {
+        self.0.event.set(Some(Box::new(event)));
     }
 
     /// Nothing can ever happen.
