@@ -30,9 +30,22 @@ async fn connect_to(addr: SocketAddr) -> io::Result<Async<std::net::TcpStream>> 
     }
     // Registered only now: a socket that is neither connected nor connecting
     // counts as hung up.
-    let stream = Async::from_nonblocking(std::net::TcpStream::from(socket))?;
-    stream.write_with(outcome).await?;
-    Ok(stream)
+    let stream = connected(socket.into()).await?;
+    Async::from_nonblocking_stream(stream)
+}
+
+/// Waits until the connection stands. The wait for room to write that tells of
+/// it is no habit of the stream to come, which is therefore registered anew.
+async fn connected(stream: std::net::TcpStream) -> io::Result<std::net::TcpStream> {
+    match outcome(&stream) {
+        // On loopback it usually stands at once.
+        Ok(()) => return Ok(stream),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        Err(error) => return Err(error),
+    }
+    let connecting = Async::from_nonblocking(stream)?;
+    connecting.write_with(outcome).await?;
+    Ok(connecting.into_inner())
 }
 
 /// Whether the connection stands. The error of a failed one is there to be

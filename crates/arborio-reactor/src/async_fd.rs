@@ -9,6 +9,7 @@ use std::{
 use arborio_base::budget;
 
 use crate::{
+    home::Manner,
     operation::{Attempt, Operation},
     readiness::Direction,
     source::Registration,
@@ -109,7 +110,56 @@ impl<T: AsFd> Async<T> {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn from_nonblocking(io: T) -> io::Result<Self> {
-        let registration = Registration::new(io.as_fd().as_raw_fd())?;
+        let registration = Registration::new(Manner::Edge(io.as_fd().as_raw_fd()))?;
+        Ok(Self { registration, io })
+    }
+
+    /// As [`new`](Self::new), for a connected *stream socket* that is used
+    /// through [`read_stream`](Self::read_stream) and
+    /// [`write_stream`](Self::write_stream).
+    ///
+    /// As long as it is used for requests and responses, a read that fills its
+    /// buffer costs no second system call that finds nothing. Once it is not
+    /// (bytes in bulk, a full send buffer, bytes that nobody reads), it is
+    /// watched like any other source, and nothing is lost.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_reactor::Async;
+    /// use std::{io::{Read, Write}, os::unix::net::UnixStream, task::{Context, Poll, Waker}};
+    /// let (one, mut other) = UnixStream::pair()?;
+    /// let one = Async::new_stream(one)?;
+    /// other.write_all(b"ping")?;
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let mut buf = [0; 4];
+    /// let read = one.poll_read_stream(&mut cx, 4, |mut socket| socket.read(&mut buf));
+    /// assert!(matches!(read, Poll::Ready(Ok(4))));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn new_stream(io: T) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(io.as_fd(), true)?;
+        Self::from_nonblocking_stream(io)
+    }
+
+    /// As [`new_stream`](Self::new_stream), for a socket that is non-blocking
+    /// already.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_reactor::Async;
+    /// let (one, _other) = std::os::unix::net::UnixStream::pair()?;
+    /// one.set_nonblocking(true)?;
+    /// assert!(Async::from_nonblocking_stream(one).is_ok());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn from_nonblocking_stream(io: T) -> io::Result<Self> {
+        let registration = Registration::new(Manner::Quiet(io.as_fd()))?;
         Ok(Self { registration, io })
     }
 
@@ -165,7 +215,7 @@ impl<T> Async<T> {
         &'a self,
         mut operation: impl FnMut(&T) -> io::Result<R> + 'a,
     ) -> impl Future<Output = io::Result<R>> + 'a {
-        let attempt = move |io: &T| operation(io).map(Attempt::full);
+        let attempt = move |io: &T| operation(io).map(Attempt::opaque);
         Operation::new(self, Direction::Read, attempt)
     }
 
@@ -193,7 +243,7 @@ impl<T> Async<T> {
         &'a self,
         mut operation: impl FnMut(&T) -> io::Result<R> + 'a,
     ) -> impl Future<Output = io::Result<R>> + 'a {
-        let attempt = move |io: &T| operation(io).map(Attempt::full);
+        let attempt = move |io: &T| operation(io).map(Attempt::opaque);
         Operation::new(self, Direction::Write, attempt)
     }
 
@@ -281,7 +331,7 @@ impl<T> Async<T> {
         cx: &mut Context<'_>,
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        let attempt = |io: &T| operation(io).map(Attempt::full);
+        let attempt = |io: &T| operation(io).map(Attempt::opaque);
         self.poll_attempt(cx, Direction::Read, &mut WaitKey::shared(), attempt)
     }
 
@@ -306,7 +356,7 @@ impl<T> Async<T> {
         cx: &mut Context<'_>,
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        let attempt = |io: &T| operation(io).map(Attempt::full);
+        let attempt = |io: &T| operation(io).map(Attempt::opaque);
         self.poll_attempt(cx, Direction::Write, &mut WaitKey::shared(), attempt)
     }
 
@@ -440,17 +490,11 @@ impl<T> Async<T> {
                 return Poll::Pending;
             };
             match attempt(&self.io) {
-                Ok(Attempt { value, short }) => {
-                    if short {
-                        self.registration.drained_by_short(direction, seen);
-                    }
+                Ok(Attempt { value, moved }) => {
+                    self.registration.moved(direction, seen, moved);
                     return Poll::Ready(Ok(value));
                 }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => self.registration.drained(direction, seen),
-                    io::ErrorKind::Interrupted => {}
-                    _ => return Poll::Ready(Err(error)),
-                },
+                Err(error) => self.registration.failed(direction, seen, error)?,
             }
         }
     }

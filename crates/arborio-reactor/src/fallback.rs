@@ -13,7 +13,10 @@ use std::{
 
 use arborio_base::{WakeBatch, sync::lock};
 
-use crate::{home::Home, pump::Pump};
+use crate::{
+    home::{DrivenBy, Home},
+    pump::Pump,
+};
 
 /// The background thread of this process.
 enum Background {
@@ -36,7 +39,7 @@ pub(crate) fn home() -> io::Result<Arc<Home>> {
         Background::Hopeless(None) => return Err(io::Error::other("epoll does not work")),
         Background::Running(_) | Background::Absent => {}
     }
-    let pump = Pump::open()?;
+    let pump = Pump::open(DrivenBy::Background)?;
     let home = Arc::clone(pump.home());
     thread::Builder::new()
         .name("arborio-reactor".to_owned())

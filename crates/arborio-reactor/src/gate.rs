@@ -26,6 +26,7 @@ use arborio_base::{
 };
 
 use crate::{
+    quiet::{Duty, FullRead, Moved},
     readiness::{Direction, Event, Halt, Look, Word},
     waiters::{WaitKey, Waiters},
 };
@@ -36,8 +37,20 @@ use crate::{
 pub(crate) struct Gate<P> {
     /// See `readiness.rs`.
     word: AtomicU32,
+    /// See `quiet.rs`.
+    full_read: FullRead,
     /// The waiters, and the source's own data.
     guarded: Mutex<Guarded<P>>,
+}
+
+/// What an event has done.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub(crate) struct Raised {
+    /// How many it wakes.
+    pub(crate) woken: usize,
+    /// What the dispatch has to do about the mode.
+    pub(crate) duty: Duty,
 }
 
 #[derive(Debug)]
@@ -51,11 +64,19 @@ impl<P> Gate<P> {
     pub(crate) fn new(place: P) -> Self {
         Self {
             word: AtomicU32::new(Word::FRESH.0),
+            full_read: FullRead::new(),
             guarded: Mutex::new(Guarded {
                 waiters: Waiters::default(),
                 place,
             }),
         }
+    }
+
+    /// What the word says now.
+    #[inline]
+    pub(crate) fn look(&self, direction: Direction) -> Look {
+        // Acquire: pairs with the release of the event that set the bits.
+        Word(self.word.load(Ordering::Acquire)).look(direction)
     }
 
     /// Ready with the word to give to [`Gate::drained`], or pending with the
@@ -137,8 +158,19 @@ impl<P> Gate<P> {
     }
 
     /// Records `event` and moves those whom it wakes into `batch`.
-    pub(crate) fn raise(&self, event: Event, batch: &mut WakeBatch) -> usize {
+    pub(crate) fn raise(&self, event: Event, batch: &mut WakeBatch) -> Raised {
         let before = self.update(|word| Some(word.after(event)));
+        // Every event of quiet mode is one for the reader: S2.
+        let duty = match before.is_quiet() && before.is_read_promised() {
+            true => Duty::Switch,
+            false => Duty::Keep,
+        };
+        let woken = self.take_woken(event, before, batch);
+        Raised { woken, duty }
+    }
+
+    /// Moves those into `batch` who waited for `event` in the word `before`.
+    fn take_woken(&self, event: Event, before: Word, batch: &mut WakeBatch) -> usize {
         let woken = |direction| event.wakes(direction) && before.is_waited(direction);
         let (read, write) = (woken(Direction::Read), woken(Direction::Write));
         if !(read || write) {
@@ -157,7 +189,7 @@ impl<P> Gate<P> {
 
     /// Shuts the gate for `halt` and moves everybody into `batch`.
     pub(crate) fn halt(&self, halt: Halt, batch: &mut WakeBatch) {
-        self.word.fetch_or(halt.bit(), Ordering::AcqRel);
+        self.update(|word| Some(word.halted(halt)));
         let mut guarded = lock(&self.guarded);
         guarded.waiters.take(Direction::Read, batch);
         guarded.waiters.take(Direction::Write, batch);
@@ -173,17 +205,84 @@ impl<P> Gate<P> {
         self.word.fetch_and(!halt.bit(), Ordering::AcqRel) & halt.bit() != 0
     }
 
-    /// The system call behind `seen` met `WouldBlock`: not ready any more,
+    /// The system call behind `seen` met `WouldBlock`. After a switch it is to
+    /// be tried again.
+    pub(crate) fn blocked(&self, direction: Direction, seen: Word) -> Duty {
+        let must_switch = match direction {
+            Direction::Read => seen.is_read_promised(), // S4
+            Direction::Write => true,                   // S1
+        };
+        if seen.is_quiet() && must_switch {
+            return Duty::Switch;
+        }
+        self.drained(direction, seen);
+        Duty::Keep
+    }
+
+    /// The system call behind `seen` did what `moved` says.
+    #[inline]
+    pub(crate) fn moved(&self, direction: Direction, seen: Word, moved: Moved) -> Duty {
+        match moved {
+            Moved::Unknown => Duty::Keep,
+            _ if seen.is_quiet() => self.moved_quietly(direction, seen, moved),
+            Moved::Full => Duty::Keep,
+            Moved::Short => {
+                self.drained_by_short(direction, seen);
+                Duty::Keep
+            }
+        }
+    }
+
+    /// Read readiness goes whatever was read; a switch keeps it (S3).
+    #[inline]
+    fn moved_quietly(&self, direction: Direction, seen: Word, moved: Moved) -> Duty {
+        let duty = self.full_read.note(direction, moved);
+        if direction == Direction::Read && duty == Duty::Keep {
+            self.drained(direction, seen);
+        }
+        duty
+    }
+
+    /// Whether the source is in quiet mode.
+    pub(crate) fn is_quiet(&self) -> bool {
+        Word(self.word.load(Ordering::Acquire)).is_quiet()
+    }
+
+    /// The source is watched quietly. Nobody has it yet but the caller.
+    pub(crate) fn quieten(&self) {
+        self.update(|word| Some(word.quietened()));
+    }
+
+    /// The source is watched for edges now. For the holder of the lock of the
+    /// table alone (Q1).
+    pub(crate) fn switched(&self) {
+        self.update(|word| Some(word.switched()));
+    }
+
+    /// The system call behind `seen` has left nothing: not ready any more,
     /// unless an event has come since.
     #[inline]
     pub(crate) fn drained(&self, direction: Direction, seen: Word) {
+        // Mostly nothing has happened since: the first try of `update`, without
+        // its load. The orders are the same.
+        let drained = seen.drained(direction).0;
+        let tried =
+            self.word
+                .compare_exchange(seen.0, drained, Ordering::AcqRel, Ordering::Acquire);
+        if tried.is_err() {
+            self.drained_meanwhile(direction, seen);
+        }
+    }
+
+    #[cold]
+    fn drained_meanwhile(&self, direction: Direction, seen: Word) {
         self.update(|word| word.same_tick(seen).then(|| word.drained(direction)));
     }
 
     /// The system call behind `seen` moved less than it was offered: as good
     /// as `WouldBlock`, unless the end of file or an error waits behind it.
     #[inline]
-    pub(crate) fn drained_by_short(&self, direction: Direction, seen: Word) {
+    fn drained_by_short(&self, direction: Direction, seen: Word) {
         if seen.short_means_drained(direction) {
             self.drained(direction, seen);
         }

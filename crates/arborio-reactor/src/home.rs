@@ -18,7 +18,7 @@ use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, Hash, Hasher},
     io,
-    os::fd::RawFd,
+    os::fd::{AsRawFd, BorrowedFd, RawFd},
     sync::Arc,
 };
 
@@ -30,6 +30,7 @@ use mio::{Interest, Registry, Token, unix::SourceFd};
 
 use crate::{
     fork::Process,
+    quiet::Duty,
     readiness::{Event, Halt},
     source::Source,
 };
@@ -52,12 +53,42 @@ const KEEP: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Serial(u32);
 
+/// How a descriptor is to be watched (`quiet.rs`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Manner<'fd> {
+    /// In edge mode.
+    Edge(RawFd),
+    /// In quiet mode, where the home has one.
+    Quiet(BorrowedFd<'fd>),
+}
+
+impl Manner<'_> {
+    /// What is to be watched.
+    pub(crate) fn fd(&self) -> RawFd {
+        match self {
+            Self::Edge(fd) => *fd,
+            Self::Quiet(fd) => fd.as_raw_fd(),
+        }
+    }
+}
+
+/// Who waits for the epoll of a home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DrivenBy {
+    /// The event loop whose tasks use its sources, between polling them.
+    ItsLoop,
+    /// The background thread. It waits again before the tasks, on threads of
+    /// their own, have read what it told them of: no home for quiet mode.
+    Background,
+}
+
 /// The table of one reactor, shared with its sources.
 #[derive(Debug)]
 pub(crate) struct Home {
     table: Mutex<Table>,
     /// Who may wait, register and deregister.
     process: Process,
+    driven_by: DrivenBy,
 }
 
 #[derive(Debug)]
@@ -97,12 +128,27 @@ impl Table {
         let (found, source) = self.sources.get_key_value(wanted)?;
         (found.serial == wanted.serial).then_some(source)
     }
+
+    /// Sees to it that the source of `key` is in edge mode (Q1 of `quiet.rs`).
+    /// Where it is gone, or the reactor has ended, it is halted as well.
+    #[cold]
+    fn switch(&self, key: &Registered) -> io::Result<()> {
+        if let Some(source) = self.get(key)
+            && let Some(registry) = &self.registry
+            && source.is_quiet()
+        {
+            registry.reregister(&mut SourceFd(&key.fd), key.token(), everything())?;
+            source.switched();
+        }
+        Ok(())
+    }
 }
 
 impl Home {
     /// A table for the epoll behind `registry`.
-    pub(crate) fn new(registry: Registry) -> Self {
+    pub(crate) fn new(registry: Registry, driven_by: DrivenBy) -> Self {
         Self {
+            driven_by,
             process: Process::watched(),
             table: Mutex::new(Table {
                 registry: Some(registry),
@@ -118,22 +164,27 @@ impl Home {
         self.process.check()
     }
 
-    /// Has the epoll watch `fd` for `source`, in both directions.
+    /// Has the epoll watch a descriptor for `source`.
     ///
     /// A source that is still in the table under the same number was closed
     /// behind its back: the kernel has let go of it, so its users are told.
-    pub(crate) fn register(&self, fd: RawFd, source: &Arc<Source>) -> io::Result<Serial> {
+    pub(crate) fn register(&self, manner: Manner<'_>, source: &Arc<Source>) -> io::Result<Serial> {
         self.check_process()?;
         let mut batch = WakeBatch::new();
         let mut table = lock(&self.table);
         table.last_serial = table.last_serial.wrapping_add(1);
         let serial = Serial(table.last_serial);
-        let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
         let Some(registry) = &table.registry else {
             return Err(io::Error::other("the reactor has ended"));
         };
+        let fd = manner.fd();
         let key = Registered { fd, serial };
-        registry.register(&mut SourceFd(&fd), key.token(), interest)?;
+        match manner {
+            Manner::Quiet(fd) if self.driven_by == DrivenBy::ItsLoop => {
+                watch_quietly(registry, fd, key.token(), source)?;
+            }
+            _ => registry.register(&mut SourceFd(&fd), key.token(), everything())?,
+        }
         // Removed first: an insertion would keep the old key, and its serial.
         let stale = table.sources.remove(&key);
         table.sources.insert(key, Arc::clone(source));
@@ -169,6 +220,13 @@ impl Home {
         drop(source);
     }
 
+    /// Switches the source of this registration to edge mode. When this has
+    /// succeeded, it is no longer quiet, or it is halted.
+    pub(crate) fn switch(&self, fd: RawFd, serial: Serial) -> io::Result<()> {
+        self.check_process()?;
+        lock(&self.table).switch(&Registered { fd, serial })
+    }
+
     /// Tells the sources of `events` and moves those whom they wake into
     /// `batch`. Returns how many those are.
     pub(crate) fn dispatch(&self, events: &mio::Events, batch: &mut WakeBatch) -> usize {
@@ -178,8 +236,15 @@ impl Home {
         let table = lock(&self.table);
         let mut woken = 0;
         for event in events {
-            if let Some(source) = table.get(&Registered::of(event.token())) {
-                woken += source.raise(Event::of(event), batch);
+            let key = Registered::of(event.token());
+            let Some(source) = table.get(&key) else {
+                continue;
+            };
+            let raised = source.raise(Event::of(event), batch);
+            woken += raised.woken;
+            if raised.duty == Duty::Switch && self.check_process().is_ok() {
+                // Refused: the next wait tells of the source again.
+                let _ = table.switch(&key);
             }
         }
         woken
@@ -209,6 +274,38 @@ impl Home {
     pub(crate) fn has_ended(&self) -> bool {
         lock(&self.table).registry.is_none()
     }
+}
+
+/// What a source in edge mode is watched for.
+fn everything() -> Interest {
+    Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY
+}
+
+/// Has the epoll watch `fd` in quiet mode: mio itself knows only edges. The end
+/// of the stream is readable, so it needs no flag of its own.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn watch_quietly(
+    registry: &Registry,
+    fd: BorrowedFd<'_>,
+    Token(data): Token,
+    source: &Source,
+) -> io::Result<()> {
+    use rustix::event::epoll::{EventData, EventFlags, add};
+    let data = EventData::new_u64(data as u64);
+    add(registry, fd, data, EventFlags::IN | EventFlags::PRI)?;
+    source.quieten();
+    Ok(())
+}
+
+/// Where mio's selector is no epoll there is edge mode alone.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn watch_quietly(
+    registry: &Registry,
+    fd: BorrowedFd<'_>,
+    token: Token,
+    _source: &Source,
+) -> io::Result<()> {
+    registry.register(&mut SourceFd(&fd.as_raw_fd()), token, everything())
 }
 
 impl Registered {

@@ -1,5 +1,5 @@
-//! Readiness of file descriptors as futures: one edge-triggered epoll per
-//! event loop, for any executor. Linux only.
+//! Readiness of file descriptors as futures: one epoll per event loop, for any
+//! executor. Linux only.
 //!
 //! * [`Async`]: a descriptor whose operations wait instead of blocking.
 //! * [`LoopReactor`]: the reactor that an event loop owns and drives.
@@ -7,10 +7,12 @@
 //! A descriptor is registered once, for both directions. What the kernel says
 //! is kept in one word per source, so an operation that can go on costs no more
 //! than its own system call, and one that moved less than it could does not
-//! ask again whether there is more.
+//! ask again whether there is more. Nor does one of a stream that answers
+//! requests, however much it moved.
 //!
 //! # Where to start reading
 //! `readiness.rs` (the word), `gate.rs` (waiting, and why no wake is lost),
+//! `quiet.rs` (edge-triggered, and when not),
 //! `home.rs` (the table and its tokens), `loop_reactor.rs`, `async_fd.rs`.
 #![cfg(not(loom))]
 #![deny(unsafe_code)]
@@ -24,6 +26,7 @@ mod home;
 mod loop_reactor;
 mod operation;
 mod pump;
+mod quiet;
 mod readiness;
 mod source;
 mod timer_fd;

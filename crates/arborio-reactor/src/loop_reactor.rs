@@ -12,7 +12,7 @@ use std::{
 use arborio_base::WakeBatch;
 
 use crate::{
-    home::{Home, NOTIFIER},
+    home::{DrivenBy, Home, NOTIFIER},
     pump::Pump,
 };
 
@@ -265,7 +265,7 @@ impl Opening {
 
     #[cold]
     fn open_now(&self) -> io::Result<&Opened> {
-        let pump = Pump::open()?;
+        let pump = Pump::open(DrivenBy::ItsLoop)?;
         let notifier = Arc::new(mio::Waker::new(pump.registry(), NOTIFIER)?);
         let opened = self.opened.get_or_init(|| Opened {
             home: Arc::clone(pump.home()),

@@ -6,21 +6,20 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::{async_fd::Async, readiness::Direction, waiters::WaitKey};
+use crate::{async_fd::Async, quiet::Moved, readiness::Direction, waiters::WaitKey};
 
 /// What an operation achieved.
 #[derive(Debug)]
 pub(crate) struct Attempt<R> {
     pub(crate) value: R,
-    /// It moved some bytes, but fewer than it was offered.
-    pub(crate) short: bool,
+    pub(crate) moved: Moved,
 }
 
 impl<R> Attempt<R> {
     /// An operation that says nothing about what is left.
-    pub(crate) const fn full(value: R) -> Self {
-        let short = false;
-        Self { value, short }
+    pub(crate) const fn opaque(value: R) -> Self {
+        let moved = Moved::Unknown;
+        Self { value, moved }
     }
 }
 
@@ -28,8 +27,12 @@ impl Attempt<usize> {
     /// An operation on a stream socket. A read of nothing is the end of the
     /// file, which stays.
     pub(crate) const fn stream(value: usize, wanted: usize) -> Self {
-        let short = 0 < value && value < wanted;
-        Self { value, short }
+        let moved = match value {
+            0 => Moved::Unknown,
+            _ if value < wanted => Moved::Short,
+            _ => Moved::Full,
+        };
+        Self { value, moved }
     }
 }
 

@@ -5,7 +5,10 @@ use std::{io, sync::Arc, time::Duration};
 use arborio_base::WakeBatch;
 use mio::{Events, Poll};
 
-use crate::{home::Home, timer_fd::TimerFd};
+use crate::{
+    home::{DrivenBy, Home},
+    timer_fd::TimerFd,
+};
 
 /// How many events one wait brings at most. What is left over stays in the
 /// kernel's queue, behind nobody: the next wait brings it first.
@@ -27,9 +30,9 @@ pub(crate) struct Pump {
 
 impl Pump {
     /// Creates an epoll and its table.
-    pub(crate) fn open() -> io::Result<Self> {
+    pub(crate) fn open(driven_by: DrivenBy) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let home = Arc::new(Home::new(poll.registry().try_clone()?));
+        let home = Arc::new(Home::new(poll.registry().try_clone()?, driven_by));
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS),

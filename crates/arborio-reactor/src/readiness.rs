@@ -3,13 +3,15 @@
 //! # The word
 //! | bits      | name                   | set by                        | cleared by |
 //! |-----------|------------------------|-------------------------------|------------|
-//! | 0, 1, 2   | read: ready, hup, pri  | an event of the kernel        | the reader that met `WouldBlock` |
+//! | 0, 1, 2   | read: ready, hup, pri  | an event of the kernel        | the reader that met `WouldBlock`; in quiet mode the one that moved bytes |
 //! | 3, 4      | write: ready, hup      | an event of the kernel        | the writer that met `WouldBlock` |
 //! | 5, 6      | somebody waits to read, to write | a waiter, under the waiters' lock | the event that takes the waiters |
 //! | 7         | closed                 | `close`                       | never      |
 //! | 8         | stale                  | a newer source on the same descriptor | never |
 //! | 9         | home ended             | the end of the reactor        | whoever registers the source anew |
-//! | 16..32    | tick                   | every event adds one          | wraps      |
+//! | 10        | read: untried          | the first registration        | with bits 0 to 2 |
+//! | 11        | quiet (`quiet.rs`)     | the first registration        | the switch to edge mode |
+//! | 16..32    | tick                   | every event, and the switch, adds one | wraps |
 //!
 //! # Invariants
 //! - I1: bits of the kernel are cleared only if the tick is still the one that
@@ -22,6 +24,7 @@
 //! kept apart from "ready" because a short transfer may be taken for "drained"
 //! only while no hup is latched: behind the last bytes waits the end of file.
 //! "pri" does the same for urgent data, at whose mark a read stops short.
+//! "untried" makes a fresh source ready without an event that has said so.
 
 /// One direction of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +57,12 @@ const WRITE_WAITED: u32 = 1 << 6;
 const CLOSED: u32 = 1 << 7;
 const STALE: u32 = 1 << 8;
 const HOME_ENDED: u32 = 1 << 9;
+const READ_UNTRIED: u32 = 1 << 10;
+const QUIET: u32 = 1 << 11;
 const HALTED: u32 = CLOSED | STALE | HOME_ENDED;
-const READ_ANY: u32 = READ_READY | READ_HUP | READ_PRI;
+/// What events say to a reader.
+const READ_PROMISED: u32 = READ_READY | READ_HUP | READ_PRI;
+const READ_ANY: u32 = READ_PROMISED | READ_UNTRIED;
 const WRITE_ANY: u32 = WRITE_READY | WRITE_HUP;
 /// Sixteen bits of tick: a stale clear would need 65,536 events between one
 /// system call and the compare-and-swap behind it.
@@ -109,7 +116,7 @@ pub(crate) enum Look {
 impl Word {
     /// A fresh source counts as ready in both directions: the first attempt
     /// finds out, and saves a turn of the loop where data is already there.
-    pub(crate) const FRESH: Self = Self(READ_READY | WRITE_READY);
+    pub(crate) const FRESH: Self = Self(READ_UNTRIED | WRITE_READY);
 
     /// What this word means for `direction`.
     #[inline]
@@ -154,6 +161,38 @@ impl Word {
             Direction::Read => self.0 & (READ_HUP | READ_PRI) == 0,
             Direction::Write => self.0 & WRITE_HUP == 0,
         }
+    }
+
+    /// Whether the source is in quiet mode.
+    #[inline]
+    pub(crate) const fn is_quiet(self) -> bool {
+        self.0 & QUIET != 0
+    }
+
+    /// Whether an event has said that a read will not block, and no read has
+    /// answered it.
+    #[inline]
+    pub(crate) const fn is_read_promised(self) -> bool {
+        self.0 & READ_PROMISED != 0
+    }
+
+    /// The word of a source that is watched quietly from now on.
+    pub(crate) const fn quietened(self) -> Self {
+        Self(self.0 | QUIET)
+    }
+
+    /// The word after the switch to edge mode, which counts as an event (Q3).
+    pub(crate) const fn switched(self) -> Self {
+        Self((self.0 & !QUIET).wrapping_add(ONE_TICK))
+    }
+
+    /// The word after `halt`. The end of the home is a switch (S5).
+    pub(crate) fn halted(self, halt: Halt) -> Self {
+        let word = match halt {
+            Halt::HomeEnded => self.switched(),
+            Halt::Closed | Halt::Stale => self,
+        };
+        Self(word.0 | halt.bit())
     }
 
     /// Whether no event came between the two words (I1).
@@ -245,6 +284,19 @@ mod tests {
             word = word.after(Event::ready(Direction::Read));
         }
         assert_eq!(word, Word(READ_READY));
+    }
+
+    #[test]
+    fn a_switch_counts_as_an_event_and_leaves_readiness_alone() {
+        let quiet = Word::FRESH.quietened();
+        assert!(quiet.is_quiet() && !quiet.is_read_promised());
+        let raised = quiet.after(Event::ready(Direction::Read));
+        assert!(raised.is_quiet() && raised.is_read_promised());
+        let switched = raised.switched();
+        assert!(!switched.is_quiet() && switched.is_read_promised());
+        assert!(!switched.same_tick(raised));
+        assert!(!quiet.halted(Halt::HomeEnded).is_quiet());
+        assert!(quiet.halted(Halt::Closed).is_quiet(), "it is still watched");
     }
 
     #[test]

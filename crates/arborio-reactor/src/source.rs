@@ -12,10 +12,11 @@ use arborio_base::WakeBatch;
 use crate::{
     fallback,
     fork::Process,
-    gate::Gate,
-    home::{Home, Serial},
+    gate::{Gate, Raised},
+    home::{Home, Manner, Serial},
     loop_reactor,
-    readiness::{Direction, Event, Halt, Word},
+    quiet::{Duty, Moved},
+    readiness::{Direction, Event, Halt, Look, Word},
     waiters::WaitKey,
 };
 
@@ -42,13 +43,13 @@ struct Place {
 pub(crate) struct Registration(Arc<Source>);
 
 impl Registration {
-    /// Registers `fd` with the reactor of the current thread, or with the
-    /// background reactor where there is none.
-    pub(crate) fn new(fd: RawFd) -> io::Result<Self> {
+    /// Registers with the reactor of the current thread, or with the background
+    /// reactor where there is none.
+    pub(crate) fn new(manner: Manner<'_>) -> io::Result<Self> {
         let source = Arc::new(Source {
             gate: Gate::new(None),
         });
-        source.settle(fd)?;
+        source.settle(manner)?;
         Ok(Self(source))
     }
 
@@ -56,6 +57,19 @@ impl Registration {
     /// registered anew.
     #[inline]
     pub(crate) fn poll(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        key: &mut WaitKey,
+    ) -> Poll<io::Result<Word>> {
+        match self.0.gate.look(direction) {
+            Look::Ready(word) => Poll::Ready(Ok(word)),
+            Look::NotReady | Look::Halted(_) => self.poll_unready(cx, direction, key),
+        }
+    }
+
+    #[inline(never)] // keeps the path of a ready source small
+    fn poll_unready(
         &self,
         cx: &mut Context<'_>,
         direction: Direction,
@@ -104,16 +118,50 @@ impl Registration {
         }
     }
 
-    /// See [`Gate::drained`].
-    #[inline]
-    pub(crate) fn drained(&self, direction: Direction, seen: Word) {
-        self.0.gate.drained(direction, seen);
+    /// The system call behind `seen` met `error`. Ok if the caller is to look
+    /// at the source again; also fails if the mode had to change and could not.
+    #[inline(never)] // keeps the path of a success small
+    pub(crate) fn failed(
+        &self,
+        direction: Direction,
+        seen: Word,
+        error: io::Error,
+    ) -> io::Result<()> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => match self.0.gate.blocked(direction, seen) {
+                Duty::Keep => Ok(()),
+                Duty::Switch => self.switch(),
+            },
+            io::ErrorKind::Interrupted => Ok(()),
+            _ => Err(error),
+        }
     }
 
-    /// See [`Gate::drained_by_short`].
+    /// See [`Gate::moved`].
     #[inline]
-    pub(crate) fn drained_by_short(&self, direction: Direction, seen: Word) {
-        self.0.gate.drained_by_short(direction, seen);
+    pub(crate) fn moved(&self, direction: Direction, seen: Word, moved: Moved) {
+        if self.0.gate.moved(direction, seen, moved) == Duty::Switch {
+            self.switch_or_drain(direction, seen);
+        }
+    }
+
+    /// The bytes that were moved must be returned, whatever befalls the switch.
+    #[cold]
+    fn switch_or_drain(&self, direction: Direction, seen: Word) {
+        if self.switch().is_err() {
+            self.0.gate.drained(direction, seen);
+        }
+    }
+
+    /// Sees to it that the source is in edge mode, or halted.
+    #[cold]
+    fn switch(&self) -> io::Result<()> {
+        let parts = |place: &Place| (Arc::clone(&place.home), place.fd, place.serial);
+        // Out of the lock: the table's comes before the gate's.
+        match self.0.gate.with_place(|place| place.as_ref().map(parts)) {
+            Some((home, fd, serial)) => home.switch(fd, serial),
+            None => Ok(()),
+        }
     }
 
     /// See [`Gate::forget`].
@@ -146,8 +194,23 @@ impl Drop for Registration {
 
 impl Source {
     /// See [`Gate::raise`].
-    pub(crate) fn raise(&self, event: Event, batch: &mut WakeBatch) -> usize {
+    pub(crate) fn raise(&self, event: Event, batch: &mut WakeBatch) -> Raised {
         self.gate.raise(event, batch)
+    }
+
+    /// See [`Gate::is_quiet`].
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.gate.is_quiet()
+    }
+
+    /// See [`Gate::quieten`].
+    pub(crate) fn quieten(&self) {
+        self.gate.quieten();
+    }
+
+    /// See [`Gate::switched`].
+    pub(crate) fn switched(&self) {
+        self.gate.switched();
     }
 
     /// See [`Gate::halt`].
@@ -156,19 +219,20 @@ impl Source {
     }
 
     /// Registers with the reactor that is at hand.
-    fn settle(self: &Arc<Self>, fd: RawFd) -> io::Result<()> {
+    fn settle(self: &Arc<Self>, manner: Manner<'_>) -> io::Result<()> {
         let (home, serial) = loop {
             let home = match loop_reactor::current_home() {
                 Some(home) => home?,
                 None => fallback::home()?,
             };
-            match home.register(fd, self) {
+            match home.register(manner, self) {
                 Ok(serial) => break (home, serial),
                 // It has ended since we were given it: there is another one.
                 Err(_) if home.has_ended() => {}
                 Err(error) => return Err(error),
             }
         };
+        let fd = manner.fd();
         self.gate
             .with_place(|place| place.replace(Place { home, serial, fd }));
         Ok(())
@@ -180,7 +244,7 @@ impl Source {
         let Some(fd) = self.gate.with_place(|place| place.as_ref().map(|p| p.fd)) else {
             return Ok(());
         };
-        self.settle(fd).inspect_err(|_| {
+        self.settle(Manner::Edge(fd)).inspect_err(|_| {
             let mut batch = WakeBatch::new();
             self.gate.halt(Halt::HomeEnded, &mut batch);
             batch.wake_all();

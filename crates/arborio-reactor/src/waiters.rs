@@ -89,6 +89,16 @@ impl Waiters {
         key: &mut WaitKey,
         waker: Waker,
     ) -> Option<Waker> {
+        let at = direction as usize;
+        if self.first[at].is_none() && self.more.is_none() {
+            // The usual waiter: it waits alone.
+            if key.0 == FRESH {
+                key.0 = self.new_id();
+            }
+            self.first[at] = Some(waker);
+            self.first_id[at] = key.0;
+            return None;
+        }
         if self.knows(direction, key, &waker) {
             return Some(waker);
         }
@@ -99,7 +109,6 @@ impl Waiters {
         {
             return Some(std::mem::replace(old, waker));
         }
-        let at = direction as usize;
         if self.first[at].is_none() {
             self.first[at] = Some(waker);
             self.first_id[at] = key.0;

@@ -11,13 +11,18 @@
 
 #[path = "../src/gate.rs"]
 mod gate;
+#[path = "../src/quiet.rs"]
+mod quiet;
 #[path = "../src/readiness.rs"]
 mod readiness;
 #[path = "../src/waiters.rs"]
 mod waiters;
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize as StdAtomicUsize, Ordering::Relaxed},
+    },
     task::{Context, Poll, Wake, Waker},
 };
 
@@ -50,6 +55,25 @@ fn task() -> (Arc<Unpark>, Waker) {
     (Arc::clone(&unpark), Waker::from(unpark))
 }
 
+/// Explores `scenario` and prints how many executions that took. `preemptions`
+/// bounds those of each execution, where all of them are too many.
+fn model(name: &str, preemptions: Option<usize>, scenario: impl Fn() + Send + Sync + 'static) {
+    // Not loom's: it counts across the executions.
+    let executions = Arc::new(StdAtomicUsize::new(0));
+    let counter = Arc::clone(&executions);
+    let mut builder = loom::model::Builder::new();
+    if preemptions.is_some() {
+        builder.preemption_bound = preemptions;
+    }
+    builder.check(move || {
+        counter.fetch_add(1, Relaxed);
+        scenario();
+    });
+    let executions = executions.load(Relaxed);
+    assert!(executions > 1, "{name} explores nothing");
+    println!("model {name}: {executions} executions");
+}
+
 /// A source, and the bytes that the kernel holds for it.
 struct Socket {
     gate: Gate<()>,
@@ -68,7 +92,7 @@ impl Socket {
     fn receive(&self) {
         self.bytes.fetch_add(1, Ordering::AcqRel);
         let mut batch = WakeBatch::new();
-        self.gate.raise(Event::ready(Direction::Read), &mut batch);
+        let _ = self.gate.raise(Event::ready(Direction::Read), &mut batch);
         batch.wake_all();
     }
 
@@ -101,7 +125,7 @@ fn drain(gate: &Gate<()>) {
 
 #[test]
 fn r10_an_event_between_would_block_and_the_clear_is_not_lost() {
-    loom::model(|| {
+    model("an_event_between_would_block_and_the_clear", None, || {
         let socket = Socket::new();
         let kernel = Arc::clone(&socket);
         let kernel = thread::spawn(move || kernel.receive());
@@ -112,9 +136,7 @@ fn r10_an_event_between_would_block_and_the_clear_is_not_lost() {
 
 #[test]
 fn r10_two_events_and_two_reads_of_one_task_lose_nothing() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    model("two_events_and_two_reads", Some(3), || {
         let socket = Socket::new();
         let kernel = Arc::clone(&socket);
         let kernel = thread::spawn(move || {
@@ -130,9 +152,7 @@ fn r10_two_events_and_two_reads_of_one_task_lose_nothing() {
 
 #[test]
 fn an_event_wakes_every_reader() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    model("an_event_wakes_every_reader", Some(3), || {
         let socket = Socket::new();
         drain(&socket.gate);
         let other = Arc::clone(&socket);
@@ -150,9 +170,7 @@ fn an_event_wakes_every_reader() {
 
 #[test]
 fn a_waiter_that_gives_up_takes_nobody_elses_wake_with_it() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    model("a_waiter_gives_up", Some(3), || {
         let socket = Socket::new();
         drain(&socket.gate);
         let fickle = Arc::clone(&socket);
@@ -173,7 +191,7 @@ fn a_waiter_that_gives_up_takes_nobody_elses_wake_with_it() {
 
 #[test]
 fn a_halt_reaches_whoever_is_about_to_wait() {
-    loom::model(|| {
+    model("a_halt_reaches_the_waiter", None, || {
         let socket = Socket::new();
         drain(&socket.gate);
         let closer = Arc::clone(&socket);
@@ -198,16 +216,14 @@ fn of_two_tasks_that_see_the_end_of_the_home_one_moves_the_source() {
             if socket.gate.resume(Halt::HomeEnded) {
                 moves += 1;
                 let mut batch = WakeBatch::new();
-                socket.gate.raise(Event::ready(Direction::Read), &mut batch);
+                let _ = socket.gate.raise(Event::ready(Direction::Read), &mut batch);
                 batch.wake_all();
             }
         }
         moves
     }
 
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    model("two_tasks_see_the_end_of_the_home", Some(3), || {
         let socket = Socket::new();
         drain(&socket.gate);
         socket.bytes.store(2, Ordering::Release);

@@ -37,7 +37,7 @@ impl TryFrom<std::net::TcpStream> for TcpStream {
     /// Makes a connected socket of the standard library non-blocking and
     /// registers it.
     fn try_from(stream: std::net::TcpStream) -> io::Result<Self> {
-        let io = Async::new(stream)?;
+        let io = Async::new_stream(stream)?;
         Ok(Self { io })
     }
 }

@@ -83,7 +83,7 @@ impl TcpStream {
 
     /// A connection that `accept4` made, non-blocking already.
     pub(crate) fn from_accepted(socket: OwnedFd) -> io::Result<Self> {
-        let io = Async::from_nonblocking(socket.into())?;
+        let io = Async::from_nonblocking_stream(socket.into())?;
         Ok(Self { io })
     }
 
