@@ -353,6 +353,9 @@ impl Turns<'_> {
             Leftover::Wait => self.running.main_interrupted(),
             Leftover::Cancel => self.running.main_ended(),
         };
+        if !main_is_over && self.running.pending() == 0 {
+            self.take_mail(); // what was sent before the end is waited for
+        }
         if main_is_over || self.running.pending() == 0 {
             return Some(End::Settled);
         }

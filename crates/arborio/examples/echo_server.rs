@@ -55,7 +55,11 @@ async fn serve(listener: TcpListener) -> io::Result<()> {
 async fn end_of_input() -> io::Result<()> {
     let input = Async::new(io::stdin())?;
     let mut ignored = [0; 64];
-    while input.read_with(|stdin| stdin.lock().read(&mut ignored)).await? > 0 {}
+    while input
+        .read_with(|stdin| stdin.lock().read(&mut ignored))
+        .await?
+        > 0
+    {}
     Ok(())
 }
 

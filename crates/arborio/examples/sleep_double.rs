@@ -13,7 +13,9 @@ async fn sleep_double(seconds: u64) {
 }
 
 fn main() {
-    EventLoop::builder().clock(Clock::simulated()).run(async { sleep_double(2).await });
+    EventLoop::builder()
+        .clock(Clock::simulated())
+        .run(async { sleep_double(2).await });
 }
 
 // takes: 0s..0.5s

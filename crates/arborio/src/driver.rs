@@ -143,6 +143,7 @@ impl<'a> Driver<'a> {
 
     /// Waits for I/O, or for another thread, or for `timeout` to pass.
     fn sleep(&mut self, timeout: Option<Duration>) {
+        let timeout = self.open_for(timeout);
         if timeout.is_some() || self.reactor.is_open() {
             match self.reactor.wait(timeout) {
                 Ok(()) => self.refused = false,
@@ -151,6 +152,21 @@ impl<'a> Driver<'a> {
         } else if !self.notifier.take_call() {
             thread::park();
         }
+    }
+
+    /// Opens the reactor if this sleep is the first that needs it. Whoever
+    /// called until then has not seen the reactor (head of this file), so a
+    /// call turns the sleep into a look.
+    fn open_for(&self, timeout: Option<Duration>) -> Option<Duration> {
+        let sleeps = timeout.is_some_and(|timeout| !timeout.is_zero());
+        if sleeps && !self.reactor.is_open() {
+            // An error is met again by the wait itself.
+            let _ = self.reactor.open();
+            if self.notifier.take_call() {
+                return Some(Duration::ZERO);
+            }
+        }
+        timeout
     }
 
     /// The reactor could not open, or could not wait.

@@ -5,7 +5,7 @@ use std::{
     future::{pending, poll_fn},
     sync::{
         Arc, Barrier, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
     task::{Poll, Waker},
@@ -20,7 +20,9 @@ use arborio::{
 };
 use futures_lite::future::block_on;
 
-use crate::support::{DropProbe, FOR_EVER, Gate, KernelThread, connected, ms, without_hanging};
+use crate::support::{
+    DropProbe, FOR_EVER, Gate, KernelThread, connected, ms, spin_until, without_hanging,
+};
 
 /// Sends twenty tasks to a loop, each when the loop sleeps, and returns how
 /// long the fastest took to start; then opens `end`.
@@ -111,6 +113,54 @@ fn s10_what_one_thread_sends_starts_in_its_order() {
             assert_eq!(*started.lock().unwrap(), (0..20).collect::<Vec<_>>());
         }
     });
+}
+
+#[test]
+fn s10_a_wake_that_falls_into_the_opening_of_the_reactor_is_not_lost() {
+    without_hanging(|| {
+        for round in 0..1000 {
+            run(async {
+                let (gate, starts) = (Gate::default(), Arc::new(AtomicBool::new(false)));
+                let (opens, started) = (gate.clone(), Arc::clone(&starts));
+                let thread = thread::spawn(move || {
+                    while !started.load(Ordering::SeqCst) {
+                        std::hint::spin_loop();
+                    }
+                    // Somewhere in the time that opening takes.
+                    spin_until(Instant::now() + Duration::from_micros(round % 100));
+                    opens.open();
+                });
+                let waiter = spawn(async move { gate.passed().await });
+                yield_now().await;
+                starts.store(true, Ordering::SeqCst);
+                // The first timer opens the reactor.
+                let sleeper = spawn(sleep(FOR_EVER));
+                waiter.await.unwrap();
+                sleeper.abort();
+                thread.join().unwrap();
+            });
+        }
+    });
+}
+
+#[test]
+fn g02_run_waits_for_what_was_sent_before_the_end_of_main() {
+    let ran = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&ran);
+    run(async move {
+        let handle = Handle::current().unwrap();
+        let sender = thread::spawn(move || {
+            for _ in 0..3 {
+                let counter = Arc::clone(&counter);
+                drop(handle.spawn(async move {
+                    yield_now().await;
+                    counter.fetch_add(1, Ordering::SeqCst);
+                }));
+            }
+        });
+        sender.join().unwrap(); // so all of it happened before
+    });
+    assert_eq!(ran.load(Ordering::SeqCst), 3);
 }
 
 /// A counter that a task waits for and threads count up.
