@@ -59,7 +59,7 @@ const GOALS: &[Goal] = &[
     at_most("idle-task", "bytes", 128.0),
     at_most("idle-10m", "growth", 1.05),
     at_most("idle-10m", "peak", 1.05),
-    at_most("start-stop", "us", 5.0),
+    at_most("start-stop", "time_us", 5.0),
     of_floor("echo-1x64", "cpu_us", 1.05),
     of_floor("echo-1x64", "syscalls", SAME),
     of_floor("echo-50x64", "cpu_us", 1.05),

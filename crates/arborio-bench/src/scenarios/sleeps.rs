@@ -19,7 +19,7 @@ const TAIL: Figure = Figure {
 };
 const COST: Figure = Figure {
     key: "cpu_ns",
-    unit: "CPU ns per timer",
+    unit: "ns per timer",
 };
 
 pub(super) const HUNDRED_THOUSAND: Scenario = Scenario {

@@ -10,7 +10,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     key: "start-stop",
     what: "start and stop a loop",
     figures: &[Figure {
-        key: "us",
+        key: "time_us",
         unit: "µs",
     }],
     entries: everyone!(measure),
@@ -25,5 +25,5 @@ fn measure<R: Runtime>(effort: Effort) -> Sample {
         }
     }
     // By the wall clock: closing descriptors may wait for the kernel.
-    Sample::of("us", meter.median_wall_ns() / 1000.0)
+    Sample::of("time_us", meter.median_wall_ns() / 1000.0)
 }
