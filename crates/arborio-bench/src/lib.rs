@@ -13,6 +13,10 @@
 //! | `rounds.rs`     | who runs when: children, rounds, progress                        |
 //! | `report/`       | table, JSON, written report, plot                                |
 //!
+//! To look closer at one measurement, run its child alone under a profiler, or count instructions
+//! where time is too noisy to decide:
+//! `perf stat -e instructions:u target/release/arborio-bench --child yield-1 arborio full 2`.
+//!
 //! Results go to `bench/` in cargo's target directory: `latest.json`, the same without its
 //! time stamp as `<commit>.json`, `report.md` and `report.svg`.
 

@@ -15,6 +15,8 @@ pub(crate) struct Machine {
     /// The short hash, with `-dirty` if the checkout differs from it.
     pub(crate) commit: String,
     pub(crate) command: String,
+    /// Processes that wanted a core in the minute before: above zero, figures are disturbed.
+    pub(crate) load: String,
 }
 
 impl Machine {
@@ -29,6 +31,7 @@ impl Machine {
             rustc: output_of("rustc", &["--version"]),
             commit: output_of("git", &["describe", "--always", "--dirty", "--exclude=*"]),
             command: command.join(" "),
+            load: load_average(),
         }
     }
 
@@ -41,9 +44,22 @@ impl Machine {
             rustc,
             commit,
             command,
+            load,
         } = self;
-        format!("{cpu}, {cores} cores, {kernel}; {rustc}; commit {commit}; `{command}`")
+        format!(
+            "{cpu}, {cores} cores, {kernel}; {rustc}; commit {commit}; `{command}`; load average {load} before"
+        )
     }
+}
+
+fn load_average() -> String {
+    let averages = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    averages
+        .split(' ')
+        .next()
+        .filter(|load| !load.is_empty())
+        .unwrap_or("unknown")
+        .to_owned()
 }
 
 fn cpu_model() -> String {

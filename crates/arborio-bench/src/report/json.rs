@@ -24,6 +24,7 @@ pub(super) fn document(machine: &Machine, results: &[Results], quick: bool) -> V
         "rustc": machine.rustc,
         "commit": machine.commit,
         "command": machine.command,
+        "load_average_before": machine.load,
         "scenarios": scenarios,
     })
 }

@@ -77,21 +77,36 @@ fn everyone(results: &Results) -> String {
         scenario.what,
         results.rounds,
         markdown_table(&head, lines),
-        disturbance(results),
+        remarks(results),
     )
 }
 
-/// A warning if a contestant got much less of its core than it could use.
-fn disturbance(results: &Results) -> String {
-    let worst = results
-        .contestants
-        .iter()
-        .filter_map(|contestant| Some(contestant.spread("_wall_over_cpu")?.median))
+/// What a reader must know about these figures: cores that were shared, and timers that cheated.
+fn remarks(results: &Results) -> String {
+    let mut text = String::new();
+    let spreads = |figure: &'static str| {
+        results
+            .contestants
+            .iter()
+            .filter_map(move |one| Some((one.name, one.spread(figure)?)))
+    };
+    let worst = spreads("_wall_over_cpu")
+        .map(|(_, ratio)| ratio.median)
         .fold(1.0, f64::max);
-    if worst < 1.1 {
-        return String::new();
+    if worst >= 1.1 {
+        let _ = writeln!(
+            text,
+            "\nDisturbed: the wall clock ran up to {worst:.2} times as long as the CPU time."
+        );
     }
-    format!("\nDisturbed: the wall clock ran up to {worst:.2} times as long as the CPU time.\n")
+    for (name, early) in spreads("_early").filter(|(_, early)| early.max > 0.0) {
+        let _ = writeln!(
+            text,
+            "\n{name} ended up to {} sleeps of a round early.",
+            early.max
+        );
+    }
+    text
 }
 
 fn markdown_table(head: &[&str], lines: impl Iterator<Item = Vec<String>>) -> String {

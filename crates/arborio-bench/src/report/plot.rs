@@ -56,9 +56,9 @@ pub(super) fn of(rows: &[Row], results: &[Results]) -> String {
     svg
 }
 
-/// A ratio to the floor needs a floor; and figures per second point the other way.
+/// Figures that have a goal; a ratio to the floor needs a floor.
 fn is_drawn(row: &Row) -> bool {
-    row.floor.is_some_and(|floor| floor.median > 0.0) && !row.figure.more_is_better()
+    row.goal.is_some() && row.floor.is_some_and(|floor| floor.median > 0.0)
 }
 
 fn legend(svg: &mut String) {
