@@ -1,15 +1,19 @@
-//! Errors of system calls, injected by strace into a child. Where strace is
-//! missing or may not attach, these tests say so and check nothing.
+//! Errors of system calls, injected by strace into a child, and calls counted by
+//! it. Where strace is missing or may not attach, these tests say so and check
+//! nothing.
 
 use std::{
     process::{Command, Stdio},
+    task::{Context, Waker},
     time::{Duration, Instant},
 };
 
+use arborio_base::WakeBatch;
 use arborio_net::{TcpListener, TcpStream};
+use arborio_reactor::LoopReactor;
 use futures_lite::future::zip;
 
-use crate::support::{alone_under, is_child, listener, run};
+use crate::support::{alone_under, is_child, listener, pair, run};
 
 /// Runs `body` in a child, with `faults` (as strace's `-e inject=` takes them)
 /// injected into it.
@@ -173,4 +177,50 @@ fn a_socket_without_descriptors_is_an_error() {
             assert!(run(TcpListener::bind("127.0.0.1:0")).is_ok());
         },
     );
+}
+
+#[test]
+fn a_request_that_fills_the_buffer_costs_one_recv_one_send_and_one_wait() {
+    const TEST: &str =
+        "injected::a_request_that_fills_the_buffer_costs_one_recv_one_send_and_one_wait";
+    const REQUESTS: usize = 1000;
+    if !is_child(TEST) && !strace_works() {
+        println!("skipped {TEST}: strace is missing or may not attach");
+        return;
+    }
+    let log = std::env::temp_dir().join(format!("arborio-calls-{}", std::process::id()));
+    let log = log.to_str().unwrap();
+    let trace = "trace=recvfrom,sendto,epoll_wait,epoll_pwait,epoll_ctl";
+    let wrapper = ["strace", "-f", "-qq", "-o", log, "-e", trace];
+    alone_under(&wrapper, TEST, || echo_by_hand(REQUESTS));
+    if !is_child(TEST) {
+        let calls = std::fs::read_to_string(log).unwrap();
+        std::fs::remove_file(log).unwrap();
+        for call in ["recvfrom(", "sendto(", "epoll_wait(", "epoll_pwait("] {
+            let count = calls.matches(call).count();
+            assert!(count * 100 <= REQUESTS * 102, "{count} times {call}");
+        }
+        // The notifier, the listener, and the stream with their ends.
+        let count = calls.matches("epoll_ctl(").count();
+        assert!(count < 10, "{count} times epoll_ctl");
+    }
+}
+
+/// Echoes `requests` that fill the buffer, on a loop driven by hand. The client
+/// uses calls that are not counted.
+fn echo_by_hand(requests: usize) {
+    let reactor = LoopReactor::new(|_| ());
+    let _here = reactor.enter();
+    let (ours, peer) = pair();
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut buf = [0; 64];
+    for _ in 0..requests {
+        rustix::io::write(&peer, &[7; 64]).unwrap();
+        while ours.poll_read(&mut cx, &mut buf).is_pending() {
+            reactor.wait(None).unwrap();
+            reactor.dispatch(&mut WakeBatch::new());
+        }
+        assert!(ours.poll_write(&mut cx, &buf).is_ready());
+        assert_eq!(rustix::io::read(&peer, &mut [0; 64]), Ok(64));
+    }
 }

@@ -366,11 +366,22 @@ fn r08_a_stale_token_wakes_nobody() {
 
 #[test]
 fn r12_a_half_closed_peer_does_not_make_the_writer_spin() {
+    keep_writing_to_a_half_closed_peer(Async::new);
+}
+
+#[test]
+fn r12_nor_does_it_if_the_connection_is_a_stream() {
+    keep_writing_to_a_half_closed_peer(Async::new_stream);
+}
+
+fn keep_writing_to_a_half_closed_peer(
+    register: fn(std::net::TcpStream) -> std::io::Result<Async<std::net::TcpStream>>,
+) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let reactor = reactor();
     let _here = reactor.enter();
-    let ours = Async::new(listener.accept().unwrap().0).unwrap();
+    let ours = register(listener.accept().unwrap().0).unwrap();
     peer.shutdown(std::net::Shutdown::Write).unwrap();
     let mut sent = 0;
     let chunk = [1; 65536];

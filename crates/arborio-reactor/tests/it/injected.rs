@@ -11,7 +11,7 @@ use std::{
 use arborio_reactor::Async;
 
 use crate::support::{
-    alone_under, block_on, errno, open_descriptors, reactor, run, socket_pair, turn,
+    alone_under, block_on, errno, fill, open_descriptors, reactor, run, socket_pair, turn,
 };
 
 /// Runs `body` in a child, with `faults` (as strace's `-e inject=` takes them)
@@ -253,6 +253,50 @@ fn r05_a_deregistration_that_fails_frees_the_entry() {
             let _here = reactor.enter();
             drop(Async::new(socket_pair().0).unwrap());
             assert_eq!(reactor.interest_count(), 0);
+        },
+    );
+}
+
+#[test]
+fn a_switch_to_edges_that_fails_is_an_error_of_the_writer_and_is_tried_again() {
+    with_faults(
+        // The notifier, the source, and then its change.
+        "epoll_ctl:error=ENOMEM:when=3",
+        "injected::a_switch_to_edges_that_fails_is_an_error_of_the_writer_and_is_tried_again",
+        || {
+            let reactor = reactor();
+            let here = reactor.enter();
+            let (one, mut other) = socket_pair();
+            let one = Async::new_stream(one).unwrap();
+            drop(here);
+            fill(&one);
+            let write = || one.write_stream(1, |mut s| s.write(b"x"));
+            assert_eq!(errno(run(&reactor, write())), Some(libc::ENOMEM));
+            let drain = thread::spawn(move || other.read(&mut vec![0; 1 << 20]).unwrap());
+            assert_eq!(run(&reactor, write()).unwrap(), 1);
+            drain.join().unwrap();
+        },
+    );
+}
+
+#[test]
+fn a_switch_to_edges_that_always_fails_loses_no_byte_to_a_reader() {
+    with_faults(
+        "epoll_ctl:error=ENOMEM:when=3+",
+        "injected::a_switch_to_edges_that_always_fails_loses_no_byte_to_a_reader",
+        || {
+            let reactor = reactor();
+            let here = reactor.enter();
+            let (one, mut other) = socket_pair();
+            let one = Async::new_stream(one).unwrap();
+            drop(here);
+            other.write_all(&[1; 100]).unwrap();
+            run(&reactor, async {
+                for _ in 0..100 {
+                    let read = one.read_stream(1, |mut s| s.read(&mut [0]));
+                    assert_eq!(read.await.unwrap(), 1);
+                }
+            });
         },
     );
 }

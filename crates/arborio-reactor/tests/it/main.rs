@@ -7,5 +7,6 @@ mod anywhere;
 mod by_hand;
 mod faults;
 mod injected;
+mod quiet;
 mod short_reads;
 mod support;

@@ -20,11 +20,13 @@ proptest! {
         buffer in 1_usize..3001,
         before_the_wait in any::<bool>(),
         collected_between in any::<bool>(),
+        quiet in any::<bool>(),
     ) {
         let reactor = reactor();
         let here = reactor.enter();
         let (one, mut other) = socket_pair();
-        let one = Async::new(one).unwrap();
+        let one = if quiet { Async::new_stream(one) } else { Async::new(one) };
+        let one = one.unwrap();
         let mut cx = Context::from_waker(Waker::noop());
         if before_the_wait {
             prop_assert!(one.poll_read_stream(&mut cx, 1, |mut s| s.read(&mut [0])).is_pending());
@@ -78,22 +80,31 @@ fn a_short_read_saves_the_call_that_would_find_nothing() {
 
 #[test]
 fn urgent_data_does_not_hide_what_is_behind_it() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let reactor = reactor();
-    let here = reactor.enter();
-    let ours = Async::new(listener.accept().unwrap().0).unwrap();
-    let mut cx = Context::from_waker(Waker::noop());
-    let read = |cx: &mut Context<'_>| ours.poll_read_stream(cx, 64, |mut s| s.read(&mut [0; 64]));
-    assert!(read(&mut cx).is_pending());
-    // A read stops at the urgent mark, short, with "behind" still to come.
-    (&peer).write_all(b"front").unwrap();
-    rustix::net::send(&peer, b"!", rustix::net::SendFlags::OOB).unwrap();
-    (&peer).write_all(b"behind").unwrap();
-    drop(here);
-    let mut total = 0;
-    while total < "frontbehind".len() {
-        let read = ours.read_stream(64, |mut s| s.read(&mut [0; 64]));
-        total += run(&reactor, read).unwrap();
+    for quiet in [false, true] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let reactor = reactor();
+        let here = reactor.enter();
+        let ours = listener.accept().unwrap().0;
+        let ours = if quiet {
+            Async::new_stream(ours)
+        } else {
+            Async::new(ours)
+        };
+        let ours = ours.unwrap();
+        let mut cx = Context::from_waker(Waker::noop());
+        let read =
+            |cx: &mut Context<'_>| ours.poll_read_stream(cx, 64, |mut s| s.read(&mut [0; 64]));
+        assert!(read(&mut cx).is_pending());
+        // A read stops at the urgent mark, short, with "behind" still to come.
+        (&peer).write_all(b"front").unwrap();
+        rustix::net::send(&peer, b"!", rustix::net::SendFlags::OOB).unwrap();
+        (&peer).write_all(b"behind").unwrap();
+        drop(here);
+        let mut total = 0;
+        while total < "frontbehind".len() {
+            let read = ours.read_stream(64, |mut s| s.read(&mut [0; 64]));
+            total += run(&reactor, read).unwrap();
+        }
     }
 }
