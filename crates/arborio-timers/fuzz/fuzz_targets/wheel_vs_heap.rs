@@ -21,7 +21,8 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let mut pair = Pair::new(u64::MAX >> (start % 64));
     for op in bytes.chunks_exact(4).take(MOST_OPERATIONS) {
-        pair.step(Op::decode(op[0], op[1], u16::from_le_bytes([op[2], op[3]])));
+        let bits = u16::from_le_bytes([op[2], op[3]]);
+        pair.step(Op::decode(op[0], op[1], bits), op[0] & 0x80 != 0);
     }
     pair.finish();
 });

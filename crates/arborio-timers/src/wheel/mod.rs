@@ -16,12 +16,19 @@
 //! nanosecond, no entry is ever kept beyond its nanosecond or fired before it,
 //! and no list has to be searched twice.
 //!
+//! Most timers are timeouts, and most timeouts are removed soon. So an entry
+//! first joins the *newcomers*, one plain list. It is hung up in a level when
+//! the wheel is next asked for a deadline or given the time; what was removed
+//! before then never saw a level.
+//!
 //! # Invariants
-//! - P1: an entry whose deadline is above the wheel's time is at the level of
-//!   the highest digit in which the two differ, in the list of its own digit.
+//! - P1: an entry that is no newcomer and whose deadline is above the wheel's
+//!   time is at the level of the highest digit in which the two differ, in the
+//!   list of its own digit.
 //! - P2: a list holds equal deadlines in the order of their insertion. They are
-//!   always in the same list (P1), lists are appended to, and a list is sorted
-//!   out from its front into lists that were just emptied.
+//!   always in the same list (P1), or the later ones are newcomers. Lists are
+//!   appended to, a list is sorted out from its front into lists that were
+//!   just emptied, and newcomers are hung up from the front, after that.
 
 mod level;
 mod slab;
@@ -96,7 +103,9 @@ pub struct Wheel<P> {
     slab: Slab<P>,
     /// Bit `l` is set exactly while level `l` has entries.
     occupied_levels: u16,
-    /// First slot of the entries that were due when they were inserted.
+    /// First slot of the entries that were not hung up yet.
+    newcomers: u32,
+    /// First slot of the entries that were due when they were hung up.
     due: u32,
     /// The levels, made when they are first needed.
     levels: [Option<Box<Level>>; LEVELS],
@@ -118,6 +127,7 @@ impl<P> Wheel<P> {
             elapsed: now,
             slab: Slab::new(),
             occupied_levels: 0,
+            newcomers: NIL,
             due: NIL,
             levels: [const { None }; LEVELS],
             leaving: Vec::new(),
@@ -177,7 +187,7 @@ impl<P> Wheel<P> {
     #[inline]
     pub fn insert(&mut self, deadline: u64, payload: P) -> Key {
         let key = self.slab.occupy(deadline, payload);
-        self.link(key.index);
+        self.welcome(key.index, deadline);
         key
     }
 
@@ -231,15 +241,16 @@ impl<P> Wheel<P> {
         };
         self.unlink(index);
         self.slab.slot_mut(index).deadline = deadline;
-        self.link(index);
+        self.welcome(index, deadline);
         true
     }
 
     /// The earliest deadline of all entries, exact to the nanosecond, or `None`
     /// if nothing that is armed ever fires.
     ///
-    /// Constant time, except that one list is looked through if its earliest
-    /// entry was removed since the last call (hence `&mut`: the answer is kept).
+    /// Constant time, except that entries which came since the wheel was last
+    /// asked are hung up now, and that one list is looked through if its
+    /// earliest entry was removed (hence `&mut`: the answer is kept).
     ///
     /// # Examples
     /// ```
@@ -250,6 +261,7 @@ impl<P> Wheel<P> {
     /// ```
     #[inline]
     pub fn next_deadline(&mut self) -> Option<u64> {
+        self.hang_up_newcomers();
         if self.due != NIL {
             let deadlines = self.slab.list(self.due);
             return deadlines.map(|index| self.slab.slot(index).deadline).min();
@@ -283,12 +295,13 @@ impl<P> Wheel<P> {
     /// [`advance`](Self::advance) into anything. `fired` must be code of this
     /// crate: the wheel is in the caller's hands while it runs.
     pub(crate) fn advance_with(&mut self, now: u64, fired: impl FnMut(P)) -> usize {
+        if now > self.elapsed {
+            self.move_time(now);
+        }
+        self.hang_up_newcomers();
         if self.due != NIL {
             let first = std::mem::replace(&mut self.due, NIL);
             self.collect(first);
-        }
-        if now > self.elapsed {
-            self.move_time(now);
         }
         if self.leaving.is_empty() {
             return 0;
@@ -307,6 +320,7 @@ impl<P> Wheel<P> {
     /// assert!(wheel.is_empty());
     /// ```
     pub fn drain(&mut self) -> Vec<P> {
+        self.newcomers = NIL;
         self.due = NIL;
         self.occupied_levels = 0;
         self.levels = [const { None }; LEVELS];
@@ -314,14 +328,34 @@ impl<P> Wheel<P> {
         all.filter_map(|index| self.slab.release(index)).collect()
     }
 
-    /// Hangs an armed slot where its deadline belongs (P1).
+    /// Lets an armed slot that is in no list join the newcomers.
     #[inline]
-    fn link(&mut self, index: u32) {
-        let deadline = self.slab.slot(index).deadline;
+    fn welcome(&mut self, index: u32, deadline: u64) {
         if deadline == u64::MAX {
             self.slab.slot_mut(index).place = Place::NEVER;
             return;
         }
+        self.slab.slot_mut(index).place = Place::NEW;
+        self.slab.push_back(&mut self.newcomers, index);
+    }
+
+    /// Hangs all newcomers up, from the first to the last (P2).
+    #[inline]
+    fn hang_up_newcomers(&mut self) {
+        let first = std::mem::replace(&mut self.newcomers, NIL);
+        let mut next = first;
+        while next != NIL {
+            let index = next;
+            let after = self.slab.slot(index).next;
+            next = if after == first { NIL } else { after };
+            self.link(index);
+        }
+    }
+
+    /// Hangs an armed slot where its deadline belongs (P1).
+    #[inline]
+    fn link(&mut self, index: u32) {
+        let deadline = self.slab.slot(index).deadline;
         if deadline <= self.elapsed {
             self.slab.slot_mut(index).place = Place::DUE;
             self.slab.push_back(&mut self.due, index);
@@ -339,6 +373,7 @@ impl<P> Wheel<P> {
     #[inline]
     fn unlink(&mut self, index: u32) {
         match self.slab.slot(index).place {
+            Place::NEW => self.slab.unlink(&mut self.newcomers, index),
             Place::DUE => self.slab.unlink(&mut self.due, index),
             Place::NEVER => {}
             place => {

@@ -57,7 +57,9 @@ impl Key {
 pub(super) struct Place(u16);
 
 impl Place {
-    /// In the list of entries that were already due when they were inserted.
+    /// In the list of the newcomers.
+    pub(super) const NEW: Self = Self(u16::MAX - 2);
+    /// In the list of entries that were already due when they were hung up.
     pub(super) const DUE: Self = Self(u16::MAX - 1);
     /// In no list: its deadline is the end of time.
     pub(super) const NEVER: Self = Self(u16::MAX);
@@ -123,11 +125,12 @@ impl<P> Slab<P> {
     #[inline]
     pub(super) fn occupy(&mut self, deadline: u64, payload: P) -> Key {
         self.len += 1;
-        if self.free == NIL {
-            return self.occupy_new(deadline, payload);
-        }
         let index = self.free;
-        let slot = &mut self.slots[index as usize];
+        // No slot has the index `NIL`, so this asks both at once: is there a
+        // free slot, and where.
+        let Some(slot) = self.slots.get_mut(index as usize) else {
+            return self.occupy_new(deadline, payload);
+        };
         self.free = slot.next;
         slot.deadline = deadline;
         slot.payload = Some(payload);

@@ -31,7 +31,7 @@ proptest! {
     ) {
         let mut pair = Pair::new(STARTS[start]);
         for (kind, position, bits) in ops {
-            pair.step(Op::decode(kind, position, bits));
+            pair.step(Op::decode(kind, position, bits), kind & 0x80 != 0);
         }
         pair.finish();
     }
