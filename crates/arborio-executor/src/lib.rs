@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 pub mod doc;
+mod doorbell;
 mod event_loop;
 mod here;
 mod park;
@@ -29,6 +30,7 @@ pub use arborio_task::{
     Interrupt, Joining, Notify, Payload, Reason, ReasonKind, Requester, Task, TaskInfo, TaskState,
     Tasks, pending, snapshot,
 };
+pub use doorbell::{Doorbell, Ring};
 pub use event_loop::{
     DRAIN_BOUND, Drain, Leftover, LoopOptions, OnUnobservedPanic, Report, RunError, SLICE, drive,
     is_running,

@@ -4,26 +4,13 @@
 //! timers and the reactor of the loop. Nothing is set up before it is needed: a
 //! loop without I/O and timers makes no system call but to park its thread.
 //!
-//! # How a sleeping loop is woken
-//! While the reactor is not open the loop parks its thread, afterwards it waits
-//! in the reactor. The [`LoopNotifier`] knows which, and cannot be fooled while
-//! the reactor opens: it first sets `called`, then looks for the reactor; the
-//! loop first publishes the reactor, then looks at `called` before it sleeps.
-//! Both sides put a full fence between, so one of them sees the other.
+//! A sleeping loop is woken by its [`Doorbell`]: while the reactor is not open the
+//! loop parks its thread, afterwards it waits in the reactor.
 
-use std::{
-    io,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering, fence},
-    },
-    task::Wake,
-    thread::{self, Thread},
-    time::Duration,
-};
+use std::{io, sync::Arc, thread, time::Duration};
 
 use arborio_base::WakeBatch;
-use arborio_executor::{Notify, Park, Passed, Random, Report, Wait};
+use arborio_executor::{Doorbell, Park, Passed, Random, Report, Ring, Wait};
 use arborio_reactor::{LoopReactor, Notifier};
 use arborio_timers::{Instant, Timers};
 
@@ -34,53 +21,16 @@ const SLICE: Duration = Duration::from_millis(10);
 const RETRY: Duration = Duration::from_millis(10);
 
 /// Wakes the loop, wherever it sleeps.
-pub(crate) struct LoopNotifier {
-    /// Somebody called since the loop last looked.
-    called: AtomicBool,
-    /// What ends the reactor's wait, once the reactor is open.
-    reactor: OnceLock<Arc<Notifier>>,
-    thread: Thread,
-}
+pub(crate) type LoopNotifier = Doorbell<ReactorBell>;
 
-impl LoopNotifier {
-    /// For the loop that will run on this thread.
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            called: AtomicBool::new(false),
-            reactor: OnceLock::new(),
-            thread: thread::current(),
-        })
-    }
+/// Ends the wait of an open reactor.
+pub(crate) struct ReactorBell(pub(crate) Arc<Notifier>);
 
-    /// From now on the loop sleeps in the reactor.
-    pub(crate) fn reactor_opened(&self, notifier: &Arc<Notifier>) {
-        // A second reactor for the same loop does not exist.
-        let _ = self.reactor.set(Arc::clone(notifier));
-        fence(Ordering::SeqCst); // see the head of this file
-    }
-
-    /// Whether somebody called since the last time this was asked.
-    fn take_call(&self) -> bool {
-        self.called.load(Ordering::Acquire) && self.called.swap(false, Ordering::AcqRel)
-    }
-}
-
-impl Notify for LoopNotifier {
-    fn notify(&self) {
-        self.called.store(true, Ordering::Release);
-        fence(Ordering::SeqCst); // see the head of this file
-        match self.reactor.get() {
-            // An error means that the loop is gone, or that the counter is
-            // full and the loop is woken anyway.
-            Some(reactor) => drop(reactor.wake()),
-            None => self.thread.unpark(),
-        }
-    }
-}
-
-impl Wake for LoopNotifier {
-    fn wake(self: Arc<Self>) {
-        self.notify();
+impl Ring for ReactorBell {
+    fn ring(&self) {
+        // An error means that the loop is gone, or that the counter is full and
+        // the loop is woken anyway.
+        let _ = self.0.wake();
     }
 }
 
@@ -155,8 +105,8 @@ impl<'a> Driver<'a> {
     }
 
     /// Opens the reactor if this sleep is the first that needs it. Whoever
-    /// called until then has not seen the reactor (head of this file), so a
-    /// call turns the sleep into a look.
+    /// called until then has not seen the reactor, so a call turns the sleep
+    /// into a look.
     fn open_for(&self, timeout: Option<Duration>) -> Option<Duration> {
         let sleeps = timeout.is_some_and(|timeout| !timeout.is_zero());
         if sleeps && !self.reactor.is_open() {

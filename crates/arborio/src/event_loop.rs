@@ -9,7 +9,7 @@ use arborio_executor::{
 use arborio_reactor::LoopReactor;
 use arborio_timers::{Clock, Timers, sleep};
 
-use crate::driver::{Driver, LoopNotifier};
+use crate::driver::{Driver, LoopNotifier, ReactorBell};
 
 /// How long after the end of `main` the observer is told what the loop still
 /// waits for.
@@ -310,11 +310,12 @@ impl Builder {
             arborio_base::contain(|| observer(report));
         };
         let measured = !clock.is_simulated() && options.seed.is_none();
-        let notifier = LoopNotifier::new();
+        let notifier = Arc::new(LoopNotifier::new());
         let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
         let timers = Timers::new(clock, Arc::clone(&notifier).into());
         let opened = Arc::clone(&notifier);
-        let reactor = LoopReactor::new(move |reactor| opened.reactor_opened(reactor));
+        let reactor =
+            LoopReactor::new(move |reactor| opened.move_to(ReactorBell(Arc::clone(reactor))));
         let linger = || start_linger(linger, &observer);
         let mut driver = Driver::new(&timers, &reactor, notifier, &linger, &tell);
         driver.measure_slices(measured);
