@@ -15,7 +15,8 @@ fn compile(library: &Path, header: &str, body: &str) -> Result<(), String> {
     let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let mut child = Command::new(compiler)
         .args(["--edition=2024", "--crate-type=lib", "--emit=metadata"])
-        .args(["--crate-name=program", "-o", "/dev/null", "-"])
+        .args(["--crate-name=program", "-", "--out-dir"])
+        .arg(env!("CARGO_TARGET_TMPDIR"))
         .arg("-L")
         .arg(format!(
             "dependency={}",
