@@ -13,6 +13,8 @@
 mod gate;
 #[path = "../src/quiet.rs"]
 mod quiet;
+#[path = "loom/quietly.rs"]
+mod quietly;
 #[path = "../src/readiness.rs"]
 mod readiness;
 #[path = "../src/waiters.rs"]
