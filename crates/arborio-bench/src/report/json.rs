@@ -57,6 +57,7 @@ fn judged(row: &Row) -> Value {
         "verdict": row.verdict().map(|verdict| verdict.to_string()),
         "times_floor": row.ratio_to(row.floor),
         "best_peer": row.best_peer.map(|(name, _)| name),
+        "behind_epoll_peer": row.behind(),
         "times_best_peer": row.ratio_to(row.best_peer.map(|(_, spread)| spread)),
     })
 }

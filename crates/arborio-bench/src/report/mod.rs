@@ -15,6 +15,9 @@ use crate::rounds::Results;
 use crate::scenarios::{Figure, Scenario};
 use crate::stats::Spread;
 
+/// Closer than this to a peer is not behind it: the spread between runs is as large.
+const NOT_BEHIND: f64 = 1.15;
+
 /// One figure of one scenario, judged.
 pub(crate) struct Row {
     scenario: &'static Scenario,
@@ -23,6 +26,8 @@ pub(crate) struct Row {
     floor: Option<Spread>,
     /// The best of everyone but the floor and Arborio.
     best_peer: Option<(&'static str, Spread)>,
+    /// The best of those that wait by epoll, as Arborio does.
+    best_epoll_peer: Option<(&'static str, Spread)>,
     tokio: Option<Spread>,
     goal: Option<&'static Goal>,
 }
@@ -30,11 +35,12 @@ pub(crate) struct Row {
 impl Row {
     fn of(results: &Results, figure: &'static Figure) -> Row {
         let spread_of = |name: &str| results.contestant(name)?.spread(figure.key);
-        let peers = results
+        let peers: Vec<_> = results
             .contestants
             .iter()
             .filter(|one| one.name != ARBORIO && one.name != FLOOR)
-            .filter_map(|one| Some((one.name, one.spread(figure.key)?)));
+            .filter_map(|one| Some((one.name, one.spread(figure.key)?)))
+            .collect();
         let better = |one: &(&str, Spread), other: &(&str, Spread)| {
             let order = one.1.median.total_cmp(&other.1.median);
             if figure.more_is_better() {
@@ -48,7 +54,12 @@ impl Row {
             figure,
             arborio: spread_of(ARBORIO),
             floor: spread_of(FLOOR),
-            best_peer: peers.min_by(better),
+            best_peer: peers.iter().copied().min_by(better),
+            best_epoll_peer: peers
+                .iter()
+                .copied()
+                .filter(|(name, _)| !name.ends_with("-uring"))
+                .min_by(better),
             tokio: spread_of("tokio"),
             goal: goals::of(results.scenario.key, figure),
         }
@@ -58,6 +69,18 @@ impl Row {
         let median = |spread: Option<Spread>| spread.map(|spread| spread.median);
         self.goal
             .map(|goal| goal.judge(median(self.arborio), median(self.floor)))
+    }
+
+    /// The epoll peer that Arborio is behind, if it is: by more than [`NOT_BEHIND`].
+    fn behind(&self) -> Option<&'static str> {
+        let (name, spread) = self.best_epoll_peer?;
+        let ratio = self.ratio_to(Some(spread))?;
+        let cost = if self.figure.more_is_better() {
+            1.0 / ratio
+        } else {
+            ratio
+        };
+        (cost > NOT_BEHIND).then_some(name)
     }
 
     /// How many times `other` Arborio's median is.
@@ -143,4 +166,51 @@ fn directory() -> PathBuf {
     );
     let directory = target.join("bench");
     directory.canonicalize().unwrap_or(directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rounds::Contestant;
+    use crate::sample::Sample;
+    use crate::scenarios::ALL;
+
+    /// A row of the first scenario, in which everyone has one sample.
+    fn row(medians: &[(&'static str, f64)]) -> Row {
+        let contestant = |&(name, ns): &(&'static str, f64)| Contestant {
+            name,
+            samples: vec![Sample::of("ns", ns)],
+            failure: None,
+        };
+        let results = Results {
+            scenario: &ALL[0],
+            rounds: 1,
+            contestants: medians.iter().map(contestant).collect(),
+        };
+        Row::of(&results, &ALL[0].figures[0])
+    }
+
+    #[test]
+    fn the_best_peer_is_neither_arborio_nor_the_floor() {
+        let row = row(&[(ARBORIO, 2.0), (FLOOR, 1.0), ("tokio", 9.0), ("smol", 4.0)]);
+        assert_eq!(row.best_peer.map(|(name, _)| name), Some("smol"));
+        assert_eq!(row.ratio_to(row.floor), Some(2.0));
+        assert_eq!(row.behind(), None);
+    }
+
+    #[test]
+    fn arborio_is_behind_an_epoll_peer_that_is_more_than_15_percent_better() {
+        assert_eq!(row(&[(ARBORIO, 11.4), ("tokio", 10.0)]).behind(), None);
+        assert_eq!(
+            row(&[(ARBORIO, 11.6), ("tokio", 10.0)]).behind(),
+            Some("tokio")
+        );
+    }
+
+    #[test]
+    fn a_peer_on_io_uring_may_be_the_best_and_is_not_held_against_an_epoll_loop() {
+        let row = row(&[(ARBORIO, 5.0), ("monoio-uring", 1.0), ("monoio", 5.0)]);
+        assert_eq!(row.best_peer.map(|(name, _)| name), Some("monoio-uring"));
+        assert_eq!(row.behind(), None);
+    }
 }

@@ -42,7 +42,7 @@ pub(super) fn of(machine: &Machine, rows: &[Row], results: &[Results], quick: bo
 const METHOD: &str = "Each contestant runs in a process of its own, pinned to one core; the processes of all \
 contestants are interleaved, round after round. A figure is the median over the rounds, followed by its spread (half \
 the interquartile range). Where nothing waits, nanoseconds are CPU time. A goal is reached at or below its figure, or \
-within 10 % of the floor measured in the same run. The floor is a hand-written minimum for the same work \
+within 10 % of the floor measured in the same run; Arborio is behind a peer on epoll when its figure is more than 15 % worse. The floor is a hand-written minimum for the same work \
 (`Rc` tasks, a `VecDeque`, no atomics; a raw epoll loop for sockets).\n\n";
 
 fn summary(rows: &[Row]) -> String {

@@ -63,9 +63,19 @@ pub(super) fn cells(row: &Row) -> [String; 10] {
         ratio(row.ratio_to(row.best_peer.map(|(_, spread)| spread))),
         row.tokio.map_or_else(absent, with_spread),
         row.goal.map_or_else(absent, |goal| goal.limit.to_string()),
-        row.verdict()
-            .map_or_else(String::new, |verdict| verdict.to_string()),
+        remark(row),
     ]
+}
+
+/// Whether the goal is reached, and whether an epoll peer is ahead.
+fn remark(row: &Row) -> String {
+    let verdict = row.verdict().map(|verdict| verdict.to_string());
+    let behind = row.behind().map(|name| format!("behind {name}"));
+    [verdict, behind]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The columns' names.
