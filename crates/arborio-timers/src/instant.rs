@@ -3,11 +3,10 @@
 use std::{
     fmt,
     ops::{Add, AddAssign, Sub, SubAssign},
-    sync::OnceLock,
     time::Duration,
 };
 
-use crate::home;
+use crate::{home, monotonic};
 
 /// Where clocks start. Far from zero, so that instants before the start of the
 /// process exist (36 years of them), and far from `u64::MAX`.
@@ -61,7 +60,11 @@ impl Instant {
     /// The present on the real clock.
     #[inline]
     pub(crate) fn now_real() -> Self {
-        Self::from(std::time::Instant::now())
+        let start = monotonic::start();
+        // Wraps rather than panics: a clock that the system lets go back a
+        // little is still far from zero.
+        let since_start = monotonic::reading().wrapping_sub(start);
+        Self(ORIGIN.wrapping_add(since_start))
     }
 
     /// An instant by its nanoseconds on the axis that [`Wheel`](crate::Wheel) uses.
@@ -202,20 +205,14 @@ pub(crate) const fn nanos_of(duration: Duration) -> u64 {
     nanos.saturating_add(duration.subsec_nanos() as u64)
 }
 
-/// The standard library's instant at [`ORIGIN`] of the real clock: the first
-/// moment at which this process asked.
-fn anchor() -> std::time::Instant {
-    static ANCHOR: OnceLock<std::time::Instant> = OnceLock::new();
-    *ANCHOR.get_or_init(std::time::Instant::now)
-}
-
-/// Exact on the real clock. On a simulated clock the result is the instant
+/// Exact on the real clock of Linux; elsewhere at most some tens of nanoseconds
+/// later. On a simulated clock the result is the instant
 /// with the same nanoseconds: differences keep their length, but the instant
 /// has nothing to do with what the simulated clock shows.
 impl From<std::time::Instant> for Instant {
     #[inline]
     fn from(instant: std::time::Instant) -> Self {
-        let anchor = anchor();
+        let anchor = monotonic::std_at_start();
         match instant.checked_duration_since(anchor) {
             Some(after) => Self(ORIGIN).saturating_add(after),
             None => Self(ORIGIN).saturating_sub(anchor.saturating_duration_since(instant)),
@@ -228,7 +225,7 @@ impl From<std::time::Instant> for Instant {
 /// cannot represent becomes the present.
 impl From<Instant> for std::time::Instant {
     fn from(instant: Instant) -> Self {
-        let anchor = anchor();
+        let anchor = monotonic::std_at_start();
         let converted = match instant.checked_duration_since(Instant::ORIGIN) {
             Some(after) => anchor.checked_add(after),
             None => anchor.checked_sub(Instant::ORIGIN.duration_since(instant)),
@@ -307,6 +304,17 @@ mod tests {
             Instant::ORIGIN + second,
         ] {
             assert_eq!(Instant::from(std::time::Instant::from(instant)), instant);
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn an_instant_of_the_standard_library_keeps_its_place_among_ours() {
+        for _ in 0..1_000 {
+            let before = Instant::now_real();
+            let between = Instant::from(std::time::Instant::now());
+            let after = Instant::now_real();
+            assert!(before <= between && between <= after);
         }
     }
 

@@ -25,6 +25,7 @@ mod fallback;
 mod home;
 mod instant;
 mod interval;
+mod monotonic;
 mod sleep;
 mod timeout;
 mod timers;

@@ -71,6 +71,25 @@ fn w08_a_wheel_that_starts_late_does_what_a_fresh_one_does() {
 }
 
 #[test]
+fn a_drained_wheel_fires_only_what_came_afterwards() {
+    for asked in [false, true] {
+        let mut wheel = Wheel::new(0);
+        wheel.insert(5, "old");
+        wheel.insert(9, "older");
+        if asked {
+            assert_eq!(wheel.next_deadline(), Some(5));
+        }
+        assert_eq!(wheel.drain().len(), 2);
+        assert_eq!(wheel.next_deadline(), None);
+        wheel.insert(7, "new");
+        assert_eq!(wheel.next_deadline(), Some(7));
+        let mut fired = Vec::new();
+        wheel.advance(10, &mut fired);
+        assert_eq!(fired, ["new"]);
+    }
+}
+
+#[test]
 fn twelve_equal_deadlines_fire_in_order_of_insertion_across_all_levels() {
     let deadline = (1 << 40) + 12_345;
     let mut wheel = Wheel::new(0);
