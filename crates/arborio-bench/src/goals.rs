@@ -132,7 +132,7 @@ impl std::fmt::Display for Verdict {
         match self {
             Verdict::Reached => f.write_str("reached"),
             Verdict::ReachedAtFloor => f.write_str("reached (at the floor)"),
-            Verdict::Missed(factor) => write!(f, "MISSED by {:.0} %", (factor - 1.0) * 100.0),
+            Verdict::Missed(factor) => write!(f, "MISSED by {:.1} %", (factor - 1.0) * 100.0),
             Verdict::Open => f.write_str("open"),
         }
     }
