@@ -114,51 +114,8 @@ impl<T: AsFd> Async<T> {
         Ok(Self { registration, io })
     }
 
-    /// As [`new`](Self::new), for a connected *stream socket* that is used
-    /// through [`read_stream`](Self::read_stream) and
-    /// [`write_stream`](Self::write_stream).
-    ///
-    /// As long as it is used for requests and responses, a read that fills its
-    /// buffer costs no second system call that finds nothing. Once it is not
-    /// (bytes in bulk, a full send buffer, bytes that nobody reads), it is
-    /// watched like any other source, and nothing is lost.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    ///
-    /// # Examples
-    /// ```
-    /// use arborio_reactor::Async;
-    /// use std::{io::{Read, Write}, os::unix::net::UnixStream, task::{Context, Poll, Waker}};
-    /// let (one, mut other) = UnixStream::pair()?;
-    /// let one = Async::new_stream(one)?;
-    /// other.write_all(b"ping")?;
-    /// let mut cx = Context::from_waker(Waker::noop());
-    /// let mut buf = [0; 4];
-    /// let read = one.poll_read_stream(&mut cx, 4, |mut socket| socket.read(&mut buf));
-    /// assert!(matches!(read, Poll::Ready(Ok(4))));
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn new_stream(io: T) -> io::Result<Self> {
-        rustix::io::ioctl_fionbio(io.as_fd(), true)?;
-        Self::from_nonblocking_stream(io)
-    }
-
-    /// As [`new_stream`](Self::new_stream), for a socket that is non-blocking
-    /// already.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    ///
-    /// # Examples
-    /// ```
-    /// use arborio_reactor::Async;
-    /// let (one, _other) = std::os::unix::net::UnixStream::pair()?;
-    /// one.set_nonblocking(true)?;
-    /// assert!(Async::from_nonblocking_stream(one).is_ok());
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn from_nonblocking_stream(io: T) -> io::Result<Self> {
+    /// As [`from_nonblocking`](Self::from_nonblocking), in quiet mode.
+    pub(crate) fn quiet(io: T) -> io::Result<Self> {
         let registration = Registration::new(Manner::Quiet(io.as_fd()))?;
         Ok(Self { registration, io })
     }
@@ -247,69 +204,6 @@ impl<T> Async<T> {
         Operation::new(self, Direction::Write, attempt)
     }
 
-    /// As [`read_with`](Self::read_with), for a *stream socket*: an operation
-    /// that moves fewer than `wanted` bytes, but more than none, has drained
-    /// the socket, and the system call that would find nothing is saved.
-    ///
-    /// On other descriptors (pipes, packets, terminals) a short read proves
-    /// nothing, and a task could wait for ever.
-    ///
-    /// # Errors
-    /// As [`read_with`](Self::read_with).
-    ///
-    /// # Cancel safety
-    /// As [`read_with`](Self::read_with).
-    ///
-    /// # Examples
-    /// ```
-    /// # use std::{future::Future, io::{Read, Write}, pin::pin, task::{Context, Poll, Waker}};
-    /// let (one, mut other) = std::os::unix::net::UnixStream::pair()?;
-    /// let one = arborio_reactor::Async::new(one)?;
-    /// other.write_all(b"short")?;
-    /// let mut buf = [0; 64];
-    /// let read = pin!(one.read_stream(64, |mut socket| socket.read(&mut buf)));
-    /// let mut cx = Context::from_waker(Waker::noop());
-    /// assert!(matches!(read.poll(&mut cx), Poll::Ready(Ok(5))));
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn read_stream<'a>(
-        &'a self,
-        wanted: usize,
-        mut operation: impl FnMut(&T) -> io::Result<usize> + 'a,
-    ) -> impl Future<Output = io::Result<usize>> + 'a {
-        let attempt = move |io: &T| operation(io).map(|moved| Attempt::stream(moved, wanted));
-        Operation::new(self, Direction::Read, attempt)
-    }
-
-    /// As [`write_with`](Self::write_with), for a *stream socket*: an
-    /// operation that moves fewer than `wanted` bytes, but more than none, has
-    /// filled the socket's buffer.
-    ///
-    /// # Errors
-    /// As [`write_with`](Self::write_with).
-    ///
-    /// # Cancel safety
-    /// As [`write_with`](Self::write_with).
-    ///
-    /// # Examples
-    /// ```
-    /// # use std::{future::Future, io::Write, pin::pin, task::{Context, Poll, Waker}};
-    /// let (one, _other) = std::os::unix::net::UnixStream::pair()?;
-    /// let one = arborio_reactor::Async::new(one)?;
-    /// let write = pin!(one.write_stream(1, |mut socket| socket.write(b"x")));
-    /// let mut cx = Context::from_waker(Waker::noop());
-    /// assert!(matches!(write.poll(&mut cx), Poll::Ready(Ok(1))));
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn write_stream<'a>(
-        &'a self,
-        wanted: usize,
-        mut operation: impl FnMut(&T) -> io::Result<usize> + 'a,
-    ) -> impl Future<Output = io::Result<usize>> + 'a {
-        let attempt = move |io: &T| operation(io).map(|moved| Attempt::stream(moved, wanted));
-        Operation::new(self, Direction::Write, attempt)
-    }
-
     /// The poll form of [`read_with`](Self::read_with). A task that is not
     /// ready stays registered until the next event, even if it asks no more.
     ///
@@ -357,58 +251,6 @@ impl<T> Async<T> {
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         let attempt = |io: &T| operation(io).map(Attempt::opaque);
-        self.poll_attempt(cx, Direction::Write, &mut WaitKey::shared(), attempt)
-    }
-
-    /// The poll form of [`read_stream`](Self::read_stream), for stream sockets
-    /// only.
-    ///
-    /// # Errors
-    /// As [`read_with`](Self::read_with).
-    ///
-    /// # Examples
-    /// ```
-    /// # use std::{io::Read, task::{Context, Waker}};
-    /// let (one, _other) = std::os::unix::net::UnixStream::pair()?;
-    /// let one = arborio_reactor::Async::new(one)?;
-    /// let mut cx = Context::from_waker(Waker::noop());
-    /// assert!(one.poll_read_stream(&mut cx, 1, |mut s| s.read(&mut [0])).is_pending());
-    /// # std::io::Result::Ok(())
-    /// ```
-    #[inline]
-    pub fn poll_read_stream(
-        &self,
-        cx: &mut Context<'_>,
-        wanted: usize,
-        mut operation: impl FnMut(&T) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        let attempt = |io: &T| operation(io).map(|moved| Attempt::stream(moved, wanted));
-        self.poll_attempt(cx, Direction::Read, &mut WaitKey::shared(), attempt)
-    }
-
-    /// The poll form of [`write_stream`](Self::write_stream), for stream
-    /// sockets only.
-    ///
-    /// # Errors
-    /// As [`write_with`](Self::write_with).
-    ///
-    /// # Examples
-    /// ```
-    /// # use std::{io::Write, task::{Context, Waker}};
-    /// let (one, _other) = std::os::unix::net::UnixStream::pair()?;
-    /// let one = arborio_reactor::Async::new(one)?;
-    /// let mut cx = Context::from_waker(Waker::noop());
-    /// assert!(one.poll_write_stream(&mut cx, 1, |mut s| s.write(b"x")).is_ready());
-    /// # std::io::Result::Ok(())
-    /// ```
-    #[inline]
-    pub fn poll_write_stream(
-        &self,
-        cx: &mut Context<'_>,
-        wanted: usize,
-        mut operation: impl FnMut(&T) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        let attempt = |io: &T| operation(io).map(|moved| Attempt::stream(moved, wanted));
         self.poll_attempt(cx, Direction::Write, &mut WaitKey::shared(), attempt)
     }
 

@@ -29,6 +29,7 @@ mod pump;
 mod quiet;
 mod readiness;
 mod source;
+mod stream;
 mod timer_fd;
 mod waiters;
 
