@@ -250,12 +250,20 @@ fn arm_abroad(clock: ClockId, deadline: Instant, waker: Waker) -> Berth {
 /// Removes the slot of a sleep that is dropped, or moves house.
 #[inline]
 pub(crate) fn disarm(berth: Berth) {
+    let here = berth.local.then_some(berth.home);
+    match here.and_then(|id| with_current_if(id, |home| home.remove(berth.key))) {
+        Some(Some(waker)) => arborio_base::drop_contained(waker),
+        Some(None) => {}
+        None => disarm_abroad(berth),
+    }
+}
+
+/// The slow half of [`disarm`]: the slot is in a shared wheel, or its home does
+/// not run on this thread.
+#[cold]
+fn disarm_abroad(berth: Berth) {
     if berth.local {
-        let waker = with_current_if(berth.home, |home| home.remove(berth.key));
-        match waker {
-            Some(waker) => arborio_base::drop_contained(waker),
-            None => _ = with_shared(berth.home, |home| home.take_leave(berth.key)),
-        }
+        with_shared(berth.home, |home| home.take_leave(berth.key));
     } else {
         let waker = with_shared(berth.home, |home| home.remove(berth.key));
         arborio_base::drop_contained(waker);

@@ -6,7 +6,7 @@
 //! - E1: while list `d` is not empty and bit `d` of `stale` is clear,
 //!   `earliest[d]` is the smallest deadline in it.
 
-use super::slab::{NIL, Slab};
+use super::slab::{NIL, Slab, Ties};
 
 /// One level. Boxed, and made when its first entry comes.
 #[derive(Debug)]
@@ -56,13 +56,13 @@ impl Level {
         slab.push_back(&mut self.first[digit], index);
     }
 
-    /// Takes the slot out of the list of `digit`.
+    /// Takes the slot with these ties out of the list of `digit`.
     #[inline]
-    pub(super) fn unlink<P>(&mut self, digit: usize, slab: &mut Slab<P>, index: u32) {
-        slab.unlink(&mut self.first[digit], index);
+    pub(super) fn unlink<P>(&mut self, digit: usize, slab: &mut Slab<P>, index: u32, ties: Ties) {
+        slab.unlink(&mut self.first[digit], index, ties);
         if self.first[digit] == NIL {
             self.occupied &= !(1 << digit);
-        } else if slab.slot(index).deadline == self.earliest[digit] {
+        } else if ties.deadline == self.earliest[digit] {
             self.stale |= 1 << digit;
         }
     }

@@ -35,7 +35,7 @@ mod slab;
 
 use level::Level;
 pub use slab::Key;
-use slab::{NIL, Place, Slab};
+use slab::{NIL, Place, Slab, Ties};
 
 /// Bits of a digit, so that one machine word says which lists of a level are
 /// in use. The borders of the lists are at 64 ns, 4 µs, 262 µs, 17 ms, 1.1 s,
@@ -203,9 +203,9 @@ impl<P> Wheel<P> {
     /// ```
     #[inline]
     pub fn remove(&mut self, key: Key) -> Option<P> {
-        let index = self.slab.find(key)?;
-        self.unlink(index);
-        self.slab.release(index)
+        let (payload, ties) = self.slab.vacate(key)?;
+        self.unlink(key.index, ties);
+        Some(payload)
     }
 
     /// The payload of an entry, or `None` if it fired or was removed.
@@ -239,7 +239,7 @@ impl<P> Wheel<P> {
         let Some(index) = self.slab.find(key) else {
             return false;
         };
-        self.unlink(index);
+        self.unlink(index, self.slab.slot(index).ties());
         self.slab.slot_mut(index).deadline = deadline;
         self.welcome(index, deadline);
         true
@@ -369,17 +369,24 @@ impl<P> Wheel<P> {
         lists.push(digit, &mut self.slab, index);
     }
 
-    /// Takes an armed slot out of its list.
+    /// Takes a slot out of the list that it was tied to while it was armed.
     #[inline]
-    fn unlink(&mut self, index: u32) {
-        match self.slab.slot(index).place {
-            Place::NEW => self.slab.unlink(&mut self.newcomers, index),
-            Place::DUE => self.slab.unlink(&mut self.due, index),
+    fn unlink(&mut self, index: u32, ties: Ties) {
+        match ties.place {
+            Place::NEW => self.slab.unlink(&mut self.newcomers, index, ties),
+            _ => self.unlink_old(index, ties),
+        }
+    }
+
+    /// [`unlink`](Self::unlink) for what is no newcomer.
+    fn unlink_old(&mut self, index: u32, ties: Ties) {
+        match ties.place {
+            Place::DUE => self.slab.unlink(&mut self.due, index, ties),
             Place::NEVER => {}
-            place => {
-                let (level, digit) = place.level_and_digit();
+            hung_up => {
+                let (level, digit) = hung_up.level_and_digit();
                 if let Some(lists) = &mut self.levels[level] {
-                    lists.unlink(digit, &mut self.slab, index);
+                    lists.unlink(digit, &mut self.slab, index, ties);
                     if lists.is_empty() {
                         self.occupied_levels &= !(1 << level);
                     }

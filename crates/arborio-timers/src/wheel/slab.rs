@@ -92,6 +92,40 @@ pub(super) struct Slot<P> {
     pub(super) place: Place,
 }
 
+/// What a slot is tied to while it is armed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ties {
+    /// When the entry is due.
+    pub(super) deadline: u64,
+    /// The next slot of the same list.
+    next: u32,
+    /// The previous slot of the same list.
+    prev: u32,
+    /// Which list that is.
+    pub(super) place: Place,
+}
+
+impl<P> Slot<P> {
+    /// A copy of all that has to be known to take the slot out of its list.
+    #[inline]
+    pub(super) fn ties(&self) -> Ties {
+        Ties {
+            deadline: self.deadline,
+            next: self.next,
+            prev: self.prev,
+            place: self.place,
+        }
+    }
+
+    /// Goes on to the next generation; false if there is none (G1).
+    #[inline]
+    fn advance_generation(&mut self) -> bool {
+        let next = self.generation.checked_add(1);
+        self.generation = next.unwrap_or(self.generation);
+        next.is_some()
+    }
+}
+
 /// All slots of a wheel.
 #[derive(Debug)]
 pub(super) struct Slab<P> {
@@ -168,14 +202,32 @@ impl<P> Slab<P> {
         }
     }
 
+    /// Frees the slot behind `key`, if its entry is still there. Returns the
+    /// payload and what the slot was tied to: the caller closes the gap.
+    #[inline]
+    pub(super) fn vacate(&mut self, key: Key) -> Option<(P, Ties)> {
+        let slot = self.slots.get_mut(key.index as usize)?;
+        if slot.generation != key.generation {
+            return None;
+        }
+        // A retired slot keeps its generation, but has no payload.
+        let payload = slot.payload.take()?;
+        let ties = slot.ties();
+        self.len -= 1;
+        if slot.advance_generation() {
+            slot.next = self.free;
+            self.free = key.index;
+        }
+        Some((payload, ties))
+    }
+
     /// Frees the slot and returns its payload. The slot must be in no list.
     #[inline]
     pub(super) fn release(&mut self, index: u32) -> Option<P> {
         let slot = &mut self.slots[index as usize];
         let payload = slot.payload.take()?;
         self.len -= 1;
-        if let Some(generation) = slot.generation.checked_add(1) {
-            slot.generation = generation;
+        if slot.advance_generation() {
             slot.next = self.free;
             self.free = index;
         }
@@ -224,13 +276,11 @@ impl<P> Slab<P> {
         slot.next = *first;
     }
 
-    /// Takes the slot out of the list that starts at `first` (L1).
+    /// Takes the slot with these ties out of the list that starts at `first`
+    /// (L1). The slot itself may be free already: it is not touched.
     #[inline]
-    pub(super) fn unlink(&mut self, first: &mut u32, index: u32) {
-        let (next, prev) = {
-            let slot = self.slot(index);
-            (slot.next, slot.prev)
-        };
+    pub(super) fn unlink(&mut self, first: &mut u32, index: u32, ties: Ties) {
+        let Ties { next, prev, .. } = ties;
         if next == index {
             *first = NIL;
             return;
@@ -328,10 +378,12 @@ mod tests {
             slab.push_back(&mut first, key.index);
         }
         for (gone, left) in [(1, vec![0, 2, 3]), (0, vec![2, 3]), (3, vec![2])] {
-            slab.unlink(&mut first, gone);
+            let ties = slab.slot(gone).ties();
+            slab.unlink(&mut first, gone, ties);
             assert_eq!(slab.list(first).collect::<Vec<_>>(), left);
         }
-        slab.unlink(&mut first, 2);
+        let ties = slab.slot(2).ties();
+        slab.unlink(&mut first, 2, ties);
         assert_eq!(slab.list(first).count(), 0);
     }
 }
