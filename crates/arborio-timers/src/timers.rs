@@ -108,6 +108,24 @@ impl Timers {
         self.home.next_deadline()
     }
 
+    /// When the loop should wake for its sleeps: at the next deadline, but if
+    /// something fired less than 30 µs ago, not before those 30 µs are over.
+    ///
+    /// Many sleeps with deadlines close to each other then share a wake, which
+    /// costs more than all the rest of a sleep. A lone sleep has nobody before
+    /// it and is on time. On a simulated clock, where a wake costs nothing, this
+    /// is always [`next_deadline`](Self::next_deadline).
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_timers::{Clock, Timers};
+    /// let timers = Timers::new(Clock::real(), std::task::Waker::noop().clone());
+    /// assert_eq!(timers.next_wake(), None);
+    /// ```
+    pub fn next_wake(&self) -> Option<Instant> {
+        self.home.next_wake()
+    }
+
     /// Whether no armed sleep ever fires.
     ///
     /// # Examples

@@ -1,7 +1,7 @@
 //! Sleeps on the thread of a loop that is driven by hand.
 
 use std::{
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex},
     task::{Poll, Waker},
     time::Duration,
@@ -9,7 +9,7 @@ use std::{
 
 use arborio_timers::{Instant, Sleep, clock, sleep, sleep_until};
 
-use crate::support::{Calls, Counter, Log, fire, ms, pass, poll, simulated};
+use crate::support::{Calls, Counter, Log, fire, ms, pass, poll, real, simulated};
 
 /// Durations so long that they mean "for ever".
 const FOR_EVER: [Duration; 3] = [
@@ -277,4 +277,41 @@ fn nested_loops_keep_their_sleeps_apart() {
     }
     assert_eq!(pass(&outer, ms(1)), 1);
     assert!(poll(&mut first, Waker::noop()).is_ready());
+}
+
+#[test]
+fn a_loop_that_has_just_fired_lets_the_next_sleeps_gather() {
+    let timers = real();
+    let _entered = timers.enter();
+    let hour = Duration::from_secs(3600);
+    let (mut first, mut second) = (sleep(ms(1)), pin!(sleep(hour)));
+    assert!(poll(&mut first, Waker::noop()).is_pending());
+    assert!(poll(&mut second, Waker::noop()).is_pending());
+    assert_eq!(timers.next_wake(), Some(first.deadline()), "nothing fired");
+    while fire(&timers) == 0 {
+        std::hint::spin_loop();
+    }
+    let batch = Duration::from_micros(30);
+    let fired = first.deadline()..=Instant::now();
+    assert_eq!(fire(&timers), 0, "a pass that fires nothing does not count");
+    assert_eq!(timers.next_wake(), Some(second.deadline()), "long after");
+    let near = first.deadline();
+    second.as_mut().reset(near);
+    assert_eq!(timers.next_deadline(), Some(near));
+    let wake = timers.next_wake().expect("a sleep is armed");
+    assert!(fired.contains(&(wake - batch)));
+    assert_eq!(fire(&timers), 1, "what is due fires whenever it is asked");
+    assert_eq!(timers.next_wake(), None);
+}
+
+#[test]
+fn on_a_simulated_clock_every_sleep_has_a_wake_of_its_own() {
+    let timers = simulated();
+    let _entered = timers.enter();
+    let nanosecond = Duration::from_nanos(1);
+    let (mut first, mut second) = (sleep(ms(1)), sleep(ms(1) + nanosecond));
+    assert!(poll(&mut first, Waker::noop()).is_pending());
+    assert!(poll(&mut second, Waker::noop()).is_pending());
+    assert_eq!(pass(&timers, ms(1)), 1);
+    assert_eq!(timers.next_wake(), Some(timers.now() + nanosecond));
 }
