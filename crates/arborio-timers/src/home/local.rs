@@ -25,7 +25,7 @@ use crate::{
 /// How long a loop that has just fired lets the next sleeps gather, at most,
 /// before it wakes for them. With 10,000 sleeps of 1 to 50 ms, which are 5 µs
 /// apart, it saves a third of the CPU time and makes the median sleep 15 µs
-/// later. Without it a wake serves hardly more than one sleep.
+/// later: 22,000 system calls instead of 43,000 for twelve rounds of them.
 const BATCH: Duration = Duration::from_micros(30);
 
 /// The local part of a home, shared by `Timers` and the thread-local that says
