@@ -81,3 +81,22 @@ impl<T, F> Drop for Operation<'_, T, F> {
         self.io.forget(self.direction, &self.key);
     }
 }
+
+/// An operation, or nothing at all to do: ready at once then.
+#[must_use = "futures do nothing unless they are awaited"]
+pub(crate) struct IfAny<O>(pub(crate) Option<O>);
+
+impl<O> Future for IfAny<O>
+where
+    O: Future<Output = io::Result<()>> + Unpin,
+{
+    type Output = io::Result<()>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Some(operation) => Pin::new(operation).poll(cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}

@@ -12,7 +12,8 @@ use std::{
 
 use crate::{
     async_fd::Async,
-    operation::{Attempt, Operation},
+    operation::{Attempt, IfAny, Operation},
+    quiet::Moved,
     readiness::Direction,
     waiters::WaitKey,
 };
@@ -129,6 +130,52 @@ impl<T> Async<T> {
     ) -> impl Future<Output = io::Result<usize>> + 'a {
         let attempt = move |io: &T| operation(io).map(|moved| Attempt::stream(moved, wanted));
         Operation::new(self, Direction::Write, attempt)
+    }
+
+    /// Writes all of `buf` to a *stream socket*. `operation` is given what is
+    /// left each time, and returns how much of it was taken.
+    ///
+    /// One small future, whatever number of writes it takes: what a connection
+    /// that waits for its peer holds in memory.
+    ///
+    /// # Errors
+    /// As [`write_with`](Self::write_with), and `WriteZero` if `operation` takes
+    /// nothing.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: how much was taken when the future is dropped is not
+    /// known.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::{future::Future, io::Write, pin::pin, task::{Context, Poll, Waker}};
+    /// let (one, _other) = std::os::unix::net::UnixStream::pair()?;
+    /// let one = arborio_reactor::Async::new(one)?;
+    /// let write = pin!(one.write_all_stream(b"all", |mut socket, left| socket.write(left)));
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// assert!(matches!(write.poll(&mut cx), Poll::Ready(Ok(()))));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn write_all_stream<'a>(
+        &'a self,
+        buf: &'a [u8],
+        mut operation: impl FnMut(&T, &[u8]) -> io::Result<usize> + 'a,
+    ) -> impl Future<Output = io::Result<()>> + 'a {
+        let mut left = buf;
+        let attempt = move |io: &T| {
+            match operation(io, left)? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                count => left = &left[count..],
+            }
+            if !left.is_empty() {
+                // A short write has filled the socket's buffer: as if asked again.
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let (value, moved) = ((), Moved::Full);
+            Ok(Attempt { value, moved })
+        };
+        let any = !buf.is_empty(); // an empty one is written at once, whatever the socket says
+        IfAny(any.then(|| Operation::new(self, Direction::Write, attempt)))
     }
 
     /// The poll form of [`read_stream`](Self::read_stream), for stream sockets

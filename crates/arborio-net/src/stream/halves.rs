@@ -265,8 +265,11 @@ macro_rules! writing_half {
             ///
             /// # Cancel safety
             /// Not cancel safe, as there.
-            pub async fn write_all(&self, buf: &[u8]) -> io::Result<()> {
-                self.stream.write_all(buf).await
+            pub fn write_all<'b>(
+                &'b self,
+                buf: &'b [u8],
+            ) -> impl Future<Output = io::Result<()>> + 'b {
+                self.stream.write_all(buf)
             }
 
             /// As [`TcpStream::write_all_vectored`].

@@ -269,15 +269,9 @@ impl TcpStream {
     /// assert!(futures_lite::future::block_on(stream.write_all(b"all of it")).is_ok());
     /// # std::io::Result::Ok(())
     /// ```
-    pub async fn write_all(&self, buf: &[u8]) -> io::Result<()> {
-        let mut rest = buf;
-        while !rest.is_empty() {
-            match self.write(rest).await? {
-                0 => return Err(io::ErrorKind::WriteZero.into()),
-                count => rest = &rest[count..],
-            }
-        }
-        Ok(())
+    pub fn write_all<'a>(&'a self, buf: &'a [u8]) -> impl Future<Output = io::Result<()>> + 'a {
+        self.io
+            .write_all_stream(buf, |mut stream, left| stream.write(left))
     }
 
     /// As [`write_all`](Self::write_all), for several buffers in turn, which
