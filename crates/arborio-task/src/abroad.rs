@@ -142,6 +142,8 @@ pub(crate) fn end_unseen(task: TaskRef, end: Interrupt) {
     task.local.reset(Flags::DONE.and(Flags::INTERRUPTED));
     // SAFETY: the submitter holds a reference to the hub.
     let hub = unsafe { &*task.hub };
+    #[cfg(loom)]
+    hub.check_life();
     // Relaxed: the submitter's own reference keeps the hub alive meanwhile.
     hub.refs.fetch_add(1, Ordering::Relaxed);
     task.shared.reset_to_orphan();

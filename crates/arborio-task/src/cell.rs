@@ -209,7 +209,7 @@ impl TaskRef {
             next: Plain::new(None),
             local: LocalWord::new(birth.flags, birth.references),
             #[cfg(loom)]
-            life: crate::life::Life::new(),
+            life: crate::life::Life::new(&crate::life::CELLS),
         };
         // SAFETY: the memory is large enough and aligned for the cell.
         unsafe { header.as_ptr().write(value) };

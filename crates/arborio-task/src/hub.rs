@@ -121,13 +121,43 @@ impl Hub {
     pub(crate) unsafe fn release(hub: *const Self) -> usize {
         // SAFETY: the caller's reference keeps it alive until here.
         let refs = unsafe { &(*hub).refs };
+        // SAFETY: as above.
+        #[cfg(loom)]
+        unsafe { &*hub }.check_life();
         // AcqRel: every access comes before the free.
         let left = refs.fetch_sub(1, Ordering::AcqRel) - 1;
         if left == 0 {
-            // SAFETY: made by a `Box` in `new`, and nobody refers to it.
-            let hub = unsafe { Box::from_raw(hub.cast_mut()) };
-            drop_contained(hub); // the notifier is foreign
+            // SAFETY: nobody refers to it any more.
+            unsafe { Self::free(hub.cast_mut()) };
         }
         left
+    }
+
+    /// # Safety
+    /// Nobody refers to the hub.
+    #[cfg(not(loom))]
+    unsafe fn free(hub: *mut Self) {
+        // SAFETY: made by a `Box` in `new`, and nobody refers to it.
+        let hub = unsafe { Box::from_raw(hub) };
+        drop_contained(hub); // the notifier is foreign
+    }
+
+    /// The same, except that the memory stays: a model looks at the life flag
+    /// of a freed hub.
+    ///
+    /// # Safety
+    /// Nobody refers to the hub.
+    #[cfg(loom)]
+    unsafe fn free(hub: *mut Self) {
+        // SAFETY: not freed yet, or the flag says so.
+        unsafe { &*hub }.inbox.life.end();
+        // SAFETY: nobody refers to it.
+        drop_contained(unsafe { hub.read() });
+    }
+
+    /// Fails the model if the hub was freed.
+    #[cfg(loom)]
+    pub(crate) fn check_life(&self) {
+        self.inbox.life.check();
     }
 }

@@ -73,6 +73,10 @@ pub(crate) enum Pushed {
 pub(crate) struct Inbox {
     head: AtomicPtr<Header>,
     notifier: Arc<dyn Notify>,
+    /// The life of the hub, which fails a model that uses it after its end. It
+    /// lies here, in the part that all threads touch.
+    #[cfg(loom)]
+    pub(crate) life: crate::life::Life,
 }
 
 impl Inbox {
@@ -80,6 +84,8 @@ impl Inbox {
         Self {
             head: AtomicPtr::new(EMPTY),
             notifier,
+            #[cfg(loom)]
+            life: crate::life::Life::new(&crate::life::HUBS),
         }
     }
 
@@ -89,6 +95,9 @@ impl Inbox {
     /// `inbox` is alive until the push has succeeded; it may be freed then,
     /// which is why this takes a pointer (B3).
     pub(crate) unsafe fn push(inbox: *const Self, task: TaskRef) -> Pushed {
+        // SAFETY: alive, says the caller; a model makes sure.
+        #[cfg(loom)]
+        unsafe { &(*inbox).life }.check();
         // SAFETY: alive, says the caller.
         let word = unsafe { &raw const (*inbox).head };
         // SAFETY: as above. Acquire: a closed inbox shows that the owner has
@@ -102,7 +111,7 @@ impl Inbox {
             task.link
                 .set(TaskRef::from_ptr(if sleeps { EMPTY } else { head }));
             // SAFETY: not pushed yet, so the inbox is alive (B3).
-            let token = sleeps.then(|| Arc::clone(unsafe { &(*inbox).notifier }));
+            let token = sleeps.then(|| unsafe { &*inbox }.notifier());
             // SAFETY: as above.
             let exchange = unsafe { &*word }.compare_exchange(
                 head,
@@ -125,6 +134,8 @@ impl Inbox {
     /// A notifier of the loop's thread, for whoever has something to say
     /// without a task.
     pub(crate) fn notifier(&self) -> Arc<dyn Notify> {
+        #[cfg(loom)]
+        self.life.check();
         Arc::clone(&self.notifier)
     }
 
@@ -163,6 +174,8 @@ impl Inbox {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
+        #[cfg(loom)]
+        self.life.check();
         self.head.load(Ordering::Acquire) == CLOSED
     }
 }

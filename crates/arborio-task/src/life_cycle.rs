@@ -265,11 +265,15 @@ fn poll(task: TaskRef) -> Result<Poll<()>, Box<dyn Any + Send>> {
 /// Runs user code and catches its panic; a model's failure is let through.
 #[inline(always)]
 fn caught<R>(code: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
-    if cfg!(loom) {
-        Ok(code())
-    } else {
-        catch_unwind(AssertUnwindSafe(code))
-    }
+    let caught = catch_unwind(AssertUnwindSafe(code));
+    #[cfg(loom)]
+    let caught = caught.map_err(|raised| {
+        if !raised.is::<crate::life::UserPanic>() {
+            std::panic::resume_unwind(raised);
+        }
+        raised
+    });
+    caught
 }
 
 #[cold]

@@ -22,6 +22,10 @@ pub(crate) struct Side {
     /// Given at spawn, or never.
     name: Option<Name>,
     requests: Mutex<Requests>,
+    /// Turns a use before it is published, or after it is freed, into a failed
+    /// model.
+    #[cfg(loom)]
+    life: crate::life::Life,
 }
 
 /// What other threads may add at any time.
@@ -40,6 +44,8 @@ impl Side {
                 end: None,
                 waiters: AwaiterList::default(),
             }),
+            #[cfg(loom)]
+            life: crate::life::Life::new(&crate::life::SIDES),
         }
     }
 
@@ -66,14 +72,20 @@ fn side(task: &TaskRef) -> &Side {
             Ok(_) => pointer = new,
             Err(installed) => {
                 // SAFETY: made above and not installed.
-                drop(unsafe { Box::from_raw(new) });
+                let unused = unsafe { Box::from_raw(new) };
+                #[cfg(loom)]
+                unused.life.end();
+                drop(unused);
                 pointer = installed;
             }
         }
     }
     // SAFETY: an installed record lives as long as the cell, which the caller
     // keeps alive (see `TaskRef`).
-    unsafe { &*pointer }
+    let record = unsafe { &*pointer };
+    #[cfg(loom)]
+    record.life.check();
+    record
 }
 
 /// The record of `task`, if there is one.
@@ -81,7 +93,12 @@ fn existing(task: &TaskRef) -> Option<&Side> {
     // Acquire: pairs with the exchange that installed it.
     let pointer = task.side.load(Ordering::Acquire);
     // SAFETY: as in `side`.
-    unsafe { pointer.as_ref() }
+    let record = unsafe { pointer.as_ref() };
+    #[cfg(loom)]
+    if let Some(record) = record {
+        record.life.check();
+    }
+    record
 }
 
 /// The name of `task`.
@@ -152,6 +169,18 @@ pub(crate) unsafe fn free(task: TaskRef) {
     if !pointer.is_null() {
         drop_waiters(task);
         // SAFETY: it was made by a `Box`, and nobody else refers to it.
-        drop_contained(unsafe { Box::from_raw(pointer) });
+        let record = unsafe { Box::from_raw(pointer) };
+        #[cfg(loom)]
+        let record = end_life(record);
+        drop_contained(record);
     }
+}
+
+/// Ends the life of a record, and leaks its memory with the flag in it.
+#[cfg(loom)]
+fn end_life(record: Box<Side>) -> Side {
+    record.life.end();
+    let record = Box::into_raw(record);
+    // SAFETY: it was a box just now, and the memory is not used as a record again.
+    unsafe { record.read() }
 }

@@ -466,6 +466,9 @@ impl Submitter {
     fn new(hub: *const Hub) -> Self {
         // SAFETY: the caller's reference keeps the hub alive.
         let refs = unsafe { &(*hub).refs };
+        // SAFETY: as above.
+        #[cfg(loom)]
+        unsafe { &*hub }.check_life();
         refs.fetch_add(1, Ordering::Relaxed);
         Self { hub }
     }

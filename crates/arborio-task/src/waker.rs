@@ -61,7 +61,10 @@ pub(crate) fn own_hub<'a>(task: TaskRef) -> Option<&'a Hub> {
         return None;
     }
     // SAFETY: the current hub is alive: its loop is running.
-    Some(unsafe { &*hub })
+    let hub = unsafe { &*hub };
+    #[cfg(loom)]
+    hub.check_life();
+    Some(hub)
 }
 
 unsafe fn clone(data: *const ()) -> RawWaker {

@@ -18,7 +18,11 @@ mod closing;
 mod drops;
 #[path = "loom/handles.rs"]
 mod handles;
+#[path = "loom/joining.rs"]
+mod joining;
 #[path = "loom/submissions.rs"]
 mod submissions;
 #[path = "loom/wakes.rs"]
 mod wakes;
+#[path = "loom/window.rs"]
+mod window;

@@ -106,7 +106,7 @@ fn x05_close_against_a_ring() {
 
 /// A loop that closes after one look, while `code` has the handle of a child
 /// that is ready with a value if `ends`.
-fn close_against_handle(
+pub(crate) fn close_against_handle(
     world: &World,
     ends: bool,
     code: impl FnOnce(&Abroad, Task<Value>) + 'static,
@@ -137,7 +137,7 @@ fn close_against_handle(
     assert_gone(&count);
 }
 
-fn is_stopped(outcome: Result<Value, Interrupt>) {
+pub(crate) fn is_stopped(outcome: Result<Value, Interrupt>) {
     assert!(matches!(outcome, Err(Interrupt::Stopped)));
 }
 

@@ -11,7 +11,7 @@ use crate::world::{Abroad, Count, Sign, World, assert_gone, model, turn, waiting
 /// A child on the loop of `world`, whose handle goes to another thread; main
 /// waits until that thread is through with it. `polls` is how often the child
 /// is polled before it is ready with a value; `None` is never.
-fn handle_abroad(
+pub(crate) fn handle_abroad(
     world: &World,
     polls: Option<usize>,
     code: impl FnOnce(&Abroad, Task<crate::world::Value>) + 'static,

@@ -186,3 +186,44 @@ fn submitters_dropped_against_close() {
             .unwrap();
     });
 }
+
+/// A loop that has nothing to do but wait for what may still be sent hears that
+/// nothing will be.
+#[test]
+fn last_submitter_against_sleep() {
+    model("last_submitter_against_sleep", 3, |world| {
+        let tasks = world.tasks();
+        let submitter = world.submitter(&tasks);
+        world.spawn(move |abroad| {
+            let second = submitter.clone();
+            abroad.step();
+            drop(submitter);
+            abroad.step();
+            drop(second);
+        });
+        tasks
+            .run_main(async {}, |running| {
+                world.drive_until(running, || !running.has_submitters());
+            })
+            .1
+            .unwrap();
+    });
+}
+
+/// The same with two threads: whoever is last tells the loop.
+#[test]
+fn last_of_two_submitters_against_sleep() {
+    model("last_of_two_submitters_against_sleep", 2, |world| {
+        let tasks = world.tasks();
+        for _ in 0..2 {
+            let submitter = world.submitter(&tasks);
+            world.spawn(move |_| drop(submitter));
+        }
+        tasks
+            .run_main(async {}, |running| {
+                world.drive_until(running, || !running.has_submitters());
+            })
+            .1
+            .unwrap();
+    });
+}

@@ -2,8 +2,8 @@
 //! must balance when an execution is over.
 //!
 //! # Accounts
-//! - Every cell that an execution made has been freed (`arborio_task::life`).
-//! - Every hub has been freed: nobody holds its notifier any more.
+//! - Every cell, hub and side record that an execution made has been freed
+//!   (`arborio_task::life`), and nobody holds the loop's notifier any more.
 //! - The loop was notified at most once for each time it slept, and once when
 //!   its last submitter went.
 //! - Whoever waited abroad has been forgotten: nobody holds its waker any more.
@@ -18,7 +18,10 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use arborio_task::{Notify, Running, Submitter, Tasks, life::CELLS};
+use arborio_task::{
+    Notify, Running, Submitter, Tasks,
+    life::{CELLS, HUBS, SIDES},
+};
 use loom::{
     cell::UnsafeCell,
     sync::{
@@ -69,13 +72,14 @@ fn bound(preemptions: usize) -> usize {
 }
 
 fn execute(dense: bool, scenario: &dyn Fn(&World)) {
-    let cells = CELLS.load(Relaxed);
-    let world = World::new(dense, cells);
+    let before = [&CELLS, &HUBS, &SIDES].map(|account| account.alive());
+    let world = World::new(dense, before[0]);
     scenario(&world);
     world.join_all();
-    assert_eq!(world.cells(), 0, "a task was leaked");
+    let after = [&CELLS, &HUBS, &SIDES].map(|account| account.alive());
+    assert_eq!(after, before, "a task, hub or side record was leaked");
     let bell = &world.bell;
-    assert_eq!(Arc::strong_count(bell), 1, "a hub was leaked");
+    assert_eq!(Arc::strong_count(bell), 1, "a notifier was leaked");
     assert!(
         bell.rings.load(Relaxed) <= world.rings.load(Relaxed),
         "notified more than once"
@@ -138,7 +142,7 @@ impl World {
 
     /// How many cells there are.
     pub(crate) fn cells(&self) -> isize {
-        CELLS.load(Relaxed) - self.cells
+        CELLS.alive() - self.cells
     }
 
     /// Waits for every thread.
@@ -163,9 +167,14 @@ impl World {
 
     /// Drives the loop until nothing is pending; sleeps when nothing is ready.
     pub(crate) fn settle(&self, running: &Running<'_>) {
+        self.drive_until(running, || running.pending() == 0);
+    }
+
+    /// Drives the loop until `over` says so; sleeps when nothing is ready.
+    pub(crate) fn drive_until(&self, running: &Running<'_>, over: impl Fn() -> bool) {
         loop {
             self.glance(running);
-            if running.pending() == 0 {
+            if over() {
                 return;
             }
             self.step();
@@ -178,6 +187,12 @@ impl World {
         }
     }
 
+    /// Runs `code` in a loop of its own on this thread: the tasks of the loop
+    /// outside see it as coming from abroad.
+    pub(crate) fn nested(&self, code: impl FnOnce()) {
+        nest(self.tasks(), code);
+    }
+
     /// A sleep that something else than the bell ends, at once.
     pub(crate) fn doze(&self, running: &Running<'_>) {
         self.step();
@@ -187,6 +202,13 @@ impl World {
             running.wake_up();
         }
     }
+}
+
+/// Runs `code` as the main of `tasks`.
+pub(crate) fn nest(tasks: Tasks, code: impl FnOnce()) {
+    let main = async { code() };
+    let ((), outcome) = tasks.run_main(main, |running| while running.run_next() {});
+    outcome.unwrap();
 }
 
 fn step(common: Option<&AtomicUsize>) {
@@ -353,7 +375,7 @@ pub(crate) struct Value {
 }
 
 impl Value {
-    /// It must be dropped on this thread.
+    /// It must be dropped on this thread, as a `!Send` value must.
     pub(crate) fn at_home(mut self) -> Self {
         self.home = Some(thread::current().id());
         self
@@ -372,6 +394,14 @@ impl Value {
     /// As `touch`, but a change: who reads it must see it.
     pub(crate) fn change(&self) {
         self.tracked.with_mut(|_| ());
+    }
+}
+
+impl Clone for Value {
+    /// Another value, which may be dropped anywhere; a use of this one.
+    fn clone(&self) -> Self {
+        self.touch();
+        Count(Arc::clone(&self.count)).value()
     }
 }
 
