@@ -286,7 +286,7 @@ impl Turns<'_> {
 
     /// Polls ready tasks until none is left, or the bound is reached.
     fn poll_ready(&mut self) -> Option<End> {
-        let mut polls = 0;
+        let mut polls = 0_u32;
         let mut left = MAIL_EVERY;
         loop {
             let polled = self.running.run_some(left);
@@ -298,7 +298,7 @@ impl Turns<'_> {
             } else if polled < left {
                 return None; // nothing is ready
             }
-            polls += polled;
+            polls = polls.saturating_add(polled); // `Drain::ToEmpty` may never return
             left -= polled;
             if left == 0 {
                 self.take_mail();

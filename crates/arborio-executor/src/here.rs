@@ -41,15 +41,16 @@ impl Here {
 
 impl Drop for Here {
     fn drop(&mut self) {
-        // What is left was asked of this loop; the next one owes it nothing.
+        // The next loop owes them nothing. They are woken all the same: a waker
+        // may be that of another executor, which polls the future elsewhere.
+        RUNS.set(false);
         WAITING.set(0);
         let left = AFTER_PASS
             .try_with(|wakers| wakers.take())
             .unwrap_or_default();
         for waker in left {
-            arborio_base::drop_contained(waker);
+            contain(|| waker.wake());
         }
-        RUNS.set(false);
     }
 }
 

@@ -19,7 +19,7 @@ use std::{
     hash::{BuildHasherDefault, Hash, Hasher},
     io,
     os::fd::{AsRawFd, BorrowedFd, RawFd},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use arborio_base::{
@@ -30,6 +30,7 @@ use mio::{Interest, Registry, Token, unix::SourceFd};
 
 use crate::{
     fork::Process,
+    loop_reactor,
     quiet::Duty,
     readiness::{Event, Halt},
     source::Source,
@@ -89,6 +90,8 @@ pub(crate) struct Home {
     /// Who may wait, register and deregister.
     process: Process,
     driven_by: DrivenBy,
+    /// Ends the wait of the loop that drives this.
+    notifier: OnceLock<Arc<mio::Waker>>,
 }
 
 #[derive(Debug)]
@@ -149,6 +152,7 @@ impl Home {
     pub(crate) fn new(registry: Registry, driven_by: DrivenBy) -> Self {
         Self {
             driven_by,
+            notifier: OnceLock::new(),
             process: Process::watched(),
             table: Mutex::new(Table {
                 registry: Some(registry),
@@ -156,6 +160,11 @@ impl Home {
                 last_serial: 0,
             }),
         }
+    }
+
+    /// From now on `notifier` ends the wait of the loop that drives this.
+    pub(crate) fn end_wait_by(&self, notifier: &Arc<mio::Waker>) {
+        let _ = self.notifier.set(Arc::clone(notifier));
     }
 
     /// Fails in a child of the process that made this.
@@ -216,8 +225,18 @@ impl Home {
         if table.sources.is_empty() && table.sources.capacity() > KEEP {
             table.sources.shrink_to_fit();
         }
+        let is_empty = table.sources.is_empty();
         drop(table);
         drop(source);
+        // A loop may be waiting for the last source to go: a simulated clock
+        // jumps when there is none.
+        if is_empty
+            && let Some(notifier) = self.notifier.get()
+            && !loop_reactor::is_current(self)
+            && self.check_process().is_ok()
+        {
+            let _ = notifier.wake();
+        }
     }
 
     /// Switches the source of this registration to edge mode. When this has

@@ -267,6 +267,7 @@ impl Opening {
     fn open_now(&self) -> io::Result<&Opened> {
         let pump = Pump::open(DrivenBy::ItsLoop)?;
         let notifier = Arc::new(mio::Waker::new(pump.registry(), NOTIFIER)?);
+        pump.home().end_wait_by(&notifier);
         let opened = self.opened.get_or_init(|| Opened {
             home: Arc::clone(pump.home()),
             notifier,
@@ -298,6 +299,17 @@ impl fmt::Debug for EnteredReactor<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EnteredReactor").finish_non_exhaustive()
     }
+}
+
+/// Whether `home` is the table of the current thread's reactor.
+pub(crate) fn is_current(home: &Home) -> bool {
+    let is_it = |opening: &Rc<Opening>| {
+        let opened = opening.opened.get();
+        opened.is_some_and(|opened| std::ptr::eq(&*opened.home, home))
+    };
+    CURRENT
+        .try_with(|current| current.borrow().as_ref().is_some_and(is_it))
+        .unwrap_or(false)
 }
 
 /// The table of the current thread's reactor, opened if need be. `None` if

@@ -25,6 +25,7 @@
 //! | S2    | an event found the one before it unanswered: unread bytes, end of file, hang-up, error | the dispatch |
 //! | S3    | two full reads and no write between: bytes in bulk          | the reader   |
 //! | S4    | a read met `WouldBlock` although an event had promised bytes | the reader   |
+//! | S6    | a full read on a thread that does not drive the reactor: it must not wait for that thread's next pass to learn of bytes that are there | the reader |
 //! | S5    | its reactor ended: it is in edge mode wherever it goes       | the end      |
 //!
 //! # Invariants
@@ -39,6 +40,11 @@
 //!   a read that moved bytes (else S4). With S2: between two events of a quiet
 //!   source bytes were read. A source that nobody reads is told of twice, and
 //!   once more by the switch: nothing spins.
+//!
+//! - One case spins, and it takes a broken rule: a descriptor that is closed behind
+//!   the source's back while a copy of it (`dup`, or a forked child's) keeps the
+//!   socket open. The epoll then can neither change nor remove the entry, and goes
+//!   on telling of unread bytes. In edge mode it tells once.
 //!
 //! # Why no wake is lost
 //! A quiet reader waits when readiness is clear. Bytes that are there then, or

@@ -140,9 +140,20 @@ impl Registration {
     /// See [`Gate::moved`].
     #[inline]
     pub(crate) fn moved(&self, direction: Direction, seen: Word, moved: Moved) {
-        if self.0.gate.moved(direction, seen, moved) == Duty::Switch {
+        let full_read = direction == Direction::Read && moved == Moved::Full;
+        let abroad = full_read && seen.is_quiet() && !self.is_at_home(); // S6
+        if abroad || self.0.gate.moved(direction, seen, moved) == Duty::Switch {
             self.switch_or_drain(direction, seen);
         }
+    }
+
+    /// Whether this thread drives the reactor of the source.
+    fn is_at_home(&self) -> bool {
+        let here = |place: &mut Option<Place>| {
+            let place = place.as_ref();
+            place.is_none_or(|place| loop_reactor::is_current(&place.home))
+        };
+        self.0.gate.with_place(here)
     }
 
     /// The bytes that were moved must be returned, whatever befalls the switch.

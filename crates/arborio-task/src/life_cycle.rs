@@ -27,9 +27,9 @@ use crate::{
     waker,
 };
 
-/// Futures that are dropped by request inside each other, before the rest waits
+/// Futures and outcomes that are dropped inside each other, before the rest waits
 /// for its turn in the queue: a chain of tasks that abort each other from their
-/// destructors must not use up the stack.
+/// destructors, or that hold each other's handles, must not use up the stack.
 const MAX_DROP_DEPTH: u32 = 32;
 
 /// How a task is spawned.
@@ -296,7 +296,7 @@ fn after_panic(hub: &Hub, task: TaskRef, raised: Box<dyn Any + Send>) {
 fn turn_of_ended(hub: &Hub, task: TaskRef) {
     task.local.clear(Flags::QUEUED);
     if task.local.seen().any(Flags::DONE) {
-        release(hub, task); // LIVE, which the place in the queue held
+        turn_of_done(hub, task);
     } else {
         end_by_request(hub, task);
     }
@@ -361,14 +361,16 @@ fn finish(hub: &Hub, task: TaskRef, how: Flags) {
         .change(Flags::ENDING.and(Flags::ABORT), Flags::DONE.and(how));
     let seen = task.local.seen();
     if seen.any(Flags::DETACHED) {
-        drop_outcome(task);
+        drop_outcome(hub, task);
     }
     parent_of(task).child_ended(task);
     task.awaiter.take().wake(hub);
     if seen.any(Flags::WAITED) {
         side::wake_waiters(task);
     }
-    if !task.local.seen().any(Flags::QUEUED) {
+    // A task that is DONE is queued only by `drop_outcome`, for a reference of
+    // its own: what counts is what was seen above.
+    if !seen.any(Flags::QUEUED) {
         release(hub, task); // LIVE; otherwise the place in the queue holds it
     }
 }
@@ -398,8 +400,22 @@ fn parent_of<'a>(task: TaskRef) -> &'a crate::node::Node {
     unsafe { &*task.parent.get() }
 }
 
+/// Drops the outcome of a DONE task that has no join handle any more: at once,
+/// or at the task's turn if too many are being dropped inside each other.
+fn drop_outcome(hub: &Hub, task: TaskRef) {
+    if hub.drop_depth.get() < MAX_DROP_DEPTH {
+        hub.drop_depth.set(hub.drop_depth.get() + 1);
+        drop_outcome_now(task);
+        hub.drop_depth.set(hub.drop_depth.get() - 1);
+    } else if !task.local.seen().any(Flags::QUEUED) {
+        task.local.add_reference(); // what a place in the queue holds when DONE
+        task.local.set(Flags::QUEUED);
+        hub.queue.push(task); // L1
+    }
+}
+
 /// Drops the outcome of a DONE task that has no join handle any more.
-fn drop_outcome(task: TaskRef) {
+fn drop_outcome_now(task: TaskRef) {
     let seen = task.local.seen();
     if seen.any(Flags::BARE) {
         return;
@@ -409,18 +425,27 @@ fn drop_outcome(task: TaskRef) {
     unsafe { task.drop_outcome(seen.any(Flags::INTERRUPTED)) };
 }
 
+/// A queued task that is DONE has its turn: does what was put off, and gives up
+/// the reference that its place in the queue held.
+fn turn_of_done(hub: &Hub, task: TaskRef) {
+    if task.local.seen().any(Flags::DETACHED) {
+        drop_outcome(hub, task);
+    }
+    release(hub, task);
+}
+
 /// The join handle is dropped on the owner's thread.
 #[inline]
 pub(crate) fn detach(hub: &Hub, task: TaskRef) {
     task.local.change(Flags::OBSERVED, Flags::DETACHED);
     task.awaiter.take().forget(hub);
-    handle_gone(task);
+    handle_gone(hub, task);
     release(hub, task); // JOIN
 }
 
 /// What follows from DETACHED for a task that has ended.
 #[inline]
-fn handle_gone(task: TaskRef) {
+fn handle_gone(hub: &Hub, task: TaskRef) {
     let seen = task.local.seen();
     if !seen.any(Flags::DONE) {
         return;
@@ -428,7 +453,7 @@ fn handle_gone(task: TaskRef) {
     if seen.any(Flags::INTERRUPTED) {
         bubble_if_unobserved(task);
     }
-    drop_outcome(task);
+    drop_outcome(hub, task);
 }
 
 /// Does what threads abroad have asked for. Returns how many tasks it was.
@@ -472,7 +497,7 @@ fn settle(hub: &Hub, task: TaskRef) {
     link(hub, task);
     if settled.says(Message::DETACH) {
         task.local.change(Flags::OBSERVED, Flags::DETACHED);
-        handle_gone(task);
+        handle_gone(hub, task);
     }
     if settled.says(Message::SUBSCRIBE) {
         let seen = task.local.seen();
@@ -529,7 +554,7 @@ fn end_known_tasks(hub: &Hub) -> bool {
     while let Some(task) = hub.queue.pop() {
         did = true;
         task.local.clear(Flags::QUEUED);
-        release(hub, task); // LIVE: every task of the queue is DONE by now
+        turn_of_done(hub, task); // every task of the queue is DONE by now
     }
     for panic in hub.root.take_panics() {
         did = true;
@@ -560,7 +585,7 @@ pub(crate) fn orphan_tasks(hub: &Hub) {
 fn orphan(task: TaskRef) -> bool {
     loop {
         match task.shared.orphan(task.local.seen().count()) {
-            Orphaned::DropOutcome => drop_outcome(task),
+            Orphaned::DropOutcome => drop_outcome_now(task),
             Orphaned::Left => return false,
             Orphaned::Free => return true,
         }

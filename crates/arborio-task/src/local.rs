@@ -15,7 +15,7 @@
 //! | DONE             | has ended with a value                | the output           |
 //! | DONE + INTERRUPTED | has ended without one               | the interrupt        |
 //! | DONE + BARE      | the outcome was taken or dropped      | nothing              |
-//! | DONE + QUEUED    | woken, then ended: the queue holds the LIVE reference | as above |
+//! | DONE + QUEUED    | woken, then ended, or its outcome waits to be dropped: the queue holds one reference | as above |
 //!
 //! Which task is being polled is not said here but by the hub, which spares two
 //! stores in each poll.

@@ -141,7 +141,8 @@ impl Clock {
     /// assert!(clock.now() < Instant::FAR_FUTURE, "saturates before that");
     /// ```
     pub fn advance(&self, by: Duration) {
-        self.advance_to(self.now() + by);
+        self.change(|now| now + by);
+        home::notify_all_on(self.id(), home::NOBODY);
     }
 
     /// Moves a simulated clock to `instant` and tells the loops that use it.
@@ -167,13 +168,20 @@ impl Clock {
 
     /// Moves the clock without telling anybody.
     pub(crate) fn set_at_least(&self, instant: Instant) {
+        self.change(|now| now.max(instant));
+    }
+
+    /// Moves the clock in one step, so that two threads lose nothing to each other.
+    fn change(&self, later: impl Fn(Instant) -> Instant) {
         let Some(simulated) = &self.simulated else {
             panic!("the real clock cannot be moved, only one made by `Clock::simulated`");
         };
         // The end of time is never reached: what is due then never fires.
-        let nanos = instant.as_nanos().min(u64::MAX - 1);
+        let change = |now| Some(later(Instant::from_nanos(now)).as_nanos().min(u64::MAX - 1));
         // Release: partner of the Acquire in `now`.
-        simulated.now.fetch_max(nanos, Ordering::Release);
+        let _ = simulated
+            .now
+            .fetch_update(Ordering::Release, Ordering::Relaxed, change);
     }
 
     /// Keeps a simulated clock from being moved by an idle loop while the

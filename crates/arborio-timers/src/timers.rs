@@ -109,7 +109,7 @@ impl Timers {
     }
 
     /// When the loop should wake for its sleeps: at the next deadline, but if
-    /// something fired less than 30 µs ago, not before those 30 µs are over.
+    /// something fired less than 36 µs ago and more than one sleep is armed, not before those 36 µs are over.
     ///
     /// Many sleeps with deadlines close to each other then share a wake, which
     /// costs more than all the rest of a sleep. A lone sleep has nobody before
@@ -163,6 +163,24 @@ impl Timers {
         self.home.clock()
     }
 
+    /// Whether no other loop goes by the same simulated clock. When the last
+    /// other one ends, the notifier is woken. On the real clock always true.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_timers::{Clock, Timers};
+    /// let clock = Clock::simulated();
+    /// let timers = Timers::new(clock.clone(), std::task::Waker::noop().clone());
+    /// let others = Timers::new(clock, std::task::Waker::noop().clone());
+    /// assert!(!timers.is_alone());
+    /// drop(others);
+    /// assert!(timers.is_alone());
+    /// ```
+    pub fn is_alone(&self) -> bool {
+        let clock = self.home.clock();
+        !clock.is_simulated() || !home::others_on(clock.id(), self.home.id())
+    }
+
     /// Moves the simulated clock to `instant`, and tells the other loops on
     /// it. Whether the time has come to jump is for the driver to decide; a
     /// clock that [is held](Clock::is_held) wants to be left alone.
@@ -187,9 +205,8 @@ impl Timers {
 
     /// Ends these timers. Idempotent.
     ///
-    /// The wakers of the loop's own sleeps are dropped. A sleep of another
-    /// thread is woken: polled again, it finds another loop on its clock, or
-    /// panics with a message that says that there is none. Sleeps that are
+    /// Everybody who waits is woken: a sleep that is polled again finds another
+    /// loop on its clock, or panics with a message that says that there is none. Sleeps that are
     /// polled under the guard of [`enter`](Self::enter) from now on behave as
     /// if no loop ran.
     ///

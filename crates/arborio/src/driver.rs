@@ -155,7 +155,7 @@ impl<'a> Driver<'a> {
         if wait == Wait::Never || self.notifier.take_call() {
             return Some(Duration::ZERO);
         }
-        let deadline = self.timers.next_deadline()?;
+        let deadline = self.timers.next_wake()?;
         Some(deadline.saturating_duration_since(self.timers.now()))
     }
 
@@ -181,9 +181,15 @@ impl<'a> Driver<'a> {
         }
         match self.timers.next_deadline() {
             Some(deadline) => self.jump_to(deadline),
-            None if wait == Wait::Alone => Passed::Stalled,
+            None if wait == Wait::Alone && self.is_forsaken() => Passed::Stalled,
             None => self.sleep_virtual(),
         }
+    }
+
+    /// Whether neither I/O (which may be told not to hold the clock) nor a loop
+    /// on the same clock could wake a task.
+    fn is_forsaken(&self) -> bool {
+        self.reactor.interest_count() == 0 && self.timers.is_alone()
     }
 
     /// Waits in real time, while virtual time stands still.

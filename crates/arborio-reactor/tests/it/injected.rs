@@ -68,7 +68,9 @@ fn r01_a_wait_that_is_interrupted_again_and_again_still_gets_on() {
                 }
             });
             echo.join().unwrap();
+            let here = reactor.enter(); // or its end would end the first wait
             drop(one);
+            drop(here);
             let (start, wanted) = (Instant::now(), Duration::from_millis(3));
             let mut waits = 0;
             while let Some(left) = wanted.checked_sub(start.elapsed()) {
@@ -272,7 +274,10 @@ fn a_switch_to_edges_that_fails_is_an_error_of_the_writer_and_is_tried_again() {
             fill(&one);
             let write = || one.write_stream(1, |mut s| s.write(b"x"));
             assert_eq!(errno(run(&reactor, write())), Some(libc::ENOMEM));
-            let drain = thread::spawn(move || other.read(&mut vec![0; 1 << 20]).unwrap());
+            let drain = thread::spawn(move || {
+                assert!(other.read(&mut vec![0; 1 << 20]).unwrap() > 0);
+                other // stays open until the write has come through
+            });
             assert_eq!(run(&reactor, write()).unwrap(), 1);
             drain.join().unwrap();
         },

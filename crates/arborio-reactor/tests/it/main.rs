@@ -8,5 +8,6 @@ mod by_hand;
 mod faults;
 mod injected;
 mod quiet;
+mod refuted;
 mod short_reads;
 mod support;

@@ -1,7 +1,7 @@
 //! Cells of every size, many of them, and deep chains of destructors.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     future::{pending, ready},
     mem::align_of_val,
     pin::Pin,
@@ -214,7 +214,7 @@ fn a_chain_of_tasks_that_its_loop_ends_needs_little_stack() {
 fn a_chain_of_outputs_that_hold_handles_is_dropped() {
     run(async {
         let mut next: Option<Box<dyn std::any::Any>> = None;
-        for _ in 0..1_000 {
+        for _ in 0..100_000 {
             let held = next.take();
             let task: Task<Option<Box<dyn std::any::Any>>> = spawn(ready(held));
             next = Some(Box::new(task));
@@ -265,4 +265,32 @@ fn the_memory_of_a_named_task_goes_with_it() {
             assert_eq!(task.await.unwrap(), 1);
         }
     });
+}
+
+/// The same, each output dropped by the end of its own detached task; nothing
+/// is left behind.
+#[test]
+fn a_chain_of_detached_tasks_whose_outputs_end_each_other_is_dropped() {
+    const LENGTH: usize = 100_000;
+    /// Ends the task whose handle it holds when it is dropped.
+    struct Ends(Option<Box<dyn std::any::Any>>, Rc<Cell<usize>>);
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            drop(self.0.take());
+            self.1.set(self.1.get() + 1);
+        }
+    }
+    let dropped = Rc::new(Cell::new(0));
+    run(async {
+        let mut next = None;
+        for _ in 0..LENGTH {
+            let ends = Ends(next.take(), Rc::clone(&dropped));
+            next = Some(Box::new(spawn(ready(ends))) as Box<dyn std::any::Any>);
+        }
+        drop(next); // detached before it has run: it drops its own output
+        while dropped.get() < LENGTH {
+            turn().await;
+        }
+    });
+    assert_eq!(Rc::strong_count(&dropped), 1);
 }

@@ -1,7 +1,7 @@
 //! Shared handles abroad: `(&task).into_future()`, which leaves its waker in
 //! the side record and takes it back (rows `send` with SUBSCRIBE, `unpin`).
 
-use std::{future::poll_fn, task::Poll};
+use std::{future::poll_fn, sync::mpsc, task::Poll};
 
 use arborio_task::{SpawnOptions, Task, try_spawn};
 use loom::sync::Arc;
@@ -9,7 +9,7 @@ use loom::sync::Arc;
 use crate::{
     closing::{close_against_handle, is_stopped},
     handles::handle_abroad,
-    world::{Abroad, Count, Value, World, assert_gone, model, turn},
+    world::{Abroad, Count, Sign, Value, World, assert_gone, model, turn, waiting_for},
 };
 
 /// Waits once through the shared handle, and gives up.
@@ -28,6 +28,18 @@ fn x03_joining_dropped_abroad_against_completion() {
     model("joining_dropped_abroad_against_completion", 2, |world| {
         handle_abroad(world, Some(0), |abroad, task| {
             look(abroad, &task);
+            drop(task);
+        });
+    });
+}
+
+/// The waker is taken back at once, although the task goes on.
+#[test]
+fn x03_joining_dropped_abroad_takes_its_waker_back() {
+    model("joining_dropped_abroad_takes_its_waker_back", 2, |world| {
+        handle_abroad(world, None, |abroad, task| {
+            look(abroad, &task);
+            abroad.assert_forgotten();
             drop(task);
         });
     });
@@ -101,16 +113,32 @@ fn x03_joined_abroad_by_two_threads() {
     });
 }
 
-/// One of them gives up: the other one's waker stays.
+/// One of them gives up before the task can end: the other one's waker stays.
 #[test]
 fn x03_joined_abroad_while_another_thread_gives_up() {
     model("joined_abroad_while_another_thread_gives_up", 1, |world| {
         let count = Count::default();
+        let output = count.value();
         let main = async {
-            let child = Arc::new(child_of(&count));
-            let second = Arc::clone(&child);
-            world.spawn(move |abroad| look(abroad, &second));
-            world.spawn(move |abroad| abroad.block_on((&*child).into_future()).unwrap().touch());
+            let (send, receive) = mpsc::channel();
+            let go = Sign::default();
+            let told = go.clone();
+            let future = async move {
+                waiting_for([told], |waker| send.send(waker.clone()).unwrap()).await;
+                output
+            };
+            let child = Arc::new(try_spawn(future, SpawnOptions::new()).ok().unwrap());
+            turn().await;
+            let (second, of_child) = (Arc::clone(&child), receive.recv().unwrap());
+            world.spawn(move |abroad| {
+                look(abroad, &second);
+                go.give();
+                of_child.wake();
+            });
+            world.spawn(move |abroad| {
+                let joining = (&*child).into_future();
+                abroad.block_on(joining).unwrap().touch();
+            });
         };
         run(world, &count, main);
     });

@@ -10,7 +10,7 @@ use std::{
     task::{Poll, Waker},
 };
 
-use arborio_task::{Running, SpawnOptions, Task, life::UserPanic, try_spawn};
+use arborio_task::{Interrupt, Running, SpawnOptions, Task, life::UserPanic, try_spawn};
 use loom::sync::{Arc, Mutex};
 
 use crate::world::{Count, Sign, Value, World, assert_gone, model, nest, turn, waiting_for};
@@ -171,6 +171,50 @@ fn x05_handle_of_an_unseen_task_dropped_abroad_in_the_window() {
             assert_gone(&count);
         },
     );
+}
+
+/// The same task, joined: its end is there when the waiter is woken, be it by
+/// the owner or by itself.
+#[test]
+fn x05_unseen_task_joined_abroad_in_the_window() {
+    model("unseen_task_joined_abroad_in_the_window", 2, |world| {
+        let tasks = world.tasks();
+        let submitter = world.submitter(&tasks);
+        let sent = submitter.spawn(pending::<()>(), SpawnOptions::new());
+        drop(submitter);
+        world.spawn(move |abroad| {
+            let outcome = abroad.block_on_within(2, sent);
+            assert!(matches!(outcome, Err(Interrupt::Stopped)));
+        });
+        tasks.run_main(async {}, |_| {}).1.unwrap_err();
+    });
+}
+
+/// A destructor that runs in the window spawns: the task has ended before it
+/// began, and is left behind like every other.
+#[test]
+fn x05_spawned_in_the_window_and_given_away() {
+    model("spawned_in_the_window_and_given_away", 3, |world| {
+        let basket: Arc<Mutex<Option<Task<()>>>> = Arc::new(Mutex::new(None));
+        let ((), outcome) = world.tasks().run_main(async {}, |running| {
+            let given = Arc::clone(&basket);
+            in_the_window(world, running, move || {
+                let child = try_spawn(pending(), SpawnOptions::new()).ok();
+                *given.lock().unwrap() = child;
+            });
+            let taken = Arc::clone(&basket);
+            world.spawn(move |abroad| {
+                let task = taken.lock().unwrap().take();
+                if let Some(task) = task {
+                    let outcome = abroad.block_on_within(1, task);
+                    assert!(matches!(outcome, Err(Interrupt::Stopped)));
+                }
+            });
+        });
+        outcome.unwrap();
+        let left = basket.lock().unwrap().take();
+        drop(left);
+    });
 }
 
 /// Somebody abroad polled the handle and gave it up, and the owner may read of

@@ -84,7 +84,12 @@ fn execute(dense: bool, scenario: &dyn Fn(&World)) {
         bell.rings.load(Relaxed) <= world.rings.load(Relaxed),
         "notified more than once"
     );
-    for bell in &*world.waiting.lock().unwrap() {
+    assert_forgotten(&world.waiting);
+}
+
+/// Checks that nobody holds a waker of those that have waited abroad.
+fn assert_forgotten(waiting: &StdMutex<Vec<Arc<Bell>>>) {
+    for bell in &*waiting.lock().unwrap() {
         assert_eq!(Arc::strong_count(bell), 1, "a waker was leaked");
     }
 }
@@ -231,17 +236,30 @@ impl Abroad {
 
     /// Waits for `future` on this thread.
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.block_on_within(usize::MAX, future)
+    }
+
+    /// The same; the future may be polled at most `polls` times.
+    pub(crate) fn block_on_within<F: Future>(&self, polls: usize, future: F) -> F::Output {
+        let mut polls = 0..polls;
         let mut future = pin!(future);
         let bell: Arc<Bell> = Arc::default();
         self.waiting.lock().unwrap().push(Arc::clone(&bell));
         let waker = Waker::from(Arc::clone(&bell));
         loop {
             self.step();
+            assert!(polls.next().is_some(), "woken in vain");
             match future.as_mut().poll(&mut Context::from_waker(&waker)) {
                 Poll::Ready(output) => return output,
                 Poll::Pending => bell.wait(),
             }
         }
+    }
+
+    /// Checks that nobody holds a waker of this thread, which is the only one
+    /// that has waited.
+    pub(crate) fn assert_forgotten(&self) {
+        assert_forgotten(&self.waiting);
     }
 
     /// Polls `future` once; its output if it was ready.

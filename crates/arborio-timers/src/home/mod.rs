@@ -149,6 +149,14 @@ pub(crate) fn notify_all_on(clock: ClockId, except: HomeId) {
     homes.iter().for_each(|home| home.alarm());
 }
 
+/// Whether another home than `except` is on the clock `clock`.
+pub(crate) fn others_on(clock: ClockId, except: HomeId) -> bool {
+    let homes = lock(&DIRECTORY);
+    homes
+        .values()
+        .any(|home| home.clock().id() == clock && home.id() != except)
+}
+
 /// The present on the clock `clock`, or `None` if it is a simulated clock on
 /// which no loop is left.
 pub(crate) fn now_on(clock: ClockId) -> Option<Instant> {

@@ -200,14 +200,29 @@ impl SharedHome {
         gone
     }
 
-    /// The owner's pass, second half: moves the wakers of what is due to `batch`.
-    pub(crate) fn fire(&self, now: Instant, batch: &mut WakeBatch) -> usize {
+    /// The owner's pass, second half: moves the wakers of what is due here and
+    /// in its `own` wheel to `batch`, in the order of the deadlines; of equal
+    /// ones the owner's come first.
+    pub(crate) fn fire_both(
+        &self,
+        own: &mut Wheel<Waker>,
+        now: Instant,
+        batch: &mut WakeBatch,
+    ) -> usize {
+        let now = now.as_nanos();
+        let before = batch.len();
         let mut part = lock(&self.part);
-        let count = part
-            .wheel
-            .advance_with(now.as_nanos(), |waker| batch.push(waker));
+        let theirs = &mut part.wheel;
+        // Each step hands out what one wheel has before the other's next.
+        while let Some(next) = theirs.next_deadline().filter(|next| *next <= now) {
+            own.advance_with(next, |waker| batch.push(waker));
+            let until = own.next_deadline().map_or(now, |own| now.min(own - 1));
+            theirs.advance_with(until, |waker| batch.push(waker));
+        }
+        own.advance_with(now, |waker| batch.push(waker));
+        theirs.advance_with(now, |waker| batch.push(waker));
         self.update_attention(&part);
-        count
+        batch.len() - before
     }
 
     /// The earliest deadline of the shared wheel in nanoseconds.
@@ -282,7 +297,8 @@ mod tests {
         let armed = home.arm(Instant::ORIGIN, Waker::noop().clone());
         assert!(armed.is_ok() && home.wants_attention());
         let mut batch = WakeBatch::new();
-        assert_eq!(home.fire(Instant::ORIGIN, &mut batch), 1);
+        let mut own = Wheel::new(0);
+        assert_eq!(home.fire_both(&mut own, Instant::ORIGIN, &mut batch), 1);
         assert!(!home.wants_attention());
     }
 }

@@ -3,6 +3,7 @@
 mod allocations;
 mod clocks;
 mod intervals;
+mod refuted;
 mod sleeps;
 mod support;
 mod threads;

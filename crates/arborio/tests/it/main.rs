@@ -7,6 +7,7 @@ mod drains;
 mod lingering;
 mod panics;
 mod passes;
+mod refuted;
 mod running;
 mod scheduling;
 mod seeds;
