@@ -210,6 +210,28 @@ fn last_submitter_against_sleep() {
     });
 }
 
+/// A loop that hears that nothing more will be sent has all that was sent.
+#[test]
+fn last_submission_against_the_last_look() {
+    model("last_submission_against_the_last_look", 1, |world| {
+        let tasks = world.tasks();
+        let submitter = world.submitter(&tasks);
+        world.spawn(move |abroad| {
+            let sent = submitter.spawn(async {}, SpawnOptions::new());
+            abroad.step();
+            drop(submitter);
+            abroad.block_on(sent).unwrap();
+        });
+        tasks
+            .run_main(async {}, |running| {
+                world.drive_until(running, || !running.has_submitters());
+                world.glance(running);
+            })
+            .1
+            .unwrap();
+    });
+}
+
 /// The same with two threads: whoever is last tells the loop.
 #[test]
 fn last_of_two_submitters_against_sleep() {
