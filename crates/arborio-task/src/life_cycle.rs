@@ -212,7 +212,10 @@ fn free(hub: &Hub, task: TaskRef) {
 
 /// Polls ready tasks, oldest first, until none is left, `limit` were polled, or
 /// the root calls for attention. Returns how many were polled.
-#[inline]
+///
+/// A function of its own, never inlined: how its loop is laid out then does not
+/// depend on the executor around it.
+#[inline(never)]
 pub(crate) fn run_some(hub: &Hub, limit: u32) -> u32 {
     let mut polls = 0;
     while polls < limit && run_next(hub) {
