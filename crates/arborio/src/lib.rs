@@ -2,8 +2,9 @@
 //!
 //! [`run`] starts an event loop on the calling thread; [`spawn`] hangs a task on
 //! it; `run` returns when all that is waited for has ended. Ready tasks run in
-//! strict order, timers are precise to the microsecond, and a test that sleeps
-//! an hour on a [simulated clock](time::Clock::simulated) takes microseconds.
+//! strict order. Timers are never early, and late by tens of microseconds; on a
+//! [simulated clock](time::Clock::simulated) a test that sleeps an hour takes
+//! microseconds.
 //!
 //! # Examples
 //! ```
