@@ -92,6 +92,24 @@ pub fn has_budget() -> bool {
     LEFT.get() != 0
 }
 
+/// Whether a task of an Arborio executor is being polled on this thread.
+///
+/// Waits that block their thread ask this: they would keep a loop from running
+/// the very tasks they wait for.
+///
+/// # Examples
+/// ```
+/// use arborio_base::budget;
+/// assert!(!budget::in_a_poll());
+/// budget::refill();
+/// assert!(budget::in_a_poll());
+/// # budget::lift();
+/// ```
+#[inline]
+pub fn in_a_poll() -> bool {
+    LEFT.get() != UNLIMITED
+}
+
 /// Gives the poll that is about to start its full budget. For executors.
 ///
 /// # Examples

@@ -1,0 +1,21 @@
+//! The same types for one thread: no atomic read-modify-write, and `!Send`.
+//!
+//! # Examples
+//! ```
+//! use arborio_sync::local::Mutex;
+//!
+//! # futures_lite::future::block_on(async {
+//! let mutex = Mutex::new(1);
+//! *mutex.lock().await += 1;
+//! assert_eq!(mutex.into_inner(), 2);
+//! # });
+//! ```
+
+use crate::flavour::{self, OneThread};
+
+/// [`Mutex`](crate::Mutex) for one thread.
+pub type Mutex<T> = flavour::Mutex<T, OneThread>;
+/// [`MutexGuard`](crate::MutexGuard) for one thread.
+pub type MutexGuard<'a, T> = flavour::MutexGuard<'a, T, OneThread>;
+/// [`Event`](crate::Event) for one thread.
+pub type Event = flavour::Event<OneThread>;

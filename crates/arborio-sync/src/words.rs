@@ -1,0 +1,102 @@
+//! How words are changed, lines are locked and owners are counted, in each
+//! flavour.
+//!
+//! # Invariants
+//! - F1: what has the flavour [`OneThread`] is neither `Send` nor `Sync`, so
+//!   between any two steps of a method nobody else acts, and every step may be
+//!   a plain load or store.
+
+use std::{ops::Deref, rc::Rc};
+
+use arborio_base::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use crate::{
+    flavour::{OneThread, Threads},
+    latch,
+};
+
+/// What a flavour does differently.
+pub trait Words {
+    /// For loads that take over what another thread published.
+    const ACQUIRE: Ordering;
+    /// For stores that publish.
+    const RELEASE: Ordering;
+    /// A thing with several owners.
+    type Counted<T>: Deref<Target = T> + Clone;
+
+    /// Makes the first owner of `value`.
+    fn counted<T>(value: T) -> Self::Counted<T>;
+    /// Replaces `old` by `new`, or says what the word holds instead.
+    fn replace(word: &AtomicUsize, old: usize, new: usize) -> Result<(), usize>;
+    /// Sets `held` once it is clear.
+    fn lock(held: &AtomicBool);
+    /// Clears `held`.
+    fn unlock(held: &AtomicBool);
+}
+
+impl Words for Threads {
+    const ACQUIRE: Ordering = Ordering::Acquire;
+    const RELEASE: Ordering = Ordering::Release;
+    type Counted<T> = Arc<T>;
+
+    fn counted<T>(value: T) -> Arc<T> {
+        Arc::new(value)
+    }
+
+    #[inline(always)]
+    fn replace(word: &AtomicUsize, old: usize, new: usize) -> Result<(), usize> {
+        // AcqRel: takes over what the last change published, and publishes.
+        let changed = word.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Acquire);
+        changed.map(drop)
+    }
+
+    #[inline(always)]
+    fn lock(held: &AtomicBool) {
+        latch::lock(held);
+    }
+
+    #[inline(always)]
+    fn unlock(held: &AtomicBool) {
+        latch::unlock(held);
+    }
+}
+
+impl Words for OneThread {
+    // One thread sees its own stores (F1).
+    const ACQUIRE: Ordering = Ordering::Relaxed;
+    const RELEASE: Ordering = Ordering::Relaxed;
+    type Counted<T> = Rc<T>;
+
+    fn counted<T>(value: T) -> Rc<T> {
+        Rc::new(value)
+    }
+
+    #[inline(always)]
+    fn replace(word: &AtomicUsize, old: usize, new: usize) -> Result<(), usize> {
+        let found = word.load(Ordering::Relaxed);
+        if found != old {
+            return Err(found);
+        }
+        word.store(new, Ordering::Relaxed);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn lock(held: &AtomicBool) {
+        // No foreign code runs while a line is held, so it cannot be entered twice.
+        debug_assert!(!held.load(Ordering::Relaxed), "a line was entered twice");
+        if cfg!(debug_assertions) {
+            held.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[inline(always)]
+    fn unlock(held: &AtomicBool) {
+        if cfg!(debug_assertions) {
+            held.store(false, Ordering::Relaxed);
+        }
+    }
+}
