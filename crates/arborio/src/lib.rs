@@ -50,6 +50,27 @@ pub mod time {
     pub use std::time::Duration;
 }
 
+/// Locks, semaphores, events, promises and channels: they work under any
+/// executor, and [`sync::local`] has the same types for one thread.
+///
+/// # Examples
+/// ```
+/// use arborio::{spawn, sync::Mutex};
+/// use std::sync::Arc;
+///
+/// let counter = Arc::new(Mutex::new(0));
+/// arborio::run(async {
+///     for _ in 0..10 {
+///         let counter = Arc::clone(&counter);
+///         drop(spawn(async move { *counter.lock().await += 1 }));
+///     }
+/// });
+/// assert_eq!(*counter.try_lock().unwrap(), 10);
+/// ```
+pub mod sync {
+    pub use arborio_sync::*;
+}
+
 /// TCP, and any descriptor that can be waited for.
 pub mod net {
     pub use arborio_net::*;
