@@ -57,7 +57,9 @@ impl Log {
     /// A waker that notes `number`.
     pub(crate) fn waker(&self, number: usize) -> Waker {
         let log = self.clone();
-        Script::default().on_wake(move || log.add(number)).into_waker()
+        Script::default()
+            .on_wake(move || log.add(number))
+            .into_waker()
     }
 
     /// Notes `number`.
