@@ -1,6 +1,8 @@
 //! What the primitives promise, seen from outside, under an executor that is
 //! not ours or under polls by hand.
 
+mod drop_at_every_poll;
+mod harness;
 // Some helpers serve one module only.
 #[allow(dead_code, reason = "which helpers are used depends on the modules")]
 mod support;
