@@ -1,0 +1,112 @@
+//! The executors under which the same programs run.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, Waker},
+    thread,
+};
+
+/// A started future; awaiting it gives its output.
+pub(crate) type Job<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What a program needs of its executor.
+pub(crate) trait Executor {
+    /// Runs `main` to its end on this thread.
+    fn block_on<T: Send + 'static>(main: impl Future<Output = T> + Send + 'static) -> T;
+
+    /// Starts `future` beside the caller, who runs under [`Executor::block_on`].
+    fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Job<T>;
+}
+
+/// Arborio's own loop.
+pub(crate) enum Arborio {}
+
+impl Executor for Arborio {
+    fn block_on<T: Send + 'static>(main: impl Future<Output = T> + Send + 'static) -> T {
+        arborio::run(main)
+    }
+
+    fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Job<T> {
+        let task = arborio::spawn(future);
+        Box::pin(async { task.await.expect("nobody ends it") })
+    }
+}
+
+/// tokio on one thread.
+pub(crate) enum TokioAlone {}
+
+impl Executor for TokioAlone {
+    fn block_on<T: Send + 'static>(main: impl Future<Output = T> + Send + 'static) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(main)
+    }
+
+    fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Job<T> {
+        let task = tokio::spawn(future);
+        Box::pin(async { task.await.expect("nobody ends it") })
+    }
+}
+
+/// tokio on two threads that take tasks from each other.
+pub(crate) enum TokioMany {}
+
+impl Executor for TokioMany {
+    fn block_on<T: Send + 'static>(main: impl Future<Output = T> + Send + 'static) -> T {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .build()
+            .unwrap();
+        // The future of `block_on` stays on its thread, a task does not.
+        let main = runtime.spawn(main);
+        runtime.block_on(main).expect("nobody ends it")
+    }
+
+    fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Job<T> {
+        TokioAlone::spawn(future)
+    }
+}
+
+/// smol: its global executor has a thread of its own.
+pub(crate) enum Smol {}
+
+impl Executor for Smol {
+    fn block_on<T: Send + 'static>(main: impl Future<Output = T> + Send + 'static) -> T {
+        smol::block_on(main)
+    }
+
+    fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Job<T> {
+        Box::pin(smol::spawn(future))
+    }
+}
+
+/// No executor at all: each future has a thread, which sleeps while it waits.
+pub(crate) enum Threads {}
+
+impl Executor for Threads {
+    fn block_on<T: Send + 'static>(main: impl Future<Output = T> + Send + 'static) -> T {
+        futures_executor::block_on(main)
+    }
+
+    fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Job<T> {
+        let job = Arc::new(Mutex::new((None, None)));
+        let done = Arc::clone(&job);
+        let small = thread::Builder::new().stack_size(256 * 1024);
+        small
+            .spawn(move || {
+                let output = futures_executor::block_on(future);
+                let mut state = done.lock().unwrap();
+                state.0 = Some(output);
+                let waker: Option<Waker> = state.1.take();
+                drop(state);
+                waker.into_iter().for_each(Waker::wake);
+            })
+            .unwrap();
+        Box::pin(std::future::poll_fn(move |cx: &mut Context<'_>| {
+            let mut state = job.lock().unwrap_or_else(PoisonError::into_inner);
+            state.1 = Some(cx.waker().clone());
+            state.0.take().map_or(Poll::Pending, Poll::Ready)
+        }))
+    }
+}

@@ -1,0 +1,29 @@
+//! The same programs with `arborio::sync` under five executors: Arborio's loop,
+//! tokio on one thread and on two, smol, and a thread for each future.
+
+/// Makes a test of each program under each executor.
+macro_rules! under_every_executor {
+    ($($program:ident),+ $(,)?) => {
+        under_every_executor!(@in arborio_loop Arborio $($program)+);
+        under_every_executor!(@in tokio_alone TokioAlone $($program)+);
+        under_every_executor!(@in tokio_many TokioMany $($program)+);
+        under_every_executor!(@in smol Smol $($program)+);
+        under_every_executor!(@in threads Threads $($program)+);
+    };
+    (@in $module:ident $executor:ident $($program:ident)+) => {
+        mod $module {
+            use crate::{executor::$executor, support::run};
+            $(
+                #[test]
+                fn $program() {
+                    run::<$executor>(super::$program::<$executor>());
+                }
+            )+
+        }
+    };
+}
+
+mod executor;
+mod locks;
+mod signals;
+mod support;
