@@ -10,6 +10,7 @@ use crate::words::Words;
 pub use crate::{
     event::{Event, EventWait},
     mutex::{Lock, Mutex, MutexGuard},
+    semaphore::{Acquire, AcquireOwned, OwnedSemaphorePermit, Semaphore, SemaphorePermit},
 };
 
 /// For whom a primitive is: [`Threads`] or [`OneThread`]. Sealed.

@@ -41,11 +41,15 @@ mod latch;
 mod line;
 pub mod local;
 mod mutex;
+mod owned;
 mod permits;
+mod semaphore;
+mod slot;
 mod words;
 
 pub use closed::Closed;
 use flavour::Threads;
+pub use semaphore::{TooManyPermits, TryAcquireError};
 
 /// A lock around a value, handed over in order. See [`flavour::Mutex`].
 pub type Mutex<T> = flavour::Mutex<T, Threads>;
@@ -53,3 +57,9 @@ pub type Mutex<T> = flavour::Mutex<T, Threads>;
 pub type MutexGuard<'a, T> = flavour::MutexGuard<'a, T, Threads>;
 /// A gate that is open or shut. See [`flavour::Event`].
 pub type Event = flavour::Event<Threads>;
+/// A number of permits that are taken in order. See [`flavour::Semaphore`].
+pub type Semaphore = flavour::Semaphore<Threads>;
+/// Permits of a semaphore. See [`flavour::SemaphorePermit`].
+pub type SemaphorePermit<'a> = flavour::SemaphorePermit<'a, Threads>;
+/// Permits that own their semaphore. See [`flavour::OwnedSemaphorePermit`].
+pub type OwnedSemaphorePermit = flavour::OwnedSemaphorePermit<Threads>;

@@ -243,6 +243,20 @@ impl<R: Reach> Place<R> {
         &self.reach
     }
 
+    /// The same, to be changed: only of a place that is in no line, as the line
+    /// that it is in must stay within reach (L5).
+    ///
+    /// # Panics
+    /// If the place is queued, or has an answer that nobody saw.
+    pub(crate) fn reach_mut(self: Pin<&mut Self>) -> &mut R {
+        // Relaxed: AWAY was stored by this future itself.
+        let state = self.node.state.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(state, AWAY, "a place in a line keeps its reach");
+        // SAFETY: the reach is not pinned, and the node stays where it is.
+        let place = unsafe { self.get_unchecked_mut() };
+        &mut place.reach
+    }
+
     /// What this place was last queued for.
     #[inline(always)]
     pub(crate) fn want(self: Pin<&mut Self>) -> usize {

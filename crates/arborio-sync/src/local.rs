@@ -19,3 +19,9 @@ pub type Mutex<T> = flavour::Mutex<T, OneThread>;
 pub type MutexGuard<'a, T> = flavour::MutexGuard<'a, T, OneThread>;
 /// [`Event`](crate::Event) for one thread.
 pub type Event = flavour::Event<OneThread>;
+/// [`Semaphore`](crate::Semaphore) for one thread.
+pub type Semaphore = flavour::Semaphore<OneThread>;
+/// [`SemaphorePermit`](crate::SemaphorePermit) for one thread.
+pub type SemaphorePermit<'a> = flavour::SemaphorePermit<'a, OneThread>;
+/// [`OwnedSemaphorePermit`](crate::OwnedSemaphorePermit) for one thread.
+pub type OwnedSemaphorePermit = flavour::OwnedSemaphorePermit<OneThread>;

@@ -24,7 +24,10 @@
 
 use std::task::Waker;
 
-use arborio_base::{contain, sync::atomic::AtomicUsize};
+use arborio_base::{
+    contain,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use crate::{
     flavour::Flavour,
@@ -105,12 +108,32 @@ impl<F: Flavour> Permits<F> {
     /// Takes `count` permits, if that many are free and nobody waits before us.
     #[inline(always)]
     pub(crate) fn try_take(&self, count: usize) -> Taken {
+        match self.take_free(count, WAITERS) {
+            Taken::NotNow => self.try_overtake(count),
+            taken => taken,
+        }
+    }
+
+    /// The same if nobody need wait behind those in line.
+    #[inline(never)]
+    fn try_overtake(&self, count: usize) -> Taken {
+        // Relaxed: the flag never changes.
+        if self.word.load(Ordering::Relaxed) & BARGING == 0 {
+            return Taken::NotNow;
+        }
+        let _line = self.line.lock(); // with WAITERS set, the word is the lock's (P1)
+        self.take_free(count, 0)
+    }
+
+    /// Takes `count` permits, if that many are free and no flag of `unless` is set.
+    #[inline(always)]
+    fn take_free(&self, count: usize, unless: usize) -> Taken {
         let mut word = self.word.load(F::ACQUIRE);
         loop {
             if word & CLOSED != 0 {
                 return Taken::Closed;
             }
-            if word & WAITERS != 0 || word >> SHIFT < count {
+            if word & unless != 0 || word >> SHIFT < count {
                 return Taken::NotNow;
             }
             match F::replace(&self.word, word, word - (count << SHIFT)) {
@@ -120,7 +143,7 @@ impl<F: Flavour> Permits<F> {
         }
     }
 
-    /// The same under the lock of `line`. If there is nothing to take, WAITERS is
+    /// Takes under the lock of `line`. If there is nothing to take, WAITERS is
     /// set: the caller joins the line (P2).
     fn take_or_announce(&self, line: &Line, count: usize) -> Taken {
         let mut word = self.word.load(F::ACQUIRE);
@@ -323,6 +346,14 @@ mod taking {
         /// What leads to the permits.
         pub(crate) fn way(&self) -> &P {
             &self.place.reach().0
+        }
+
+        /// The same, to be changed, once the permits are the caller's.
+        ///
+        /// # Panics
+        /// While it waits.
+        pub(crate) fn way_mut(self: Pin<&mut Self>) -> &mut P {
+            &mut self.project().place.reach_mut().0
         }
     }
 

@@ -16,6 +16,7 @@ use arborio_base::sync::{
 use crate::{
     flavour::{OneThread, Threads},
     latch,
+    slot::Slot,
 };
 
 /// What a flavour does differently.
@@ -26,6 +27,12 @@ pub trait Words {
     const RELEASE: Ordering;
     /// A thing with several owners.
     type Counted<T>: Deref<Target = T> + Clone;
+    /// An owner of a thing that callers share: the standard library's in a model
+    /// too, because only those can be the receiver of a method. It never leads
+    /// to another thing.
+    type Owner<T: ?Sized>: Deref<Target = T> + Clone;
+    /// A slot that is filled once.
+    type Slot<T>: Slot<T>;
 
     /// Makes the first owner of `value`.
     fn counted<T>(value: T) -> Self::Counted<T>;
@@ -41,6 +48,8 @@ impl Words for Threads {
     const ACQUIRE: Ordering = Ordering::Acquire;
     const RELEASE: Ordering = Ordering::Release;
     type Counted<T> = Arc<T>;
+    type Owner<T: ?Sized> = std::sync::Arc<T>;
+    type Slot<T> = std::sync::OnceLock<T>;
 
     fn counted<T>(value: T) -> Arc<T> {
         Arc::new(value)
@@ -69,6 +78,8 @@ impl Words for OneThread {
     const ACQUIRE: Ordering = Ordering::Relaxed;
     const RELEASE: Ordering = Ordering::Relaxed;
     type Counted<T> = Rc<T>;
+    type Owner<T: ?Sized> = Rc<T>;
+    type Slot<T> = std::cell::OnceCell<T>;
 
     fn counted<T>(value: T) -> Rc<T> {
         Rc::new(value)
