@@ -89,7 +89,7 @@ fn usage() -> String {
         "cargo xtask bench [--quick] [--only=contestant,...] [scenario...]\n\nScenarios (the beginning of a name takes the family):\n",
     );
     for scenario in ALL {
-        text += &format!("  {:<14} {}\n", scenario.key, scenario.what);
+        text += &format!("  {:<20} {}\n", scenario.key, scenario.what);
     }
     text
 }

@@ -5,7 +5,7 @@
 
 mod arborio;
 mod compio;
-mod floor;
+pub(crate) mod floor;
 mod monoio;
 mod smol;
 mod tokio;

@@ -28,6 +28,7 @@ pub(crate) struct Row {
     best_peer: Option<(&'static str, Spread)>,
     /// The best of those that wait by epoll, as Arborio does.
     best_epoll_peer: Option<(&'static str, Spread)>,
+    /// tokio on its own loop; without drivers where it was measured only so.
     tokio: Option<Spread>,
     goal: Option<&'static Goal>,
 }
@@ -60,7 +61,7 @@ impl Row {
                 .copied()
                 .filter(|(name, _)| !name.ends_with("-uring"))
                 .min_by(better),
-            tokio: spread_of("tokio"),
+            tokio: spread_of("tokio").or_else(|| spread_of("tokio-bare")),
             goal: goals::of(results.scenario.key, figure),
         }
     }

@@ -10,7 +10,9 @@ use crate::rounds::Results;
 const LEFT: f64 = 190.0;
 const WIDTH: f64 = 720.0;
 const RIGHT: f64 = 40.0;
-const TOP: f64 = 60.0;
+const TOP: f64 = 80.0;
+/// Names of contestants in one line of the legend.
+const LEGEND_LINE: usize = 8;
 const LINE: f64 = 26.0;
 /// The axis ends here at the latest; what lies further right is drawn at its end with its ratio.
 const LARGEST_RATIO: f64 = 300.0;
@@ -28,6 +30,12 @@ const COLOURS: &[(&str, &str)] = &[
     ("monoio-uring", "#d9a520"),
     ("compio", "#6a3fa0"),
     ("compio-uring", "#b79be0"),
+    ("tokio@arborio", "#f6c9cf"),
+    ("smol@arborio", "#9cc3ea"),
+    ("monoio@arborio", "#ecd9a8"),
+    ("futures", "#00a3a3"),
+    ("kanal", "#ff7f0e"),
+    ("flume", "#7f7f7f"),
 ];
 
 /// The SVG.
@@ -63,11 +71,13 @@ fn is_drawn(row: &Row) -> bool {
 
 fn legend(svg: &mut String) {
     for (index, (name, colour)) in COLOURS.iter().enumerate() {
-        let x = LEFT + index as f64 * 84.0;
+        let x = LEFT + (index % LEGEND_LINE) as f64 * 94.0;
+        let y = 40.0 + (index / LEGEND_LINE) as f64 * 20.0;
         let _ = writeln!(
             svg,
-            "<circle cx=\"{x}\" cy=\"40\" r=\"5\" fill=\"{colour}\"/><text x=\"{}\" y=\"44\" font-size=\"11\">{name}</text>",
+            "<circle cx=\"{x}\" cy=\"{y}\" r=\"5\" fill=\"{colour}\"/><text x=\"{}\" y=\"{}\" font-size=\"11\">{name}</text>",
             x + 8.0,
+            y + 4.0,
         );
     }
 }
@@ -121,6 +131,15 @@ fn position(ratio: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenarios::ALL;
+
+    #[test]
+    fn every_contestant_has_a_colour() {
+        for entry in ALL.iter().flat_map(|scenario| scenario.entries) {
+            let found = COLOURS.iter().any(|(name, _)| *name == entry.contestant);
+            assert!(found, "{}", entry.contestant);
+        }
+    }
 
     #[test]
     fn the_axis_is_logarithmic_and_ends_are_kept() {

@@ -18,6 +18,7 @@ mod sleeps;
 mod spawn_join;
 mod spawn_one;
 mod start_stop;
+mod sync;
 mod timeouts;
 mod yields;
 
@@ -95,6 +96,12 @@ pub(crate) const ALL: &[Scenario] = &[
     yields::ONE,
     yields::THOUSAND,
     ring::SCENARIO,
+    sync::mutex::FREE_LOCAL,
+    sync::mutex::FREE_SEND,
+    sync::mutex::HUNDRED_LOCAL,
+    sync::mutex::HUNDRED_SEND,
+    sync::event::LOCAL,
+    sync::event::SEND,
     timeouts::READY,
     timeouts::YIELD,
     sleeps::HUNDRED_THOUSAND,

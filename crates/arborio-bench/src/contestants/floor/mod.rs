@@ -4,6 +4,7 @@
 //! `Send`, whatever their type says: a waker that leaves the thread is undefined behaviour. That is
 //! what makes it a floor to measure against and not a runtime; no scenario lets a waker travel.
 
+pub(crate) mod sync;
 mod task;
 mod timers;
 
