@@ -14,6 +14,7 @@ mod seeds;
 mod shortage;
 mod stalls;
 mod support;
+mod sync;
 mod tcp;
 mod tcp_echo;
 mod tcp_moves;

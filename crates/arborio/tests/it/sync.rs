@@ -1,0 +1,257 @@
+//! Locks, semaphores, events and channels on a simulated clock: who goes on
+//! when, to the second.
+
+use std::{
+    cell::Cell,
+    rc::Rc,
+    sync::{Arc, mpsc},
+    thread,
+};
+
+use arborio::{
+    spawn, spawn_local,
+    sync::{Event, Mutex, local},
+    time::{Clock, clock, sleep, timeout},
+    yield_now,
+};
+
+use crate::support::{Log, secs, simulated};
+
+/// What is said, and at which second.
+type Said = Log<(u64, &'static str)>;
+
+fn say(log: &Said, word: &'static str) {
+    log.add((clock().as_secs(), word));
+}
+
+#[test]
+fn s31_a_mutex_is_held_across_sleeps_and_handed_over_in_order() {
+    let log = Said::new();
+    simulated().run(async {
+        let lock = Rc::new(local::Mutex::new(()));
+        for (word, seconds) in [("hello", 1), ("world", 1), ("hello world", 2)] {
+            let (lock, log) = (Rc::clone(&lock), log.clone());
+            drop(spawn_local(async move {
+                let _guard = lock.lock().await;
+                sleep(secs(seconds)).await;
+                say(&log, word);
+            }));
+        }
+    });
+    assert_eq!(log.take(), [(1, "hello"), (2, "world"), (4, "hello world")]);
+}
+
+/// Releasing and locking again does not overtake.
+#[test]
+fn s31_two_tasks_that_lock_again_and_again_take_turns() {
+    let log = Said::new();
+    simulated().run(async {
+        let lock = Rc::new(local::Mutex::new(()));
+        for word in ["one", "two"] {
+            let (lock, log) = (Rc::clone(&lock), log.clone());
+            drop(spawn_local(async move {
+                for _ in 0..3 {
+                    let _guard = lock.lock().await;
+                    say(&log, word);
+                    yield_now().await;
+                }
+            }));
+        }
+    });
+    let words: Vec<_> = log.take().into_iter().map(|(_, word)| word).collect();
+    assert_eq!(words, ["one", "two", "one", "two", "one", "two"]);
+}
+
+#[test]
+fn s31_an_uncontended_lock_does_not_suspend() {
+    simulated().run(async {
+        let lock = Mutex::new(());
+        let ran = Rc::new(Cell::new(false));
+        let bystander = Rc::clone(&ran);
+        drop(spawn_local(async move { bystander.set(true) }));
+        drop(lock.lock().await);
+        assert!(!ran.get(), "nobody else was polled");
+    });
+}
+
+#[test]
+fn s31_a_lock_that_times_out_leaves_the_line_in_order() {
+    let log = Said::new();
+    simulated().run(async {
+        let lock = Rc::new(local::Mutex::new(()));
+        let holder = lock.lock().await;
+        for (word, limit) in [("first", 9), ("second", 2), ("third", 9)] {
+            let (lock, log) = (Rc::clone(&lock), log.clone());
+            drop(spawn_local(async move {
+                match timeout(secs(limit), lock.lock()).await {
+                    Ok(_guard) => {
+                        sleep(secs(1)).await;
+                        say(&log, word);
+                    }
+                    Err(_) => say(&log, "too late"),
+                }
+            }));
+        }
+        sleep(secs(3)).await;
+        drop(holder);
+    });
+    let expected = [(2, "too late"), (4, "first"), (5, "third")];
+    assert_eq!(log.take(), expected);
+}
+
+/// The lock is handed to a task that is aborted before it runs again.
+#[test]
+fn s31_a_lock_that_was_granted_to_a_task_that_is_aborted_goes_to_the_next() {
+    let log = Said::new();
+    simulated().run(async {
+        let lock = Rc::new(local::Mutex::new(()));
+        let holder = lock.lock().await;
+        let waiter = |word: &'static str| {
+            let (lock, log) = (Rc::clone(&lock), log.clone());
+            spawn_local(async move {
+                let _guard = lock.lock().await;
+                say(&log, word);
+            })
+        };
+        let (granted, next) = (waiter("granted"), waiter("next"));
+        sleep(secs(1)).await;
+        drop(holder); // to `granted`, which is woken,
+        granted.abort(); // and ended in the same cycle
+        next.await.unwrap();
+        assert!(!lock.is_locked());
+    });
+    assert_eq!(log.take(), [(1, "next")]);
+}
+
+#[test]
+fn s31_a_holder_that_is_aborted_releases_the_lock() {
+    let log = Said::new();
+    simulated().run(async {
+        let lock = Rc::new(local::Mutex::new(()));
+        let theirs = Rc::clone(&lock);
+        let holder = spawn_local(async move {
+            let _guard = theirs.lock().await;
+            sleep(secs(100)).await;
+        });
+        sleep(secs(1)).await;
+        holder.abort();
+        drop(lock.lock().await);
+        say(&log, "mine");
+    });
+    assert_eq!(log.take(), [(1, "mine")]);
+}
+
+#[test]
+fn s33_an_event_lets_two_waiters_through_in_their_order() {
+    let log = Said::new();
+    simulated().run(async {
+        let event = Rc::new(local::Event::new());
+        for word in ["hello", "world"] {
+            let (event, log) = (Rc::clone(&event), log.clone());
+            drop(spawn_local(async move {
+                event.wait().await;
+                say(&log, word);
+            }));
+        }
+        sleep(secs(2)).await;
+        event.set();
+        event.wait().await; // does not suspend
+        say(&log, "set");
+    });
+    assert_eq!(log.take(), [(2, "set"), (2, "hello"), (2, "world")]);
+}
+
+#[test]
+fn s33_an_event_that_is_cleared_before_the_waiters_run_still_lets_them_through() {
+    let log = Said::new();
+    simulated().run(async {
+        let event = Rc::new(local::Event::new());
+        let (theirs, log) = (Rc::clone(&event), log.clone());
+        let waiter = spawn_local(async move {
+            theirs.wait().await;
+            say(&log, "through");
+        });
+        sleep(secs(1)).await;
+        event.set();
+        event.clear();
+        waiter.await.unwrap();
+        assert!(!event.is_set());
+    });
+    assert_eq!(log.take(), [(1, "through")]);
+}
+
+#[test]
+fn s33_a_waiter_that_gives_up_does_not_matter_to_the_others() {
+    let log = Said::new();
+    simulated().run(async {
+        let event = Rc::new(local::Event::new());
+        for (word, limit) in [("patient", 9), ("hasty", 1), ("patient too", 9)] {
+            let (event, log) = (Rc::clone(&event), log.clone());
+            drop(spawn_local(async move {
+                let waited = timeout(secs(limit), event.wait()).await;
+                say(&log, if waited.is_ok() { word } else { "too late" });
+            }));
+        }
+        sleep(secs(2)).await;
+        event.set();
+    });
+    let expected = [(1, "too late"), (2, "patient"), (2, "patient too")];
+    assert_eq!(log.take(), expected);
+}
+
+#[test]
+fn s33_an_event_set_on_another_thread_wakes_the_loop() {
+    let event = Arc::new(Event::new());
+    let (sender, receiver) = mpsc::channel();
+    let theirs = Arc::clone(&event);
+    let setter = thread::spawn(move || {
+        receiver.recv().unwrap();
+        theirs.set();
+    });
+    arborio::run(async {
+        let waiter = spawn(async move { event.wait().await });
+        yield_now().await; // it waits now
+        sender.send(()).unwrap();
+        waiter.await.unwrap();
+    });
+    setter.join().unwrap();
+}
+
+/// A thread that waits in a loop would keep the loop from its tasks.
+#[test]
+fn s31_a_blocking_lock_in_a_task_is_refused() {
+    arborio::run(async {
+        let task = spawn(async {
+            let lock = Mutex::new(());
+            let _guard = lock.lock_blocking();
+        });
+        let interrupt = task.await.unwrap_err();
+        assert!(interrupt.to_string().contains("panicked"), "{interrupt}");
+    });
+    // Elsewhere it is what threads use.
+    assert_eq!(*Mutex::new(7).lock_blocking(), 7);
+}
+
+/// The clock is held while a thread has the lock: time does not pass.
+#[test]
+fn s31_a_thread_and_a_task_share_a_mutex() {
+    let clock = Clock::simulated();
+    let mutex = Arc::new(Mutex::new(0));
+    let (sender, receiver) = mpsc::channel();
+    let hold = clock.hold();
+    let theirs = Arc::clone(&mutex);
+    let holder = thread::spawn(move || {
+        let mut guard = theirs.lock_blocking();
+        sender.send(()).unwrap();
+        *guard += 1;
+        drop(guard);
+        drop(hold);
+    });
+    receiver.recv().unwrap();
+    let seen = arborio::EventLoop::builder().clock(clock).run(async {
+        sleep(secs(1)).await;
+        *mutex.lock().await
+    });
+    assert_eq!(seen, 1);
+    holder.join().unwrap();
+}
