@@ -28,10 +28,24 @@ impl Wake for Parked {
     }
 
     fn wake_by_ref(self: &std::sync::Arc<Self>) {
-        // Release: pairs with the swap of the thread that waits.
-        self.woken.store(true, Ordering::Release);
-        self.thread.unpark();
+        // Release: pairs with the swap of the thread that waits. Whoever finds it
+        // set leaves the unpark to the one who set it.
+        if !self.woken.swap(true, Ordering::Release) {
+            self.thread.unpark();
+        }
     }
+}
+
+/// The check that every blocking twin makes first, whether it will wait or not.
+///
+/// # Panics
+/// If a task of an Arborio loop is being polled on this thread.
+#[track_caller]
+pub(crate) fn assert_may_block() {
+    assert!(
+        !budget::in_a_poll(),
+        "a blocking wait inside a task would hold up the loop; await the async form instead"
+    );
 }
 
 /// Polls `future` on this thread until it is ready, and sleeps in between.
@@ -41,10 +55,7 @@ impl Wake for Parked {
 /// keep the loop from running what it waits for.
 #[track_caller]
 pub(crate) fn block_on<T: Future>(future: T) -> T::Output {
-    assert!(
-        !budget::in_a_poll(),
-        "a blocking wait inside a task would hold up the loop; await the async form instead"
-    );
+    assert_may_block();
     let mut future = pin!(future);
     let parked = std::sync::Arc::new(Parked {
         thread: thread::current(),
