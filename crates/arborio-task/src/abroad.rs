@@ -14,7 +14,7 @@ use crate::{
     interrupt::Interrupt,
     local::Flags,
     shared::{AfterDrop, AfterSend, Message, Unpinned},
-    side,
+    side::{self, Manner},
 };
 
 /// `Waker::wake`: gives the reference up.
@@ -43,11 +43,11 @@ pub(crate) fn release(task: TaskRef) {
 }
 
 /// Asks the owner to end the task.
-pub(crate) fn abort(task: TaskRef, end: Interrupt) {
+pub(crate) fn end(task: TaskRef, end: Interrupt, manner: Manner) {
     if task.local.seen_abroad().any(Flags::DONE) {
         return;
     }
-    side::request_end(task, end);
+    side::request_end(task, end, manner);
     if task.shared.send(Message::ABORT, false) == AfterSend::Push {
         push(task);
     }

@@ -15,7 +15,7 @@ use crate::{
     interrupt::{Interrupt, Reason, ReasonKind},
     life_cycle,
     local::Flags,
-    side,
+    side::{self, Manner},
     waker::own_hub,
 };
 
@@ -126,8 +126,59 @@ impl<T> Task<T> {
         let end = Interrupt::Cancelled(Reason::new(ReasonKind::Abort));
         match own_hub(task) {
             Some(hub) => life_cycle::abort(hub, task, end),
-            None => abroad::abort(task, end),
+            None => abroad::end(task, end, Manner::Force),
         }
+    }
+
+    /// Asks the task to end. False if it had ended already.
+    ///
+    /// At its next turn the innermost handlers of its future are asked: they may
+    /// clean up, also with awaits, and may swallow the request; then the task goes
+    /// on. A task without handlers, or whose handlers pass the request on, is
+    /// dropped, and awaiting it gives [`Interrupt::Cancelled`]. An output that is
+    /// ready first wins. A task that was not started never runs. Asking again
+    /// while the task cleans up changes nothing. Nothing forces a task whose
+    /// cleanup does not end; [`abort`](Task::abort) does.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_task::{Interrupt, SpawnOptions, Tasks, try_spawn};
+    /// # let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// # let main = async {
+    /// let task = try_spawn(std::future::pending::<()>(), SpawnOptions::new()).ok().unwrap();
+    /// assert!(task.cancel());
+    /// assert!(matches!(task.await, Err(Interrupt::Cancelled(_))));
+    /// # };
+    /// # tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+    /// ```
+    #[track_caller]
+    pub fn cancel(&self) -> bool {
+        self.cancel_with(Interrupt::Cancelled(Reason::new(ReasonKind::Cancel)))
+    }
+
+    /// The same; awaiting the task gives `end` if the request ends it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_task::{Interrupt, SpawnOptions, Tasks, try_spawn};
+    /// # let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// # let main = async {
+    /// let task = try_spawn(std::future::pending::<()>(), SpawnOptions::new()).ok().unwrap();
+    /// assert!(task.cancel_with(Interrupt::TimedOut));
+    /// assert!(matches!(task.await, Err(Interrupt::TimedOut)));
+    /// # };
+    /// # tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+    /// ```
+    pub fn cancel_with(&self, end: Interrupt) -> bool {
+        let Some(task) = self.task else { return false };
+        if self.is_finished() {
+            return false;
+        }
+        match own_hub(task) {
+            Some(hub) => life_cycle::cancel(hub, task, end),
+            None => abroad::end(task, end, Manner::Ask),
+        }
+        true
     }
 
     /// The task's name; `None` if it has none, or if the outcome was given out.

@@ -7,7 +7,8 @@
 //!
 //! Read in this order: `local` and `shared` (the two words), `inbox` (how
 //! other threads reach the owner), `life_cycle` (the owner's side),
-//! `abroad` (everybody else's), `handle` (the join handle).
+//! `abroad` (everybody else's), `handle` (the join handle), [`frames`] (what is
+//! asked when a task is cancelled).
 //!
 //! The crate knows no I/O and no time, and it does not decide when to poll:
 //! that is the business of whoever drives [`Running`].
@@ -17,6 +18,7 @@ mod awaiter;
 mod cache;
 mod cell;
 mod current;
+pub mod frames;
 mod handle;
 mod hub;
 mod inbox;

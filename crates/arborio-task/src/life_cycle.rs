@@ -8,6 +8,8 @@
 //! order before it is called, and nothing that was read before is trusted
 //! afterwards.
 
+mod cancelling;
+
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, Location, catch_unwind},
@@ -23,7 +25,7 @@ use crate::{
     interrupt::{Interrupt, Payload},
     local::Flags,
     shared::{Message, Orphaned, SharedWord},
-    side::{self, Name, Side},
+    side::{self, Manner, Name, Side},
     waker,
 };
 
@@ -247,7 +249,9 @@ pub(crate) fn run_next(hub: &Hub) -> bool {
     }
     hub.polling.set(None);
     match polled {
-        Ok(Poll::Pending) if task.local.seen().any(Flags::ABORT) => end_by_request(hub, task),
+        Ok(Poll::Pending) if task.local.seen().any(Flags::ABORT) => {
+            cancelling::asked_while_polled(hub, task);
+        }
         Ok(Poll::Pending) => {}
         Ok(Poll::Ready(())) => finish(hub, task, Flags::NONE),
         Err(raised) => after_panic(hub, task, raised),
@@ -301,7 +305,7 @@ fn turn_of_ended(hub: &Hub, task: TaskRef) {
     if task.local.seen().any(Flags::DONE) {
         turn_of_done(hub, task);
     } else {
-        end_by_request(hub, task);
+        cancelling::turn(hub, task);
     }
 }
 
@@ -326,9 +330,29 @@ pub(crate) fn abort(hub: &Hub, task: TaskRef, end: Interrupt) {
     if !busy && !deep {
         return interrupt(hub, task, end);
     }
-    side::request_end(task, end);
+    side::request_end(task, end, Manner::Force);
     task.local.set(Flags::ABORT);
     if deep {
+        wake(hub, task);
+    }
+}
+
+/// Asks `task` to end: its handlers at its turn.
+pub(crate) fn cancel(hub: &Hub, task: TaskRef, end: Interrupt) {
+    link(hub, task);
+    let seen = task.local.seen();
+    if seen.any(Flags::DONE) {
+        return;
+    }
+    side::request_end(task, end, Manner::Ask);
+    ask(hub, task);
+}
+
+/// The request to ask `task` has been noted.
+fn ask(hub: &Hub, task: TaskRef) {
+    task.local.set(Flags::ABORT);
+    let busy = task.local.seen().any(Flags::ENDING) || hub.polling.get() == Some(task);
+    if !busy {
         wake(hub, task);
     }
 }
@@ -360,8 +384,10 @@ fn finish(hub: &Hub, task: TaskRef, how: Flags) {
         parent_of(task).child_interrupted();
         bubble_if_unobserved(task); // before a handle abroad may take it (L3)
     }
-    task.local
-        .change(Flags::ENDING.and(Flags::ABORT), Flags::DONE.and(how));
+    task.local.change(
+        Flags::ENDING.and(Flags::ABORT).and(Flags::CANCELLING),
+        Flags::DONE.and(how),
+    );
     let seen = task.local.seen();
     if seen.any(Flags::DETACHED) {
         drop_outcome(hub, task);
@@ -492,6 +518,20 @@ fn link(hub: &Hub, task: TaskRef) {
     }
 }
 
+/// A thread abroad has asked `task` to end.
+fn asked_abroad(hub: &Hub, task: TaskRef) {
+    if task.local.seen().any(Flags::DONE) {
+        return;
+    }
+    match side::manner(task) {
+        Manner::Ask => ask(hub, task),
+        Manner::Force => {
+            let end = side::take_request(task).unwrap_or(Interrupt::Stopped);
+            abort(hub, task, end);
+        }
+    }
+}
+
 /// Does what threads abroad have asked of one task.
 fn settle(hub: &Hub, task: TaskRef) {
     let settled = task.shared.settle();
@@ -513,8 +553,7 @@ fn settle(hub: &Hub, task: TaskRef) {
         }
     }
     if settled.says(Message::ABORT) {
-        let end = side::take_request(task).unwrap_or(Interrupt::Stopped);
-        abort(hub, task, end);
+        asked_abroad(hub, task);
     }
     if settled.says(Message::WAKE) {
         wake(hub, task);

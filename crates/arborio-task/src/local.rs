@@ -25,7 +25,8 @@
 //! handle and has not dropped it), BUBBLED (its panic went to the parent),
 //! WAITED (somebody abroad waits for the outcome), DAEMON (not waited for),
 //! STARTED (was polled once), UNLINKED (made abroad, not yet in the tree), MAIN
-//! (its end calls for attention).
+//! (its end calls for attention), CANCELLING (beside ABORT: its handlers were
+//! asked).
 //!
 //! # References
 //! LIVE (from spawn to the end), JOIN (the handle), and one for each waker. The
@@ -64,6 +65,8 @@ impl Flags {
     pub(crate) const UNLINKED: Self = Self(1 << 12);
 
     pub(crate) const MAIN: Self = Self(1 << 13);
+
+    pub(crate) const CANCELLING: Self = Self(1 << 14);
 
     pub(crate) const NONE: Self = Self(0);
 

@@ -5,14 +5,19 @@
 //! needed; whoever needs it first installs it with one exchange. It dies with
 //! the cell.
 
-use std::{borrow::Cow, ptr, task::Waker};
+use std::{
+    borrow::Cow,
+    ptr,
+    sync::{Arc, OnceLock},
+    task::Waker,
+};
 
 use arborio_base::{
     contain, drop_contained,
     sync::{Mutex, atomic::Ordering, lock},
 };
 
-use crate::{awaiter::AwaiterList, cell::TaskRef, interrupt::Interrupt};
+use crate::{awaiter::AwaiterList, cell::TaskRef, frames::table::Table, interrupt::Interrupt};
 
 /// A task's name.
 pub(crate) type Name = Cow<'static, str>;
@@ -21,6 +26,8 @@ pub(crate) type Name = Cow<'static, str>;
 pub(crate) struct Side {
     /// Given at spawn, or never.
     name: Option<Name>,
+    /// The frames of the task's future; made when the first of them is pending.
+    frames: OnceLock<Arc<Table>>,
     requests: Mutex<Requests>,
     /// Turns a use before it is published, or after it is freed, into a failed
     /// model.
@@ -28,10 +35,19 @@ pub(crate) struct Side {
     life: crate::life::Life,
 }
 
+/// How a task is brought to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Its handlers are asked first.
+    Ask,
+    /// Its future is dropped.
+    Force,
+}
+
 /// What other threads may add at any time.
 struct Requests {
     /// How the task shall end, if it does not end by itself before.
-    end: Option<Interrupt>,
+    end: Option<(Interrupt, Manner)>,
     /// Who waits for the outcome on other threads.
     waiters: AwaiterList,
 }
@@ -40,6 +56,7 @@ impl Side {
     fn new(name: Option<Name>) -> Self {
         Self {
             name,
+            frames: OnceLock::new(),
             requests: Mutex::new(Requests {
                 end: None,
                 waiters: AwaiterList::default(),
@@ -106,14 +123,37 @@ pub(crate) fn name(task: TaskRef) -> Option<Name> {
     existing(&task)?.name.clone()
 }
 
-/// Notes how `task` shall end. The first request wins.
-pub(crate) fn request_end(task: TaskRef, end: Interrupt) {
-    lock(&side(&task).requests).end.get_or_insert(end);
+/// Notes how `task` shall end. The first reason stays; force wins over asking.
+pub(crate) fn request_end(task: TaskRef, end: Interrupt, manner: Manner) {
+    let mut requests = lock(&side(&task).requests);
+    let (_, noted) = requests.end.get_or_insert((end, manner));
+    if manner == Manner::Force {
+        *noted = manner;
+    }
 }
 
 /// Takes the request to end.
 pub(crate) fn take_request(task: TaskRef) -> Option<Interrupt> {
-    lock(&existing(&task)?.requests).end.take()
+    let taken = lock(&existing(&task)?.requests).end.take();
+    taken.map(|(end, _)| end)
+}
+
+/// How the task that was asked to end is to be treated.
+pub(crate) fn manner(task: TaskRef) -> Manner {
+    let side = existing(&task);
+    let noted = side.and_then(|side| lock(&side.requests).end.as_ref().map(|end| end.1));
+    noted.unwrap_or(Manner::Force)
+}
+
+/// The frames of `task`, or null. The table lives as long as the cell.
+pub(crate) fn frames(task: TaskRef) -> *const Table {
+    let table = existing(&task).and_then(|side| side.frames.get());
+    table.map_or(ptr::null(), Arc::as_ptr)
+}
+
+/// The frames of `task`, which `make` makes if there are none.
+pub(crate) fn frames_or_make(task: TaskRef, make: impl FnOnce() -> Arc<Table>) -> Arc<Table> {
+    Arc::clone(side(&task).frames.get_or_init(make))
 }
 
 /// Notes that the task behind `waker`, and nobody else, waits abroad.

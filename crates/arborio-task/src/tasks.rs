@@ -612,12 +612,19 @@ where
 
 /// The task that runs on this thread, as the author of a request.
 pub(crate) fn running_task() -> Option<Requester> {
-    let hub = current();
-    // SAFETY: a current hub is alive, and this thread is its owner.
-    let hub = unsafe { hub.as_ref() }?;
-    let task = hub.ending.get().or(hub.polling.get())?;
+    let task = current_task()?;
     Some(Requester::Task {
         name: side::name(task),
         spawned_at: task.spawned_at,
     })
+}
+
+/// The task whose code runs on this thread: the innermost one whose future is
+/// being dropped by request, or the one that is being polled.
+#[inline]
+pub(crate) fn current_task() -> Option<TaskRef> {
+    let hub = current();
+    // SAFETY: a current hub is alive, and this thread is its owner.
+    let hub = unsafe { hub.as_ref() }?;
+    hub.ending.get().or(hub.polling.get())
 }
