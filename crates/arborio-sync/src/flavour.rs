@@ -9,7 +9,12 @@ use std::marker::PhantomData;
 use crate::words::Words;
 pub use crate::{
     event::{Event, EventWait},
-    mutex::{Lock, Mutex, MutexGuard},
+    mutex::{Lock, LockOwned, Mutex, MutexGuard, OwnedMutexGuard},
+    notify::{Notified, Notify, OwnedNotified},
+    rwlock::{
+        OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockRead, RwLockReadGuard,
+        RwLockReadOwned, RwLockWrite, RwLockWriteGuard, RwLockWriteOwned,
+    },
     semaphore::{Acquire, AcquireOwned, OwnedSemaphorePermit, Semaphore, SemaphorePermit},
 };
 

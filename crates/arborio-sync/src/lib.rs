@@ -41,8 +41,11 @@ mod latch;
 mod line;
 pub mod local;
 mod mutex;
+mod notify;
 mod owned;
 mod permits;
+mod rounds;
+mod rwlock;
 mod semaphore;
 mod slot;
 mod words;
@@ -55,6 +58,9 @@ pub use semaphore::{TooManyPermits, TryAcquireError};
 pub type Mutex<T> = flavour::Mutex<T, Threads>;
 /// The right to use a mutex's value. See [`flavour::MutexGuard`].
 pub type MutexGuard<'a, T> = flavour::MutexGuard<'a, T, Threads>;
+/// The right to use a mutex's value, and an owner of the mutex. See
+/// [`flavour::OwnedMutexGuard`].
+pub type OwnedMutexGuard<T> = flavour::OwnedMutexGuard<T, Threads>;
 /// A gate that is open or shut. See [`flavour::Event`].
 pub type Event = flavour::Event<Threads>;
 /// A number of permits that are taken in order. See [`flavour::Semaphore`].
@@ -63,3 +69,18 @@ pub type Semaphore = flavour::Semaphore<Threads>;
 pub type SemaphorePermit<'a> = flavour::SemaphorePermit<'a, Threads>;
 /// Permits that own their semaphore. See [`flavour::OwnedSemaphorePermit`].
 pub type OwnedSemaphorePermit = flavour::OwnedSemaphorePermit<Threads>;
+/// Tells one waiting task, or all of them. See [`flavour::Notify`].
+pub type Notify = flavour::Notify<Threads>;
+/// A lock that many may read through, or one may write through. See
+/// [`flavour::RwLock`].
+pub type RwLock<T> = flavour::RwLock<T, Threads>;
+/// The right to read a value. See [`flavour::RwLockReadGuard`].
+pub type RwLockReadGuard<'a, T> = flavour::RwLockReadGuard<'a, T, Threads>;
+/// The right to change a value. See [`flavour::RwLockWriteGuard`].
+pub type RwLockWriteGuard<'a, T> = flavour::RwLockWriteGuard<'a, T, Threads>;
+/// The right to read a value, and an owner of the lock. See
+/// [`flavour::OwnedRwLockReadGuard`].
+pub type OwnedRwLockReadGuard<T> = flavour::OwnedRwLockReadGuard<T, Threads>;
+/// The right to change a value, and an owner of the lock. See
+/// [`flavour::OwnedRwLockWriteGuard`].
+pub type OwnedRwLockWriteGuard<T> = flavour::OwnedRwLockWriteGuard<T, Threads>;

@@ -265,6 +265,11 @@ impl<R: Reach> Place<R> {
         self.node.want.get()
     }
 
+    /// Whether the place waits in the line, or did a moment ago.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.node.state.load(R::Flavour::ACQUIRE) == QUEUED
+    }
+
     /// The answer, if there is one; pending while the place is queued; `None` if
     /// it is in no line. An answer is given out once.
     #[inline]

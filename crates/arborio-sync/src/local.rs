@@ -17,6 +17,8 @@ use crate::flavour::{self, OneThread};
 pub type Mutex<T> = flavour::Mutex<T, OneThread>;
 /// [`MutexGuard`](crate::MutexGuard) for one thread.
 pub type MutexGuard<'a, T> = flavour::MutexGuard<'a, T, OneThread>;
+/// [`OwnedMutexGuard`](crate::OwnedMutexGuard) for one thread.
+pub type OwnedMutexGuard<T> = flavour::OwnedMutexGuard<T, OneThread>;
 /// [`Event`](crate::Event) for one thread.
 pub type Event = flavour::Event<OneThread>;
 /// [`Semaphore`](crate::Semaphore) for one thread.
@@ -25,3 +27,15 @@ pub type Semaphore = flavour::Semaphore<OneThread>;
 pub type SemaphorePermit<'a> = flavour::SemaphorePermit<'a, OneThread>;
 /// [`OwnedSemaphorePermit`](crate::OwnedSemaphorePermit) for one thread.
 pub type OwnedSemaphorePermit = flavour::OwnedSemaphorePermit<OneThread>;
+/// [`Notify`](crate::Notify) for one thread.
+pub type Notify = flavour::Notify<OneThread>;
+/// [`RwLock`](crate::RwLock) for one thread.
+pub type RwLock<T> = flavour::RwLock<T, OneThread>;
+/// [`RwLockReadGuard`](crate::RwLockReadGuard) for one thread.
+pub type RwLockReadGuard<'a, T> = flavour::RwLockReadGuard<'a, T, OneThread>;
+/// [`RwLockWriteGuard`](crate::RwLockWriteGuard) for one thread.
+pub type RwLockWriteGuard<'a, T> = flavour::RwLockWriteGuard<'a, T, OneThread>;
+/// [`OwnedRwLockReadGuard`](crate::OwnedRwLockReadGuard) for one thread.
+pub type OwnedRwLockReadGuard<T> = flavour::OwnedRwLockReadGuard<T, OneThread>;
+/// [`OwnedRwLockWriteGuard`](crate::OwnedRwLockWriteGuard) for one thread.
+pub type OwnedRwLockWriteGuard<T> = flavour::OwnedRwLockWriteGuard<T, OneThread>;
