@@ -1,33 +1,32 @@
 //! Y01: every public future of the crate, in both flavours, dropped at every
 //! poll and between all steps of those around it.
 
-use std::{cell::Cell, rc::Rc};
+mod locks;
+mod shared;
+mod signals;
 
-use arborio_sync::flavour::{Event, Flavour, Mutex, OneThread, Threads};
+use arborio_sync::flavour::{OneThread, Threads};
 
-use crate::harness::{Scenario, Victim, drop_at_every_poll, pause};
+use self::{locks::*, signals::*};
+use crate::harness::drop_at_every_poll;
 
 /// A test of each flavour for a scenario, and the list of the futures covered.
 macro_rules! scenarios {
-    ($($(#[$meta:meta])* $name:ident: $($future:ident),+;)+) => {
+    ($($name:ident: $($future:ident),+;)+) => {
         mod threads {
-            use super::*;
             $(
-                $(#[$meta])*
                 #[test]
                 fn $name() {
-                    drop_at_every_poll(&super::$name::<Threads>());
+                    super::drop_at_every_poll(&super::$name::<super::Threads>());
                 }
             )+
         }
 
         mod one_thread {
-            use super::*;
             $(
-                $(#[$meta])*
                 #[test]
                 fn $name() {
-                    drop_at_every_poll(&super::$name::<OneThread>());
+                    super::drop_at_every_poll(&super::$name::<super::OneThread>());
                 }
             )+
         }
@@ -38,59 +37,15 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    y01_a_lock_that_waits_is_dropped: Lock;
-    y01_a_wait_for_an_event_is_dropped: EventWait;
-}
-
-fn y01_a_lock_that_waits_is_dropped<F: Flavour>() -> Scenario<Mutex<usize, F>> {
-    Scenario {
-        name: "a lock behind a holder, and one behind it",
-        world: || Mutex::new(0),
-        victim: |mutex| Box::pin(async move { *mutex.lock().await += 1 }),
-        others: &[
-            |mutex| {
-                Box::pin(async move {
-                    let mut guard = mutex.lock().await;
-                    pause().await;
-                    *guard += 10;
-                })
-            },
-            |mutex| Box::pin(async move { *mutex.lock().await += 10 }),
-        ],
-        check: |mutex, victim| {
-            assert!(mutex.try_lock().is_some(), "the permit is back");
-            let victims = usize::from(victim == Victim::Ended);
-            assert_eq!(mutex.into_inner(), 20 + victims);
-        },
-    }
-}
-
-fn y01_a_wait_for_an_event_is_dropped<F: Flavour>() -> Scenario<(Event<F>, Cell<usize>)> {
-    Scenario {
-        name: "an event that is set, cleared and set again",
-        world: || (Event::new(), Cell::new(0)),
-        victim: |world| Box::pin(async move { world.0.wait().await }),
-        others: &[
-            |world| {
-                Box::pin(async move {
-                    world.0.set();
-                    world.0.clear();
-                    pause().await;
-                    world.0.set();
-                })
-            },
-            |world: Rc<(Event<F>, Cell<usize>)>| {
-                Box::pin(async move {
-                    world.0.wait().await;
-                    world.1.set(world.1.get() + 1);
-                })
-            },
-        ],
-        check: |(event, told), _victim| {
-            assert!(event.is_set());
-            assert_eq!(told.get(), 1);
-        },
-    }
+    y01_a_lock_behind_a_holder: Lock;
+    y01_a_lock_of_a_barging_mutex: Lock;
+    y01_y02_permits_behind_a_holder: Acquire;
+    y01_y03_many_permits_with_few_behind: Acquire;
+    y01_y03_many_permits_whose_leaving_is_all_that_helps: Acquire;
+    y01_many_permits_of_a_barging_semaphore: Acquire;
+    y01_permits_of_a_semaphore_that_is_closed: Acquire;
+    y01_y03_many_owned_permits_with_few_behind: AcquireOwned;
+    y01_a_wait_for_an_event: EventWait;
 }
 
 /// The public futures and streams of the sources, and their async functions.

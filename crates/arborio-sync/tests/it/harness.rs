@@ -45,6 +45,8 @@ pub(crate) struct Scenario<W: 'static> {
     pub victim: fn(Rc<W>) -> Actor,
     /// Those who must come to their end whatever happens to the victim.
     pub others: &'static [fn(Rc<W>) -> Actor],
+    /// Whether the others come to their end also if the victim is not dropped.
+    pub runs_on: bool,
     /// Whether the world is as it should be, when nobody is left.
     pub check: fn(W, Victim),
 }
@@ -101,6 +103,9 @@ pub(crate) fn drop_at_every_poll<W: 'static>(scenario: &Scenario<W>) -> usize {
 /// Tries what has been done so far with every end, then every longer order.
 fn extend<W: 'static>(scenario: &Scenario<W>, moves: &mut Vec<Move>, tried: &mut usize) {
     for end in [End::Dropped, End::DroppedInAWake, End::RunsOn] {
+        if end == End::RunsOn && !scenario.runs_on {
+            continue;
+        }
         if !play(scenario, moves, end) {
             return; // somebody had ended already: no order goes on from here
         }
@@ -155,7 +160,10 @@ fn starved<R>(poll: impl FnOnce() -> R) -> R {
 struct Stage {
     /// The victim first; `None` once it has ended.
     actors: Vec<Rc<RefCell<Option<Actor>>>>,
+    /// What the waker of each one's last poll calls.
     calls: Vec<Arc<Call>>,
+    /// How often each one was polled.
+    polls: Vec<usize>,
     victim: Victim,
 }
 
@@ -167,6 +175,7 @@ impl Stage {
         Self {
             actors: makers.iter().map(actor).map(slot).collect(),
             calls: makers.iter().map(|_| Call::new()).collect(),
+            polls: vec![0; makers.len()],
             victim: Victim::Dropped,
         }
     }
@@ -177,6 +186,11 @@ impl Stage {
         let Some(actor) = slot.as_mut() else {
             return false;
         };
+        // Every second poll comes with another waker, and the one before is dead.
+        self.polls[number] += 1;
+        if self.polls[number] % 2 == 1 {
+            self.calls[number] = Call::new();
+        }
         let call = &self.calls[number];
         call.woken.store(false, Ordering::SeqCst);
         let waker = Waker::from(Arc::clone(call));
