@@ -1,0 +1,22 @@
+//! Models of the primitives: the crate's own code, run by loom in every order
+//! that its preemption bound allows.
+//!
+//! `cargo xtask model -p arborio-sync` runs them. There are two kinds: models
+//! that were thought of, with a name for what they are about, and models that
+//! were not: every pair of operations of every primitive (`pairs.rs`).
+//!
+//! Each runs twice: once as it is, and once *dense*, with a read-modify-write of
+//! one common word before each step. Loom keeps one last access for each word,
+//! so a thread's load hides the load of another one from it, and it leaves out
+//! orders that exist; the common word brings the orders of whole steps back.
+#![cfg(loom)]
+
+#[path = "loom/pairs.rs"]
+mod pairs;
+#[path = "loom/world.rs"]
+mod world;
+
+#[path = "loom/event.rs"]
+mod event;
+#[path = "loom/mutex.rs"]
+mod mutex;
