@@ -4,6 +4,8 @@
 //! - M1: a guard, or a lock future that was granted, owns the one permit. So one
 //!   guard lives at a time, and whoever has it may touch the value.
 
+mod owned;
+
 use std::{
     cell::UnsafeCell,
     fmt,
@@ -13,9 +15,11 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+pub use self::owned::{LockOwned, OwnedMutexGuard};
 use crate::{
     blocking::block_on,
     flavour::Flavour,
+    owned::HasPermits,
     permits::{Order, Permits, Take, Taken},
 };
 
@@ -45,6 +49,7 @@ use crate::{
 /// assert_eq!(mutex.into_inner(), "ab");
 /// # });
 /// ```
+#[doc(alias = "Lock")]
 pub struct Mutex<T: ?Sized, F: Flavour> {
     /// One permit: the right to touch `value`.
     permits: Permits<F>,
@@ -192,6 +197,15 @@ impl<T: ?Sized, F: Flavour> Mutex<T, F> {
     }
 }
 
+impl<T: ?Sized, F: Flavour> HasPermits for Mutex<T, F> {
+    type Flavour = F;
+
+    #[inline(always)]
+    fn permits(&self) -> &Permits<F> {
+        &self.permits
+    }
+}
+
 impl<T: ?Sized + fmt::Debug, F: Flavour> fmt::Debug for Mutex<T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.try_lock() {
@@ -239,8 +253,9 @@ pub struct MutexGuard<'a, T: ?Sized, F: Flavour> {
     mutex: &'a Mutex<T, F>,
 }
 
-// SAFETY: a shared guard gives `&T` only.
-unsafe impl<T: ?Sized + Sync, F: Flavour + Sync> Sync for MutexGuard<'_, T, F> {}
+// SAFETY: a shared guard gives `&T`, for which `T` is `Sync`, and a reference to
+// the mutex, which may outlive the guard, so `T` is what lets the mutex be `Sync`.
+unsafe impl<T: ?Sized + Send + Sync, F: Flavour + Sync> Sync for MutexGuard<'_, T, F> {}
 
 impl<'a, T: ?Sized, F: Flavour> MutexGuard<'a, T, F> {
     /// The guard of somebody who has taken the permit (M1).
