@@ -142,6 +142,69 @@ fn s31_a_holder_that_is_aborted_releases_the_lock() {
 }
 
 #[test]
+fn s32_a_semaphore_of_two_lets_the_third_wait_for_a_permit() {
+    let log = Said::new();
+    simulated().run(async {
+        let semaphore = Rc::new(local::Semaphore::new(2));
+        for (word, seconds) in [("hello", 1), ("world", 1), ("hello world", 2)] {
+            let (semaphore, log) = (Rc::clone(&semaphore), log.clone());
+            drop(spawn_local(async move {
+                let _permit = semaphore.acquire().await.unwrap();
+                sleep(secs(seconds)).await;
+                say(&log, word);
+            }));
+        }
+    });
+    assert_eq!(log.take(), [(1, "hello"), (1, "world"), (3, "hello world")]);
+}
+
+/// The permit is given to a task that is aborted before it runs again.
+#[test]
+fn s32_a_permit_that_was_granted_to_a_task_that_is_aborted_goes_to_the_next() {
+    let log = Said::new();
+    simulated().run(async {
+        let semaphore = Rc::new(local::Semaphore::new(1));
+        let held = semaphore.acquire().await.unwrap();
+        let waiter = |word: &'static str| {
+            let (semaphore, log) = (Rc::clone(&semaphore), log.clone());
+            spawn_local(async move {
+                let _permit = semaphore.acquire().await.unwrap();
+                say(&log, word);
+            })
+        };
+        let (granted, next) = (waiter("granted"), waiter("next"));
+        sleep(secs(1)).await;
+        drop(held);
+        granted.abort();
+        next.await.unwrap();
+        assert_eq!(semaphore.available_permits(), 1);
+    });
+    assert_eq!(log.take(), [(1, "next")]);
+}
+
+/// Permit k of those who wait goes to waiter k, whoever releases.
+#[test]
+fn s32_each_release_lets_the_next_one_through() {
+    let log = Said::new();
+    simulated().run(async {
+        let semaphore = Rc::new(local::Semaphore::empty());
+        for word in ["first", "second", "third"] {
+            let (semaphore, log) = (Rc::clone(&semaphore), log.clone());
+            drop(spawn_local(async move {
+                semaphore.acquire().await.unwrap().forget();
+                say(&log, word);
+            }));
+        }
+        for _ in 0..3 {
+            sleep(secs(1)).await;
+            semaphore.add_permits(1).unwrap();
+        }
+        assert_eq!(semaphore.waiting(), 0);
+    });
+    assert_eq!(log.take(), [(1, "first"), (2, "second"), (3, "third")]);
+}
+
+#[test]
 fn s33_an_event_lets_two_waiters_through_in_their_order() {
     let log = Said::new();
     simulated().run(async {

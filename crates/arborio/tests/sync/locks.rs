@@ -1,8 +1,14 @@
 //! Mutexes, read-write locks and semaphores under load.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
 
-use arborio::sync::Mutex;
+use arborio::sync::{Mutex, Semaphore};
 use futures_lite::FutureExt;
 
 use crate::{
@@ -14,6 +20,9 @@ under_every_executor! {
     s31_many_tasks_count_under_one_mutex,
     s31_locks_that_are_given_up_leave_the_mutex_in_order,
     s31_a_holder_that_panics_releases_the_mutex,
+    s32_a_thousand_tasks_are_at_most_seven_at_a_time,
+    s32_wants_of_many_sizes_all_get_their_permits,
+    s32_closing_a_semaphore_ends_every_wait,
 }
 
 async fn s31_many_tasks_count_under_one_mutex<E: Executor>() {
@@ -83,4 +92,88 @@ async fn s31_a_holder_that_panics_releases_the_mutex<E: Executor>() {
     let text = mutex.lock().await;
     assert_eq!(text.matches(", after").count(), 4, "nothing is poisoned");
     assert!(text.contains("during"));
+}
+
+/// Who is inside, and who was at most.
+#[derive(Default)]
+struct Inside {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Inside {
+    fn enter(&self, count: usize) {
+        let now = self.now.fetch_add(count, Relaxed) + count;
+        self.most.fetch_max(now, Relaxed);
+    }
+
+    fn leave(&self, count: usize) {
+        self.now.fetch_sub(count, Relaxed);
+    }
+}
+
+async fn s32_a_thousand_tasks_are_at_most_seven_at_a_time<E: Executor>() {
+    let semaphore = Arc::new(Semaphore::new(7));
+    let inside = Arc::new(Inside::default());
+    let jobs = (0..1000).map(|number| {
+        let (semaphore, inside) = (Arc::clone(&semaphore), Arc::clone(&inside));
+        E::spawn(async move {
+            // Every third one loses its patience, before or after it was granted.
+            let patience = if number % 3 == 0 {
+                scrambled(number) % 6
+            } else {
+                u64::MAX
+            };
+            let acquire = semaphore.acquire();
+            let Some(permit) = give_up_after(patience as usize, acquire).await else {
+                return 0;
+            };
+            let _permit = permit.unwrap();
+            inside.enter(1);
+            turn().await;
+            inside.leave(1);
+            1
+        })
+    });
+    let served: usize = all(jobs.collect::<Vec<_>>()).await.into_iter().sum();
+    assert!(served >= 666, "who is patient is served");
+    assert!(
+        inside.most.load(Relaxed) <= 7,
+        "{} at once",
+        inside.most.load(Relaxed)
+    );
+    assert_eq!((semaphore.available_permits(), semaphore.waiting()), (7, 0));
+}
+
+async fn s32_wants_of_many_sizes_all_get_their_permits<E: Executor>() {
+    let semaphore = Arc::new(Semaphore::new(10));
+    let inside = Arc::new(Inside::default());
+    let jobs = (0..100).map(|number| {
+        let (semaphore, inside) = (Arc::clone(&semaphore), Arc::clone(&inside));
+        E::spawn(async move {
+            let want = 1 + (scrambled(number) % 10) as usize;
+            let permits = semaphore.acquire_many(want).await.unwrap();
+            inside.enter(want);
+            turn().await;
+            inside.leave(want);
+            drop(permits);
+        })
+    });
+    all(jobs.collect::<Vec<_>>()).await;
+    assert!(inside.most.load(Relaxed) <= 10);
+    assert_eq!(semaphore.available_permits(), 10);
+}
+
+async fn s32_closing_a_semaphore_ends_every_wait<E: Executor>() {
+    let semaphore = Arc::new(Semaphore::new(1));
+    let held = semaphore.acquire().await.unwrap();
+    let jobs = (0..20).map(|_| {
+        let semaphore = Arc::clone(&semaphore);
+        E::spawn(async move { semaphore.acquire().await.is_err() })
+    });
+    let jobs: Vec<_> = jobs.collect();
+    turn().await;
+    semaphore.close();
+    assert!(all(jobs).await.into_iter().all(|closed| closed));
+    drop(held); // a permit in use stays good
 }
