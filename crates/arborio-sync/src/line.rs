@@ -92,7 +92,19 @@ struct Node {
     previous: Plain<Option<NonNull<Node>>>,
     /// Set while QUEUED.
     waker: UnsafeCell<Option<Waker>>,
+    /// Nothing; touched by whoever owns the waker, so that a model sees when two
+    /// think that they do (L2).
+    owned: Plain<()>,
     _linked: PhantomPinned,
+}
+
+impl Node {
+    /// The waker, for its owner (L2).
+    #[inline(always)]
+    fn waker(&self) -> *mut Option<Waker> {
+        self.owned.set(());
+        self.waker.get()
+    }
 }
 
 /// Those who wait for one thing, first come first.
@@ -149,7 +161,7 @@ impl Line {
         // SAFETY: a linked place is alive (L1).
         let node = unsafe { first.as_ref() };
         self.unlink(node);
-        let waker = node.waker.get();
+        let waker = node.waker();
         // SAFETY: QUEUED, and the caller holds the lock (L2).
         let waker = unsafe { (*waker).take() };
         node.state
@@ -232,6 +244,7 @@ impl<R: Reach> Place<R> {
                 next: Plain::new(None),
                 previous: Plain::new(None),
                 waker: UnsafeCell::new(None),
+                owned: Plain::new(()),
                 _linked: PhantomPinned,
             },
         }
@@ -305,7 +318,7 @@ impl<R: Reach> Place<R> {
         };
         node.want.set(want);
         // SAFETY: AWAY, and the place is borrowed exclusively (L2).
-        unsafe { *node.waker.get() = Some(waker) };
+        unsafe { *node.waker() = Some(waker) };
         node.state.store(QUEUED, R::Flavour::RELEASE);
         R::line(&mut state).push(node);
         Poll::Pending
@@ -340,13 +353,14 @@ impl<R: Reach> Place<R> {
             return Err(answer);
         }
         // SAFETY: QUEUED, and the lock is held (L2).
-        let waker = unsafe { &mut *self.node.waker.get() };
+        let waker = unsafe { &mut *self.node.waker() };
         Ok(show(
             waker.as_mut().expect("a queued place has a waker (L2)"),
         ))
     }
 
     fn set_away(&self) {
+        self.node.owned.set(());
         // Relaxed: the place is its future's own again, nobody else looks.
         self.node
             .state
