@@ -8,9 +8,11 @@ use std::marker::PhantomData;
 
 use crate::words::Words;
 pub use crate::{
+    barrier::{Barrier, BarrierWait},
     event::{Event, EventWait},
     mutex::{Lock, LockOwned, Mutex, MutexGuard, OwnedMutexGuard},
     notify::{Notified, Notify, OwnedNotified},
+    once_cell::OnceCell,
     rwlock::{
         OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockRead, RwLockReadGuard,
         RwLockReadOwned, RwLockWrite, RwLockWriteGuard, RwLockWriteOwned,

@@ -32,6 +32,7 @@ macro_rules! const_fn {
     };
 }
 
+mod barrier;
 mod blocking;
 mod closed;
 mod event;
@@ -42,6 +43,7 @@ mod line;
 pub mod local;
 mod mutex;
 mod notify;
+mod once_cell;
 mod owned;
 mod permits;
 mod rounds;
@@ -50,8 +52,10 @@ mod semaphore;
 mod slot;
 mod words;
 
+pub use barrier::BarrierWaitResult;
 pub use closed::Closed;
 use flavour::Threads;
+pub use once_cell::SetError;
 pub use semaphore::{TooManyPermits, TryAcquireError};
 
 /// A lock around a value, handed over in order. See [`flavour::Mutex`].
@@ -84,3 +88,7 @@ pub type OwnedRwLockReadGuard<T> = flavour::OwnedRwLockReadGuard<T, Threads>;
 /// The right to change a value, and an owner of the lock. See
 /// [`flavour::OwnedRwLockWriteGuard`].
 pub type OwnedRwLockWriteGuard<T> = flavour::OwnedRwLockWriteGuard<T, Threads>;
+/// A cell that is filled once. See [`flavour::OnceCell`].
+pub type OnceCell<T> = flavour::OnceCell<T, Threads>;
+/// A place where tasks wait until all of them have come. See [`flavour::Barrier`].
+pub type Barrier = flavour::Barrier<Threads>;

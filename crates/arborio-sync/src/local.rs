@@ -39,3 +39,7 @@ pub type RwLockWriteGuard<'a, T> = flavour::RwLockWriteGuard<'a, T, OneThread>;
 pub type OwnedRwLockReadGuard<T> = flavour::OwnedRwLockReadGuard<T, OneThread>;
 /// [`OwnedRwLockWriteGuard`](crate::OwnedRwLockWriteGuard) for one thread.
 pub type OwnedRwLockWriteGuard<T> = flavour::OwnedRwLockWriteGuard<T, OneThread>;
+/// [`OnceCell`](crate::OnceCell) for one thread.
+pub type OnceCell<T> = flavour::OnceCell<T, OneThread>;
+/// [`Barrier`](crate::Barrier) for one thread.
+pub type Barrier = flavour::Barrier<OneThread>;

@@ -122,7 +122,7 @@ impl<T: ?Sized, F: Flavour> OwnedMutexGuard<T, F> {
     /// let guard = std::sync::Arc::new(Mutex::new(1)).try_lock_owned().unwrap();
     /// assert!(OwnedMutexGuard::mutex(&guard).is_locked());
     /// ```
-    pub fn mutex(guard: &Self) -> &Owner<Mutex<T, F>> {
+    pub fn mutex(guard: &Self) -> &F::Owner<Mutex<T, F>> {
         &guard.mutex
     }
 }
