@@ -25,20 +25,20 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 /// One place in the ring: the token, or who waits for it.
 #[derive(Default)]
-struct Seat {
+pub(super) struct Seat {
     token: Cell<bool>,
     waiting: RefCell<Option<Waker>>,
 }
 
 impl Seat {
-    fn give(&self) {
+    pub(super) fn give(&self) {
         self.token.set(true);
         if let Some(waker) = self.waiting.take() {
             waker.wake();
         }
     }
 
-    async fn take(&self) {
+    pub(super) async fn take(&self) {
         poll_fn(|cx| {
             if self.token.replace(false) {
                 return Poll::Ready(());

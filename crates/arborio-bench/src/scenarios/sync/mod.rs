@@ -11,8 +11,12 @@
 //! `tokio@arborio`, `smol@arborio`, `monoio@arborio`. Between all that runs there, and `arborio`, the
 //! difference is the primitive's.
 
+mod channels;
 pub(super) mod event;
+pub(super) mod mpsc;
 pub(super) mod mutex;
+pub(super) mod ping_pong;
+pub(super) mod semaphore;
 
 /// The entries of a scenario: `measure::<Loop, Primitive>` under a name.
 macro_rules! pairs {

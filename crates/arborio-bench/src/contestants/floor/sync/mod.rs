@@ -4,13 +4,15 @@
 //! threads lies in one standard mutex, [`Locked`]. Nobody cancels: a waiter that is dropped while it waits
 //! would be served all the same. First come, first served.
 
+mod channel;
 mod event;
 mod mutex;
 
 use std::cell::UnsafeCell;
 
+pub(crate) use channel::{Ends, Receiver, Sender, channel, unbounded};
 pub(crate) use event::{Event, Waiters};
-pub(crate) use mutex::{Mutex, Queue};
+pub(crate) use mutex::{Mutex, Permits, Queue};
 
 /// How a state is kept, and how it is reached.
 pub(crate) trait Keep<S>: 'static {

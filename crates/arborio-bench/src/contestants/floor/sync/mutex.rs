@@ -107,11 +107,29 @@ impl<K: Keep<Queue>> Mutex<K> {
     }
 
     #[inline]
-    pub(crate) async fn lock(&self) -> Guard<'_, K> {
-        Guard {
-            _permit: self.permits.acquire().await,
+    pub(crate) fn lock(&self) -> Lock<'_, K> {
+        Lock {
+            acquire: self.permits.acquire(),
             value: &self.value,
         }
+    }
+}
+
+pub(crate) struct Lock<'a, K> {
+    acquire: Acquire<'a, K>,
+    value: &'a UnsafeCell<u64>,
+}
+
+impl<'a, K: Keep<Queue>> Future for Lock<'a, K> {
+    type Output = Guard<'a, K>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Guard<'a, K>> {
+        let value = self.value;
+        Pin::new(&mut self.acquire).poll(cx).map(|permit| Guard {
+            _permit: permit,
+            value,
+        })
     }
 }
 
