@@ -4,6 +4,11 @@
 //! root of the crate and in [`local`](crate::local) stand for the types below in
 //! one of them.
 
+pub mod channel;
+pub mod mpmc;
+pub mod mpsc;
+pub mod oneshot;
+
 use std::marker::PhantomData;
 
 use crate::words::Words;
@@ -13,6 +18,7 @@ pub use crate::{
     mutex::{Lock, LockOwned, Mutex, MutexGuard, OwnedMutexGuard},
     notify::{Notified, Notify, OwnedNotified},
     once_cell::OnceCell,
+    promise::{Promise, PromiseFuture, PromiseTake, PromiseWait},
     rwlock::{
         OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockRead, RwLockReadGuard,
         RwLockReadOwned, RwLockWrite, RwLockWriteGuard, RwLockWriteOwned,

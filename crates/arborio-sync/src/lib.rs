@@ -34,6 +34,7 @@ macro_rules! const_fn {
 
 mod barrier;
 mod blocking;
+mod channel;
 mod closed;
 mod event;
 pub mod flavour;
@@ -41,11 +42,15 @@ mod guarded;
 mod latch;
 mod line;
 pub mod local;
+pub mod mpmc;
+pub mod mpsc;
 mod mutex;
 mod notify;
 mod once_cell;
+pub mod oneshot;
 mod owned;
 mod permits;
+mod promise;
 mod rounds;
 mod rwlock;
 mod semaphore;
@@ -56,6 +61,7 @@ pub use barrier::BarrierWaitResult;
 pub use closed::Closed;
 use flavour::Threads;
 pub use once_cell::SetError;
+pub use promise::{AlreadyDone, CallbackId, PromiseError, StillPending};
 pub use semaphore::{TooManyPermits, TryAcquireError};
 
 /// A lock around a value, handed over in order. See [`flavour::Mutex`].
@@ -92,3 +98,5 @@ pub type OwnedRwLockWriteGuard<T> = flavour::OwnedRwLockWriteGuard<T, Threads>;
 pub type OnceCell<T> = flavour::OnceCell<T, Threads>;
 /// A place where tasks wait until all of them have come. See [`flavour::Barrier`].
 pub type Barrier = flavour::Barrier<Threads>;
+/// An outcome that is set once, from outside. See [`flavour::Promise`].
+pub type Promise<T> = flavour::Promise<T, Threads>;

@@ -11,6 +11,10 @@
 //! # });
 //! ```
 
+pub mod mpmc;
+pub mod mpsc;
+pub mod oneshot;
+
 use crate::flavour::{self, OneThread};
 
 /// [`Mutex`](crate::Mutex) for one thread.
@@ -43,3 +47,5 @@ pub type OwnedRwLockWriteGuard<T> = flavour::OwnedRwLockWriteGuard<T, OneThread>
 pub type OnceCell<T> = flavour::OnceCell<T, OneThread>;
 /// [`Barrier`](crate::Barrier) for one thread.
 pub type Barrier = flavour::Barrier<OneThread>;
+/// [`Promise`](crate::Promise) for one thread.
+pub type Promise<T> = flavour::Promise<T, OneThread>;

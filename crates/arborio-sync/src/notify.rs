@@ -30,7 +30,7 @@ use arborio_base::{
 };
 
 use crate::{
-    blocking::block_on,
+    blocking::{assert_may_block, block_on},
     flavour::{Flavour, OneThread, Threads},
     guarded::{Guarded, Held},
     line::{Answer, Line, Place, Reach},
@@ -217,7 +217,10 @@ impl<F: Flavour> Notify<F> {
     /// ```
     #[track_caller]
     pub fn notified_blocking(&self) {
-        block_on(self.notified());
+        assert_may_block();
+        if !self.try_take_permit() {
+            block_on(self.notified());
+        }
     }
 
     /// The number of the present round: the word without the permit.

@@ -33,9 +33,14 @@ pub trait Words {
     type Owner<T: ?Sized>: Deref<Target = T> + Clone;
     /// A slot that is filled once.
     type Slot<T>: Slot<T>;
+    /// A function that is called once, with a look at an `A`, by whoever the
+    /// flavour allows.
+    type Callback<A>: FnOnce(&A);
 
     /// Makes the first owner of `value`.
     fn counted<T>(value: T) -> Self::Counted<T>;
+    /// Takes the value from its last owner, or says that there are others.
+    fn into_inner<T>(owner: Self::Counted<T>) -> Result<T, Self::Counted<T>>;
     /// Replaces `old` by `new`, or says what the word holds instead.
     fn replace(word: &AtomicUsize, old: usize, new: usize) -> Result<(), usize>;
     /// Sets `held` once it is clear.
@@ -50,9 +55,14 @@ impl Words for Threads {
     type Counted<T> = Arc<T>;
     type Owner<T: ?Sized> = std::sync::Arc<T>;
     type Slot<T> = std::sync::OnceLock<T>;
+    type Callback<A> = Box<dyn FnOnce(&A) + Send>;
 
     fn counted<T>(value: T) -> Arc<T> {
         Arc::new(value)
+    }
+
+    fn into_inner<T>(owner: Arc<T>) -> Result<T, Arc<T>> {
+        Arc::try_unwrap(owner)
     }
 
     #[inline(always)]
@@ -80,9 +90,14 @@ impl Words for OneThread {
     type Counted<T> = Rc<T>;
     type Owner<T: ?Sized> = Rc<T>;
     type Slot<T> = std::cell::OnceCell<T>;
+    type Callback<A> = Box<dyn FnOnce(&A)>;
 
     fn counted<T>(value: T) -> Rc<T> {
         Rc::new(value)
+    }
+
+    fn into_inner<T>(owner: Rc<T>) -> Result<T, Rc<T>> {
+        Rc::try_unwrap(owner)
     }
 
     #[inline(always)]
