@@ -1,0 +1,75 @@
+//! The messages that the receiver of an unbounded channel has already taken over.
+//!
+//! # Invariants
+//! - B1: a shared batch shows nothing of its messages: they are reached by
+//!   exclusive reference only.
+
+use std::collections::VecDeque;
+
+/// An empty batch keeps room for this many messages, whatever came lately.
+const KEPT: usize = 1024;
+
+/// Messages of one receiver, oldest first.
+pub(super) struct Batch<T> {
+    messages: VecDeque<T>,
+    /// How many the last exchange brought.
+    brought: usize,
+}
+
+// SAFETY: a shared batch shows no message (B1), so that of a message which may
+// be sent to another thread may be shared with it.
+unsafe impl<T: Send> Sync for Batch<T> {}
+
+impl<T> Batch<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            messages: VecDeque::new(),
+            brought: 0,
+        }
+    }
+
+    /// Takes the oldest.
+    #[inline(always)]
+    pub(super) fn pop(&mut self) -> Option<T> {
+        self.messages.pop_front()
+    }
+
+    /// How many there are.
+    #[inline(always)]
+    pub(super) fn len(&mut self) -> usize {
+        self.messages.len()
+    }
+
+    /// Prepares the empty batch for an exchange, without a lock: room that the
+    /// last messages made no use of is given back.
+    #[inline(always)]
+    pub(super) fn trim(&mut self) {
+        if self.messages.capacity() > KEPT && size_of::<T>() != 0 {
+            self.trim_large();
+        }
+    }
+
+    #[cold]
+    fn trim_large(&mut self) {
+        if self.brought < self.messages.capacity() / 8 {
+            self.messages = VecDeque::new();
+        }
+    }
+
+    /// Exchanges the empty batch for the messages that were sent meanwhile.
+    /// Returns how many that are, unless there is none.
+    #[inline(always)]
+    pub(super) fn exchange(&mut self, sent: &mut VecDeque<T>) -> Option<usize> {
+        if sent.is_empty() {
+            return None;
+        }
+        std::mem::swap(&mut self.messages, sent);
+        self.brought = self.messages.len();
+        Some(self.brought)
+    }
+
+    /// Takes all of them.
+    pub(super) fn take(&mut self) -> VecDeque<T> {
+        std::mem::take(&mut self.messages)
+    }
+}
