@@ -12,7 +12,7 @@ use crate::harness::drop_at_every_poll;
 
 /// A test of each flavour for a scenario, and the list of the futures covered.
 macro_rules! scenarios {
-    ($($name:ident: $($future:ident),+;)+) => {
+    ($($name:ident: $($future:path),+;)+) => {
         mod threads {
             $(
                 #[test]
@@ -37,62 +37,84 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    y01_a_lock_behind_a_holder: Lock;
-    y01_a_lock_of_a_barging_mutex: Lock;
-    y01_y02_permits_behind_a_holder: Acquire;
-    y01_y03_many_permits_with_few_behind: Acquire;
-    y01_y03_many_permits_whose_leaving_is_all_that_helps: Acquire;
-    y01_many_permits_of_a_barging_semaphore: Acquire;
-    y01_permits_of_a_semaphore_that_is_closed: Acquire;
-    y01_y03_many_owned_permits_with_few_behind: AcquireOwned;
-    y01_a_wait_for_an_event: EventWait;
+    y01_a_lock_behind_a_holder: mutex::Lock;
+    y01_a_lock_of_a_barging_mutex: mutex::Lock;
+    y01_an_owned_lock_behind_a_holder: mutex::LockOwned;
+    y01_y02_permits_behind_a_holder: semaphore::Acquire;
+    y01_y03_many_permits_with_few_behind: semaphore::Acquire;
+    y01_y03_many_permits_whose_leaving_is_all_that_helps: semaphore::Acquire;
+    y01_many_permits_of_a_barging_semaphore: semaphore::Acquire;
+    y01_permits_of_a_semaphore_that_is_closed: semaphore::Acquire;
+    y01_y03_many_owned_permits_with_few_behind: semaphore::AcquireOwned;
+    y01_a_reader_among_readers_and_writers: rwlock::RwLockRead;
+    y01_a_writer_among_readers_and_writers: rwlock::RwLockWrite;
+    y01_a_writer_of_a_barging_lock: rwlock::RwLockWrite;
+    y01_y03_a_writer_whose_leaving_is_all_that_helps: rwlock::RwLockWrite;
+    y01_an_owned_reader: rwlock::RwLockReadOwned;
+    y01_an_owned_writer: rwlock::RwLockWriteOwned;
+    y01_y04_a_notification_that_is_handed_on: notify::Notified;
+    y01_y04_an_enabled_notification_that_is_handed_on: notify::Notified;
+    y01_y04_an_owned_notification_that_is_handed_on: notify::OwnedNotified;
+    y01_a_wait_that_all_are_notified_of: notify::Notified;
+    y01_a_wait_for_an_event: event::EventWait;
+    y01_a_wait_at_a_barrier: barrier::BarrierWait;
+    y01_y18_an_initialisation_among_others: once_cell::get_or_init;
+    y01_y18_an_initialisation_that_fails: once_cell::get_or_try_init;
+    y01_a_wait_for_a_cell: once_cell::wait;
 }
 
-/// The public futures and streams of the sources, and their async functions.
+/// The public futures, streams and async functions of the sources, each behind
+/// the first name of its module.
 fn public_futures() -> Vec<String> {
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
     let mut found = Vec::new();
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
-    let mut folders = vec![std::path::PathBuf::from(folder)];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "rs") {
-                found.extend(futures_of(&std::fs::read_to_string(path).unwrap()));
-            }
+    let mut open = vec![root.to_owned()];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(
+                std::fs::read_dir(path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
+            continue;
         }
+        let within = path.strip_prefix(root).unwrap().with_extension("");
+        let module = within.iter().next().unwrap().to_str().unwrap();
+        let source = std::fs::read_to_string(&path).unwrap();
+        found.extend(futures_of(&source).map(|name| format!("{module}::{name}")));
     }
     found.sort();
+    found.dedup();
     found
 }
 
-fn futures_of(source: &str) -> Vec<String> {
-    let code: String = source
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .collect::<Vec<_>>()
-        .join("\n");
-    let names_after = |mark: &str| -> Vec<String> {
-        code.match_indices(mark)
-            .map(|(at, _)| code[at + mark.len()..].trim_start())
-            .map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_'))
-            .filter_map(|mut words| words.next().map(str::to_owned))
-            .collect()
+fn futures_of(source: &str) -> impl Iterator<Item = String> {
+    let comment = |line: &&str| line.trim_start().starts_with("//");
+    let code: Vec<_> = source.lines().filter(|line| !comment(line)).collect();
+    let code = code.join("\n");
+    let after = |mark: &str| -> Vec<String> {
+        let rests = code
+            .match_indices(mark)
+            .map(|(at, _)| &code[at + mark.len()..]);
+        let first = |rest: &str| {
+            rest.trim_start()
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next()
+                .map(str::to_owned)
+        };
+        rests.filter_map(first).collect()
     };
-    let public = |name: &String| code.contains(&format!("pub struct {name}"));
-    let mut found = names_after("Future for");
-    found.extend(names_after("Stream for"));
-    found.retain(public);
-    found.extend(names_after("pub async fn"));
-    found
+    let mut found = [after("Future for"), after("Stream for")].concat();
+    found.retain(|name| code.contains(&format!("pub struct {name}")));
+    found.extend(after("pub async fn"));
+    found.into_iter()
 }
 
 #[test]
 fn y01_every_public_future_has_a_scenario() {
     let found = public_futures();
     assert!(
-        found.contains(&"Lock".to_owned()),
+        found.contains(&"mutex::Lock".to_owned()),
         "the search finds nothing"
     );
     let missing: Vec<_> = found

@@ -1,6 +1,6 @@
 //! Mutexes, read-write locks and semaphores.
 
-use arborio_sync::flavour::{Event, Flavour, Mutex, Semaphore};
+use arborio_sync::flavour::{Event, Flavour, Mutex, RwLock, Semaphore};
 
 use super::shared::Owners;
 use crate::harness::{Actor, Scenario, Victim, pause};
@@ -39,6 +39,30 @@ pub(super) fn y01_a_lock_behind_a_holder<F: Flavour>() -> Scenario<Mutex<usize, 
 
 pub(super) fn y01_a_lock_of_a_barging_mutex<F: Flavour>() -> Scenario<Mutex<usize, F>> {
     counting("a lock of a barging mutex", || Mutex::barging(0))
+}
+
+pub(super) fn y01_an_owned_lock_behind_a_holder<F: Owners>() -> Scenario<F::Shared<Mutex<usize, F>>>
+{
+    Scenario {
+        name: "an owned lock behind a holder",
+        world: || F::share(Mutex::new(0)),
+        victim: |mutex| Box::pin(async move { *F::lock_owned((*mutex).clone()).await += 1 }),
+        others: &[
+            |mutex| {
+                Box::pin(async move {
+                    let mut guard = F::lock_owned((*mutex).clone()).await;
+                    pause().await;
+                    *guard += 10;
+                })
+            },
+            |mutex| Box::pin(async move { *mutex.lock().await += 10 }),
+        ],
+        runs_on: true,
+        check: |mutex, victim| {
+            let victims = usize::from(victim == Victim::Ended);
+            assert_eq!(F::alone(mutex).into_inner(), 20 + victims);
+        },
+    }
 }
 
 /// Waits for `count` permits, and has them for a step.
@@ -186,4 +210,137 @@ pub(super) fn y01_y03_many_owned_permits_with_few_behind<F: Owners>()
         runs_on: true,
         check: |semaphore, _| all_back(F::alone(semaphore), 3),
     }
+}
+
+/// The number of times that something was written, seen by all.
+type Written<F> = RwLock<usize, F>;
+
+async fn read<F: Flavour>(lock: &Written<F>) {
+    let guard = lock.read().await;
+    let seen = *guard;
+    pause().await;
+    assert_eq!(*guard, seen, "nobody writes while one reads");
+}
+
+async fn write<F: Flavour>(lock: &Written<F>) {
+    let mut guard = lock.write().await;
+    let seen = *guard;
+    *guard = 0; // for nobody to see
+    pause().await;
+    *guard = seen + 1;
+}
+
+/// A reader and a writer beside the victim.
+fn reader_and_writer<F: Flavour>() -> &'static [fn(std::rc::Rc<Written<F>>) -> Actor] {
+    &[
+        |lock| Box::pin(async move { read(&lock).await }),
+        |lock| Box::pin(async move { write(&lock).await }),
+    ]
+}
+
+/// Nobody has the lock, and it was written `times`.
+fn written<F: Flavour>(lock: Written<F>, times: usize) {
+    assert!(lock.try_write().is_some(), "all permits are back");
+    assert_eq!(lock.into_inner(), times);
+}
+
+pub(super) fn y01_a_reader_among_readers_and_writers<F: Flavour>() -> Scenario<Written<F>> {
+    Scenario {
+        name: "a reader",
+        world: || RwLock::new(0),
+        victim: |lock| Box::pin(async move { read(&lock).await }),
+        others: reader_and_writer(),
+        runs_on: true,
+        check: |lock, _| written(lock, 1),
+    }
+}
+
+pub(super) fn y01_a_writer_among_readers_and_writers<F: Flavour>() -> Scenario<Written<F>> {
+    Scenario {
+        name: "a writer",
+        world: || RwLock::new(0),
+        // In one step, so that it is not dropped half way.
+        victim: |lock| Box::pin(async move { *lock.write().await += 1 }),
+        others: reader_and_writer(),
+        runs_on: true,
+        check: |lock, victim| written(lock, 1 + usize::from(victim == Victim::Ended)),
+    }
+}
+
+pub(super) fn y01_a_writer_of_a_barging_lock<F: Flavour>() -> Scenario<Written<F>> {
+    Scenario {
+        name: "a writer of a barging lock",
+        world: || RwLock::barging(0),
+        victim: |lock| Box::pin(async move { *lock.write().await += 1 }),
+        others: reader_and_writer(),
+        runs_on: true,
+        check: |lock, victim| written(lock, 1 + usize::from(victim == Victim::Ended)),
+    }
+}
+
+/// The first reader goes when the last one has read: a writer between them must
+/// not stay in the way once it is gone.
+pub(super) fn y01_y03_a_writer_whose_leaving_is_all_that_helps<F: Flavour>()
+-> Scenario<(Written<F>, Event<F>)> {
+    Scenario {
+        name: "a writer between two readers",
+        world: || (RwLock::new(0), Event::new()),
+        victim: |world| Box::pin(async move { *world.0.write().await += 1 }),
+        others: &[
+            |world| {
+                Box::pin(async move {
+                    let _guard = world.0.read().await;
+                    world.1.wait().await;
+                })
+            },
+            |world| {
+                Box::pin(async move {
+                    drop(world.0.read().await);
+                    world.1.set();
+                })
+            },
+        ],
+        runs_on: false,
+        check: |(lock, _), victim| written(lock, usize::from(victim == Victim::Ended)),
+    }
+}
+
+pub(super) fn y01_an_owned_reader<F: Owners>() -> Scenario<F::Shared<Written<F>>> {
+    Scenario {
+        name: "an owned reader",
+        world: || F::share(RwLock::new(0)),
+        victim: |lock| {
+            Box::pin(async move {
+                drop(F::read_owned((*lock).clone()).await);
+            })
+        },
+        others: owned_reader_and_writer::<F>(),
+        runs_on: true,
+        check: |lock, _| written(F::alone(lock), 1),
+    }
+}
+
+pub(super) fn y01_an_owned_writer<F: Owners>() -> Scenario<F::Shared<Written<F>>> {
+    Scenario {
+        name: "an owned writer",
+        world: || F::share(RwLock::new(0)),
+        victim: |lock| Box::pin(async move { *F::write_owned((*lock).clone()).await += 1 }),
+        others: owned_reader_and_writer::<F>(),
+        runs_on: true,
+        check: |lock, victim| written(F::alone(lock), 1 + usize::from(victim == Victim::Ended)),
+    }
+}
+
+fn owned_reader_and_writer<F: Owners>() -> &'static [fn(std::rc::Rc<F::Shared<Written<F>>>) -> Actor]
+{
+    &[
+        |lock| Box::pin(async move { read(&lock).await }),
+        |lock| {
+            Box::pin(async move {
+                let mut guard = F::write_owned((*lock).clone()).await;
+                pause().await;
+                *guard += 1;
+            })
+        },
+    ]
 }
