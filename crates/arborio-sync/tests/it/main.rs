@@ -1,8 +1,15 @@
 //! What the primitives promise, seen from outside, under an executor that is
 //! not ours or under polls by hand.
 
+mod barrier;
+mod bounds;
 mod drop_at_every_poll;
+mod event;
 mod harness;
+mod mutex;
+mod once_cell;
+mod rwlock;
+mod semaphore;
 // Some helpers serve one module only.
 #[allow(dead_code, reason = "which helpers are used depends on the modules")]
 mod support;

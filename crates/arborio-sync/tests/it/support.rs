@@ -16,6 +16,45 @@ use std::{
     time::Duration,
 };
 
+use arborio_base::budget;
+
+/// Makes a test of each of these functions, in both flavours.
+macro_rules! in_both_flavours {
+    ($($test:ident),* $(,)?) => {
+        mod threads {
+            $(#[test]
+            fn $test() {
+                super::$test::<arborio_sync::flavour::Threads>();
+            })*
+        }
+        mod one_thread {
+            $(#[test]
+            fn $test() {
+                super::$test::<arborio_sync::flavour::OneThread>();
+            })*
+        }
+    };
+}
+pub(crate) use in_both_flavours;
+
+/// Whether `act` panics.
+pub(crate) fn panics<R>(act: impl FnOnce() -> R) -> bool {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).is_err()
+}
+
+/// Runs `act` as if a task of an Arborio loop were being polled on this thread.
+pub(crate) fn in_a_poll<R>(act: impl FnOnce() -> R) -> R {
+    struct End(budget::Saved);
+    impl Drop for End {
+        fn drop(&mut self) {
+            budget::restore(self.0);
+        }
+    }
+    let _end = End(budget::save());
+    budget::refill();
+    act()
+}
+
 /// Polls once, by hand.
 pub(crate) fn poll<F: Future + ?Sized>(future: &mut Pin<Box<F>>, waker: &Waker) -> Poll<F::Output> {
     future.as_mut().poll(&mut Context::from_waker(waker))
