@@ -9,7 +9,7 @@
 //! once the loop has ended, each task that it left behind. Whoever drops the
 //! last one frees the hub: memory only, no user's value is left by then.
 
-use std::{ptr::NonNull, sync::Arc};
+use std::{any::Any, cell::RefCell, ptr::NonNull, sync::Arc};
 
 use arborio_base::{
     List, Plain, drop_contained,
@@ -17,12 +17,16 @@ use arborio_base::{
 };
 
 use crate::{
+    branch::Branch,
     cache::CellCache,
     cell::TaskRef,
     inbox::{Inbox, Notify, Pushed},
     node::Node,
     queue::RunQueue,
 };
+
+/// A branch, and what builds on it.
+pub(crate) type Registered = (Arc<Branch>, Arc<dyn Any + Send + Sync>);
 
 /// See the head of this file.
 pub(crate) struct Hub {
@@ -35,7 +39,10 @@ pub(crate) struct Hub {
     pub(crate) queue: RunQueue,
     /// The root of the loop's task tree.
     pub(crate) root: Node,
-    /// Tasks that had ended when the loop closed, and are still referred to.
+    /// The branches of the tree that are not gone.
+    pub(crate) branches: RefCell<Vec<Registered>>,
+    /// Tasks that had ended when the loop, or their branch, was left, and are still
+    /// referred to.
     pub(crate) left_behind: List,
     /// The task that is being polled.
     pub(crate) polling: Plain<Option<TaskRef>>,
@@ -65,6 +72,7 @@ impl Hub {
             address,
             queue: RunQueue::new(),
             root: Node::new(),
+            branches: RefCell::new(Vec::new()),
             left_behind: List::new(),
             polling: Plain::new(None),
             ending: Plain::new(None),

@@ -15,6 +15,7 @@
 
 mod abroad;
 mod awaiter;
+mod branch;
 mod cache;
 mod cell;
 mod current;
@@ -34,10 +35,12 @@ mod side;
 mod tasks;
 mod waker;
 
+pub use branch::Branch;
 pub use handle::{Joining, Task};
 pub use inbox::Notify;
 pub use interrupt::{Interrupt, Payload, Reason, ReasonKind, Requester};
 pub use life_cycle::SpawnOptions;
 pub use tasks::{
-    NoNotify, Running, Submitter, TaskInfo, TaskState, Tasks, pending, snapshot, try_spawn,
+    NoNotify, Running, Submitter, TaskInfo, TaskState, Tasks, is_observed, pending, snapshot,
+    try_spawn,
 };

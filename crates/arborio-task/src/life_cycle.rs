@@ -24,6 +24,7 @@ use crate::{
     inbox::Mail,
     interrupt::{Interrupt, Payload},
     local::Flags,
+    node::Node,
     shared::{Message, Orphaned, SharedWord},
     side::{self, Manner, Name, Side},
     waker,
@@ -139,11 +140,26 @@ impl Default for SpawnOptions {
 /// The owner calls, and ends the loop before anything that `future` borrows.
 #[inline(always)]
 pub(crate) unsafe fn spawn<F: Future>(hub: &Hub, future: F, options: SpawnOptions) -> TaskRef {
+    // SAFETY: the root lies in the hub, which outlives the task's end.
+    unsafe { spawn_on(hub, &hub.root, future, options) }
+}
+
+/// The same on any node.
+///
+/// # Safety
+/// As for `spawn`, and the node outlives the task's end.
+#[inline(always)]
+pub(crate) unsafe fn spawn_on<F: Future>(
+    hub: &Hub,
+    node: &Node,
+    future: F,
+    options: SpawnOptions,
+) -> TaskRef {
     let memory = hub.cache().allocate(layout_of::<F>());
     let birth = options.birth(hub.address(), Flags::QUEUED, SharedWord::new(), 2);
     let task = TaskRef::create(memory, birth, future);
-    // SAFETY: the root lies in the hub, which outlives the task's end.
-    unsafe { hub.root.adopt(task) };
+    // SAFETY: says the caller.
+    unsafe { node.adopt(task) };
     hub.queue.push(task); // L1
     task
 }
@@ -392,8 +408,11 @@ fn finish(hub: &Hub, task: TaskRef, how: Flags) {
     if seen.any(Flags::DETACHED) {
         drop_outcome(hub, task);
     }
-    parent_of(task).child_ended(task);
+    let waiters = parent_of(task).child_ended(task);
     task.awaiter.take().wake(hub);
+    for waiter in waiters {
+        arborio_base::contain(|| waiter.wake());
+    }
     if seen.any(Flags::WAITED) {
         side::wake_waiters(task);
     }
@@ -573,14 +592,39 @@ pub(crate) fn end_tasks(hub: &Hub) {
     while end_known_tasks(hub) {}
     last.into_iter().for_each(|task| settle(hub, task));
     while end_known_tasks(hub) {}
+    let branches = hub.branches.take();
+    branches.iter().for_each(|(branch, _)| branch.orphan());
+    drop_contained(branches);
 }
 
 /// Ends every task of the tree and empties the queue. False if there was
 /// nothing to do. After the last call no user code runs while the hub is the
 /// current one: what it spawned would be orphaned by nobody.
 fn end_known_tasks(hub: &Hub) -> bool {
+    let mut did = end_tasks_of(hub, &hub.root);
+    let mut place = 0;
+    loop {
+        let registered = hub.branches.borrow().get(place).cloned();
+        let Some((branch, _)) = registered else { break };
+        did |= end_tasks_of(hub, branch.node()) | branch.clear();
+        place += 1;
+    }
+    while let Some(task) = hub.queue.pop() {
+        did = true;
+        task.local.clear(Flags::QUEUED);
+        turn_of_done(hub, task); // every task of the queue is DONE by now
+    }
+    for panic in hub.root.take_panics() {
+        did = true;
+        drop_contained(panic); // it came too late for anybody to take it
+    }
+    did
+}
+
+/// Ends every task of one node. False if there was none.
+fn end_tasks_of(hub: &Hub, node: &Node) -> bool {
     let mut did = false;
-    while let Some(links) = hub.root.children.first() {
+    while let Some(links) = node.children.first() {
         did = true;
         let task = TaskRef::from_links(links);
         task.local.add_reference(); // user code below must not see it freed
@@ -592,15 +636,6 @@ fn end_known_tasks(hub: &Hub) -> bool {
             end_by_request(hub, task);
         }
         release(hub, task);
-    }
-    while let Some(task) = hub.queue.pop() {
-        did = true;
-        task.local.clear(Flags::QUEUED);
-        turn_of_done(hub, task); // every task of the queue is DONE by now
-    }
-    for panic in hub.root.take_panics() {
-        did = true;
-        drop_contained(panic); // it came too late for anybody to take it
     }
     did
 }

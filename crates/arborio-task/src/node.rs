@@ -2,28 +2,36 @@
 //!
 //! This list is the only one that holds a task of its loop. A task that has
 //! ended stays in it as long as somebody refers to its cell; it is not counted
-//! any more. The root node lies in the hub. Only the owner touches a node.
+//! any more. The root node lies in the hub, every other in a
+//! [`Branch`](crate::branch::Branch). Only the owner touches a node.
 //!
 //! # Invariants
 //! - N1: `pending` counts the tasks of the list that are waited for and have
+//!   not ended, and the nodes below that have pending tasks of their own.
+//! - N2: `attention` is set whenever the one who drives the loop, or waits for the
+//!   branch, may have something to decide: nothing is pending any more, `main` has
+//!   ended, a task ended without an output, or a panic came up.
+//! - N3: `daemons` counts the tasks of the list that are not waited for and have
 //!   not ended.
-//! - N2: `attention` is set whenever the one who drives the loop may have
-//!   something to decide: nothing is pending any more, `main` has ended, a
-//!   task ended without an output, or a panic came up.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, ptr, task::Waker};
 
-use arborio_base::{List, Plain};
+use arborio_base::{List, Plain, contain, drop_contained};
 
-use crate::{cell::TaskRef, interrupt::Payload, local::Flags};
+use crate::{branch::Branch, cell::TaskRef, interrupt::Payload, local::Flags};
 
 /// See the head of this file.
 pub(crate) struct Node {
     pub(crate) children: List,
     pending: Plain<usize>,
+    daemons: Plain<usize>,
     attention: Plain<bool>,
     /// Panics that nobody observed, oldest first.
     panics: RefCell<Vec<Payload>>,
+    /// The branch that this node lies in; null for the root.
+    branch: Plain<*const Branch>,
+    /// Who waits for the branch; the root is looked at by the loop.
+    waiter: RefCell<Option<Waker>>,
 }
 
 impl Node {
@@ -31,9 +39,22 @@ impl Node {
         Self {
             children: List::new(),
             pending: Plain::new(0),
+            daemons: Plain::new(0),
             attention: Plain::new(false),
             panics: RefCell::new(Vec::new()),
+            branch: Plain::new(ptr::null()),
+            waiter: RefCell::new(None),
         }
+    }
+
+    /// Notes which branch the node lies in.
+    pub(crate) fn set_branch(&self, branch: *const Branch) {
+        self.branch.set(branch);
+    }
+
+    /// The branch that the node lies in; null for the root.
+    pub(crate) fn branch(&self) -> *const Branch {
+        self.branch.get()
     }
 
     /// Hangs `task` on this node.
@@ -44,25 +65,96 @@ impl Node {
     #[inline]
     pub(crate) unsafe fn adopt(&self, task: TaskRef) {
         task.parent.set(self);
-        // SAFETY: the list was prepared with the hub; the rest is the caller's.
+        // SAFETY: the list was prepared with its owner; the rest is the caller's.
         unsafe { self.children.push_back(task.links()) };
-        if !task.local.seen().any(Flags::DAEMON.and(Flags::DONE)) {
-            self.pending.set(self.pending.get() + 1);
+        let seen = task.local.seen();
+        if seen.any(Flags::DAEMON.and(Flags::DONE)) {
+            if !seen.any(Flags::DONE) {
+                self.daemons.set(self.daemons.get() + 1);
+            }
+            return;
+        }
+        let before = self.pending.get();
+        self.pending.set(before + 1);
+        if before == 0 {
+            self.first_pending();
         }
     }
 
-    /// A task of this node has ended.
+    /// Something is pending here that was not before: so it is for the nodes above.
     #[inline]
-    pub(crate) fn child_ended(&self, task: TaskRef) {
+    fn first_pending(&self) {
+        let mut node = self;
+        while let Some(above) = above(node) {
+            let before = above.pending.get();
+            above.pending.set(before + 1);
+            if before > 0 {
+                return;
+            }
+            node = above;
+        }
+    }
+
+    /// A task of this node has ended. Returns whom to wake once nothing of the node is
+    /// used any more: who is woken may take the branch out of the tree.
+    #[inline]
+    #[must_use]
+    pub(crate) fn child_ended(&self, task: TaskRef) -> Vec<Waker> {
+        let mut waiters = Vec::new();
         let seen = task.local.seen();
         if seen.any(Flags::DAEMON) {
-            return;
+            let left = self.daemons.get() - 1;
+            self.daemons.set(left);
+            if left == 0 {
+                waiters.extend(self.waiter.take());
+            }
+            return waiters;
         }
         let left = self.pending.get() - 1;
         self.pending.set(left);
         if left == 0 || seen.any(Flags::MAIN) {
             self.attention.set(true); // N2
+            if !self.branch.get().is_null() {
+                self.last_pending(&mut waiters);
+            }
         }
+        waiters
+    }
+
+    /// Nothing is pending here any more: the nodes above count one less.
+    #[cold]
+    fn last_pending(&self, waiters: &mut Vec<Waker>) {
+        let mut node = self;
+        loop {
+            node.attention.set(true); // N2
+            waiters.extend(node.waiter.take());
+            let Some(above) = above(node) else { return };
+            let left = above.pending.get() - 1;
+            above.pending.set(left);
+            if left > 0 {
+                return;
+            }
+            node = above;
+        }
+    }
+
+    /// Whoever waits for the branch is woken by `waker` from now on.
+    pub(crate) fn set_waiter(&self, waker: &Waker) {
+        let known = self
+            .waiter
+            .borrow()
+            .as_ref()
+            .is_some_and(|old| old.will_wake(waker));
+        if !known {
+            let fresh = waker.clone(); // foreign code: nothing is borrowed
+            let old = self.waiter.replace(Some(fresh));
+            drop_contained(old);
+        }
+    }
+
+    /// Nobody waits for the branch any more.
+    pub(crate) fn take_waiter(&self) -> Option<Waker> {
+        self.waiter.take()
     }
 
     /// A task of this node ends without an output.
@@ -74,10 +166,17 @@ impl Node {
     pub(crate) fn bubble(&self, panic: Payload) {
         self.panics.borrow_mut().push(panic);
         self.attention.set(true); // N2
+        let waiter = self.waiter.take();
+        contain(|| waiter.map(Waker::wake)); // last: see `child_ended`
     }
 
     pub(crate) fn pending(&self) -> usize {
         self.pending.get()
+    }
+
+    /// How many tasks live that nobody waits for.
+    pub(crate) fn daemons(&self) -> usize {
+        self.daemons.get()
     }
 
     /// Whether there is something to decide.
@@ -95,4 +194,12 @@ impl Node {
     pub(crate) fn take_panics(&self) -> Vec<Payload> {
         self.panics.take()
     }
+}
+
+/// The node that counts the pending ones of `node`: the nearest above it that is
+/// still in the tree.
+fn above(node: &Node) -> Option<&Node> {
+    // SAFETY: null, or the branch that the node lies in.
+    let branch = unsafe { node.branch.get().as_ref() }?;
+    branch.node_above()
 }

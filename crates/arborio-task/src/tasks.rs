@@ -4,7 +4,7 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData, panic::Location, ptr::NonNull, sync::Arc};
 
-use arborio_base::{budget, contain, drop_contained, sync::atomic::Ordering};
+use arborio_base::{List, budget, contain, drop_contained, sync::atomic::Ordering};
 
 use crate::{
     abroad,
@@ -335,14 +335,20 @@ pub fn pending() -> Option<usize> {
 
 fn snapshot_of(hub: &Hub) -> Vec<TaskInfo> {
     let mut all = Vec::new();
-    let children = &hub.root.children;
+    add_infos(hub, &hub.root.children, &mut all);
+    for (branch, _) in hub.branches.borrow().iter() {
+        add_infos(hub, &branch.node().children, &mut all);
+    }
+    all
+}
+
+fn add_infos(hub: &Hub, children: &List, all: &mut Vec<TaskInfo>) {
     let mut next = children.first();
     while let Some(links) = next {
         // SAFETY: in the list, and nothing runs meanwhile.
         next = unsafe { children.after(links) };
         all.extend(TaskInfo::of(hub, TaskRef::from_links(links)));
     }
-    all
 }
 
 /// What is known of a task that has not ended.
@@ -401,7 +407,7 @@ impl fmt::Display for TaskState {
 }
 
 impl TaskInfo {
-    fn of(hub: &Hub, task: TaskRef) -> Option<Self> {
+    pub(crate) fn of(hub: &Hub, task: TaskRef) -> Option<Self> {
         let seen = task.local.seen();
         if seen.any(Flags::DONE) {
             return None;
@@ -617,6 +623,12 @@ pub(crate) fn running_task() -> Option<Requester> {
         name: side::name(task),
         spawned_at: task.spawned_at,
     })
+}
+
+/// Whether somebody looks after the outcome of the task that is being polled: its
+/// handle is polled, or it was spawned [observed](SpawnOptions::observed).
+pub fn is_observed() -> bool {
+    current_task().is_some_and(|task| task.local.seen().any(Flags::OBSERVED))
 }
 
 /// The task whose code runs on this thread: the innermost one whose future is

@@ -1,0 +1,360 @@
+//! A branch of the task tree: a node below the root, for whoever builds scopes.
+//!
+//! # States
+//! | state  | meaning                                  | next                         |
+//! |--------|------------------------------------------|------------------------------|
+//! | open   | in the tree; tasks may be spawned on it  | closed: `close`              |
+//! | closed | in the tree; its tasks end               | gone: `leave`, or the loop's end |
+//! | gone   | not in the tree; `home` is null          | -                            |
+//!
+//! # Invariants
+//! - R1: a branch that is not gone is counted by the hub's registry, so the node
+//!   stays where it is as long as a task hangs on it.
+//! - R2: the node, and every field but `home`, is touched by the owner only: by
+//!   whoever finds `home` to be the loop that runs on this thread. `home` becomes
+//!   null before the hub is freed, so a new hub at the same address is not taken
+//!   for it.
+//! - R3: pending tasks are counted by the nearest node above that is not gone when
+//!   the first of them comes; that one stays until the last has ended, because
+//!   a branch with pending tasks does not leave.
+
+use std::{any::Any, ptr, sync::Arc, task::Waker};
+
+use arborio_base::{
+    Plain, drop_contained,
+    sync::atomic::{AtomicPtr, Ordering},
+};
+
+use crate::{
+    cell::TaskRef,
+    current::current,
+    handle::Task,
+    hub::Hub,
+    interrupt::{Interrupt, Payload},
+    life_cycle::{self, SpawnOptions},
+    local::Flags,
+    node::Node,
+    tasks,
+};
+
+/// A node of the task tree below the root. See the head of this file.
+///
+/// # Examples
+/// ```
+/// use arborio_task::{Branch, NoNotify, SpawnOptions, Tasks};
+/// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+/// let main = async {
+///     let branch = Branch::enter(std::sync::Arc::new(())).expect("a loop runs");
+///     let task = branch.try_spawn(async { 6 }, SpawnOptions::new()).ok().unwrap();
+///     assert_eq!(branch.pending(), 1);
+///     assert_eq!(task.await.unwrap(), 6);
+///     assert_eq!(branch.pending(), 0);
+///     branch.leave();
+/// };
+/// tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+/// ```
+pub struct Branch {
+    node: Node,
+    /// The hub of the loop; null once the branch is gone.
+    home: AtomicPtr<Hub>,
+    /// What it hangs on; `None` is the root.
+    parent: Option<Arc<Self>>,
+    closed: Plain<bool>,
+    /// Where in the registry it is.
+    place: Plain<usize>,
+}
+
+// SAFETY: only the owner touches what is not made for all threads (R2); the
+// wakers and payloads in the node may be dropped anywhere.
+unsafe impl Send for Branch {}
+// SAFETY: as above.
+unsafe impl Sync for Branch {}
+
+impl Branch {
+    /// A new branch below the task that is being polled: on the branch that this task
+    /// hangs on. `None` if no loop runs on this thread, or if it is ending.
+    ///
+    /// `owner` is what builds on the branch: its tasks reach it with
+    /// [`current_owner`](Self::current_owner) until the branch leaves.
+    pub fn enter(owner: Arc<dyn Any + Send + Sync>) -> Option<Arc<Self>> {
+        // SAFETY: a current hub is alive, and this thread is its owner.
+        let hub = unsafe { current().as_ref() }?;
+        if hub.closing.get() {
+            return None;
+        }
+        let branch = Arc::new(Self {
+            node: Node::new(),
+            home: AtomicPtr::new(hub.address().cast_mut()),
+            parent: Self::current(),
+            closed: Plain::new(false),
+            place: Plain::new(0),
+        });
+        branch.node.children.prepare();
+        branch.node.set_branch(Arc::as_ptr(&branch));
+        let mut registry = hub.branches.borrow_mut();
+        branch.place.set(registry.len());
+        registry.push((Arc::clone(&branch), owner)); // R1
+        Some(branch)
+    }
+
+    /// The branch of the task that is being polled; `None` if that hangs on the root,
+    /// or if no task is being polled on this thread.
+    pub fn current() -> Option<Arc<Self>> {
+        let task = tasks::current_task()?;
+        // SAFETY: the node of a task that has not ended is alive, and this thread
+        // is the owner.
+        let branch = unsafe { &*task.parent.get() }.branch();
+        if branch.is_null() {
+            return None;
+        }
+        // SAFETY: every branch lies in an `Arc`, and this one is counted (R1).
+        unsafe { Arc::increment_strong_count(branch) };
+        // SAFETY: counted just now.
+        Some(unsafe { Arc::from_raw(branch) })
+    }
+
+    /// What builds on the branch of the task that is being polled.
+    pub fn current_owner() -> Option<Arc<dyn Any + Send + Sync>> {
+        let branch = Self::current()?;
+        let hub = branch.own_hub()?;
+        let registry = hub.branches.borrow();
+        registry
+            .get(branch.place.get())
+            .map(|(_, owner)| Arc::clone(owner))
+    }
+
+    /// The hub, if its loop runs on this thread now (R2).
+    fn own_hub(&self) -> Option<&Hub> {
+        // Acquire: pairs with the store of `vanish`.
+        let home = self.home.load(Ordering::Acquire);
+        if home.is_null() || !ptr::eq(home, current()) {
+            return None;
+        }
+        // SAFETY: the current hub is alive.
+        Some(unsafe { &*home })
+    }
+
+    /// Whether its loop runs on this thread now, and it is still in the tree.
+    pub fn is_here(&self) -> bool {
+        self.own_hub().is_some()
+    }
+
+    /// The node that counts the pending ones of this branch (R3). The owner asks.
+    pub(crate) fn node_above(&self) -> Option<&Node> {
+        let hub = self.own_hub()?;
+        let mut above = self.parent.as_deref();
+        while let Some(branch) = above {
+            if branch.own_hub().is_some() {
+                return Some(&branch.node);
+            }
+            above = branch.parent.as_deref();
+        }
+        Some(&hub.root)
+    }
+
+    /// Spawns `future` as a task of this branch.
+    ///
+    /// # Errors
+    /// The future, if the branch is closed, or belongs to another thread.
+    #[inline]
+    pub fn try_spawn<F>(&self, future: F, options: SpawnOptions) -> Result<Task<F::Output>, F>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let Some(hub) = self.own_hub() else {
+            return Err(future);
+        };
+        if self.closed.get() || hub.closing.get() {
+            return Err(future);
+        }
+        // SAFETY: this thread is the owner, the future borrows nothing, and the node
+        // outlives the task's end (R1).
+        let task = unsafe { life_cycle::spawn_on(hub, &self.node, future, options) };
+        // SAFETY: the future's output is an `F::Output`.
+        Ok(unsafe { Task::new(task) })
+    }
+
+    /// A task that has ended before it began, as the branch is closed. `None` if no
+    /// loop runs on this thread.
+    pub fn spawn_ended<F>(
+        future: F,
+        options: SpawnOptions,
+        end: Interrupt,
+    ) -> Option<Task<F::Output>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        // SAFETY: a current hub is alive, and this thread is its owner.
+        let hub = unsafe { current().as_ref() }?;
+        drop_contained(future);
+        let task = life_cycle::spawn_ended::<F>(hub, options, end);
+        // SAFETY: the future's output is an `F::Output`.
+        Some(unsafe { Task::new(task) })
+    }
+
+    /// How many tasks of the branch, and branches below it, are waited for. 0 on
+    /// another thread.
+    pub fn pending(&self) -> usize {
+        self.own_hub().map_or(0, |_| self.node.pending())
+    }
+
+    /// How many tasks of the branch have not ended that nobody waits for. 0 on
+    /// another thread.
+    pub fn daemons(&self) -> usize {
+        self.own_hub().map_or(0, |_| self.node.daemons())
+    }
+
+    /// Nothing is spawned here any more.
+    pub fn close(&self) {
+        if self.own_hub().is_some() {
+            self.closed.set(true);
+        }
+    }
+
+    /// Whether nothing can be spawned here any more.
+    pub fn is_closed(&self) -> bool {
+        self.own_hub().is_none_or(|_| self.closed.get())
+    }
+
+    /// `waker` is called when nothing is pending here any more, when the last task that
+    /// nobody waits for has ended, and when a panic comes up.
+    pub fn wake_on_change(&self, waker: &Waker) {
+        if self.own_hub().is_some() {
+            self.node.set_waiter(waker);
+        }
+    }
+
+    /// Panics of tasks that nobody observes, oldest first.
+    pub fn take_panics(&self) -> Vec<Payload> {
+        self.own_hub()
+            .map_or_else(Vec::new, |_| self.node.take_panics())
+    }
+
+    /// Asks every task of the branch to end, with `end` as the outcome.
+    pub fn cancel_all(&self, end: &Interrupt) {
+        let Some(hub) = self.own_hub() else { return };
+        let mut next = self.node.children.first();
+        while let Some(links) = next {
+            let task = TaskRef::from_links(links);
+            if !task.local.seen().any(Flags::DONE) {
+                life_cycle::cancel(hub, task, end.clone()); // runs no user code
+            }
+            // SAFETY: still in this list: nothing has run meanwhile.
+            next = unsafe { self.node.children.after(links) };
+        }
+    }
+
+    /// Ends every task of the branch without asking, and returns how they are called.
+    pub fn abort_all(&self, end: &Interrupt) -> Vec<crate::TaskInfo> {
+        let Some(hub) = self.own_hub() else {
+            return Vec::new();
+        };
+        let living = self.living();
+        let infos = living
+            .iter()
+            .filter_map(|&task| crate::TaskInfo::of(hub, task));
+        let infos = infos.collect();
+        for task in living {
+            life_cycle::abort(hub, task, end.clone()); // user code
+            life_cycle::release(hub, task);
+        }
+        infos
+    }
+
+    /// The tasks that have not ended, each counted once more.
+    fn living(&self) -> Vec<TaskRef> {
+        let mut living = Vec::new();
+        let mut next = self.node.children.first();
+        while let Some(links) = next {
+            let task = TaskRef::from_links(links);
+            if !task.local.seen().any(Flags::DONE) {
+                task.local.add_reference();
+                living.push(task);
+            }
+            // SAFETY: in this list: nothing runs meanwhile.
+            next = unsafe { self.node.children.after(links) };
+        }
+        living
+    }
+
+    /// Takes the branch out of the tree, and returns the panics that nobody has taken. One
+    /// that waits in the handle of a task goes to the loop if the handle is dropped.
+    ///
+    /// # Panics
+    /// If a task of the branch has not ended.
+    pub fn leave(&self) -> Vec<Payload> {
+        let Some(hub) = self.own_hub() else {
+            return Vec::new();
+        };
+        let left = self.node.pending() + self.node.daemons();
+        assert_eq!(
+            left, 0,
+            "a branch leaves the tree when its tasks have ended"
+        );
+        while let Some(links) = self.node.children.first() {
+            let task = TaskRef::from_links(links);
+            task.parent.set(&hub.root); // a panic in its handle goes there from now on
+            // SAFETY: the owner calls, and the task is alive.
+            unsafe { arborio_base::unlink(links) };
+            // SAFETY: it is in no list now.
+            unsafe { hub.left_behind.push_back(links) };
+        }
+        let panics = self.node.take_panics();
+        self.vanish(hub);
+        panics
+    }
+
+    /// Leaves the registry; `home` is null from then on.
+    fn vanish(&self, hub: &Hub) {
+        let ours = {
+            let mut registry = hub.branches.borrow_mut();
+            let ours = registry.swap_remove(self.place.get());
+            if let Some((moved, _)) = registry.get(self.place.get()) {
+                moved.place.set(self.place.get());
+            }
+            ours
+        };
+        self.home.store(ptr::null_mut(), Ordering::Release); // R2
+        drop_contained(ours); // the owner may be the last of its kind
+    }
+
+    /// The loop is ending: drops what is foreign. False if there was nothing.
+    pub(crate) fn clear(&self) -> bool {
+        let panics = self.node.take_panics();
+        let waiter = self.node.take_waiter();
+        let did = waiter.is_some() || !panics.is_empty();
+        drop_contained(panics);
+        drop_contained(waiter);
+        did
+    }
+
+    /// The loop is over, and every task has ended.
+    pub(crate) fn orphan(&self) {
+        self.home.store(ptr::null_mut(), Ordering::Release); // R2
+    }
+
+    /// The node, for the owner.
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+}
+
+impl Drop for Branch {
+    /// A chain of parents is dropped one after the other, however long it is.
+    fn drop(&mut self) {
+        let mut next = self.parent.take();
+        while let Some(parent) = next {
+            next = Arc::into_inner(parent).and_then(|mut branch| branch.parent.take());
+        }
+    }
+}
+
+impl std::fmt::Debug for Branch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Branch")
+            .field("is_here", &self.is_here())
+            .finish_non_exhaustive()
+    }
+}
