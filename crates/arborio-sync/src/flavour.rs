@@ -4,6 +4,7 @@
 //! root of the crate and in [`local`](crate::local) stand for the types below in
 //! one of them.
 
+pub mod broadcast;
 pub mod channel;
 pub mod mpmc;
 pub mod mpsc;

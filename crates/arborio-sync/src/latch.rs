@@ -6,8 +6,8 @@
 //! finds it held spins for a moment, then lets other threads run, then naps for
 //! a bounded time. That is right only for what this crate does under it: links
 //! of a list and moves of a message, no foreign code, no allocation but that of
-//! a channel's buffer and of a promise's list of callbacks. A holder that the system suspends costs the others at
-//! most one nap more than its absence.
+//! a channel's buffer and of a promise's list of callbacks. A holder that the system
+//! suspends costs the others at most one nap more than its absence.
 //!
 //! # States
 //! | byte  | meaning | changed by                                          |

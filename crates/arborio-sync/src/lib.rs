@@ -34,6 +34,7 @@ macro_rules! const_fn {
 
 mod barrier;
 mod blocking;
+pub mod broadcast;
 mod channel;
 mod closed;
 mod event;

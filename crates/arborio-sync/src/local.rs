@@ -11,6 +11,7 @@
 //! # });
 //! ```
 
+pub mod broadcast;
 pub mod mpmc;
 pub mod mpsc;
 pub mod oneshot;
