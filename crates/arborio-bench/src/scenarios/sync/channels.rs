@@ -2,6 +2,8 @@
 
 use std::future::{Future, poll_fn};
 
+use arborio::sync::{local::mpsc as local, mpsc};
+
 use crate::contestants::floor::sync as floor;
 
 /// A channel with room for a number of messages.
@@ -94,6 +96,10 @@ macro_rules! unbounded {
     )+};
 }
 
+/// Arborio's mpsc for one thread.
+pub(super) struct Local;
+/// Arborio's mpsc for any threads.
+pub(super) struct Send;
 /// The floor for one thread.
 pub(super) struct FloorLocal;
 /// The floor for any threads.
@@ -117,6 +123,8 @@ type Alone = floor::Alone<floor::Ends>;
 type Locked = floor::Locked<floor::Ends>;
 
 bounded! {
+    Local: local::channel => (local::Sender<u64>, local::Receiver<u64>), send, recv;
+    Send: mpsc::channel => (mpsc::Sender<u64>, mpsc::Receiver<u64>), send, recv;
     FloorLocal: floor::channel => (FloorSender<Alone>, FloorReceiver<Alone>), send, receive;
     FloorSend: floor::channel => (FloorSender<Locked>, FloorReceiver<Locked>), send, receive;
     Tokio: tokio::sync::mpsc::channel => (tokio::sync::mpsc::Sender<u64>, tokio::sync::mpsc::Receiver<u64>), send, recv;
@@ -127,6 +135,8 @@ bounded! {
 }
 
 unbounded! {
+    Local: local::unbounded => (local::UnboundedSender<u64>, local::UnboundedReceiver<u64>), send, recv;
+    Send: mpsc::unbounded => (mpsc::UnboundedSender<u64>, mpsc::UnboundedReceiver<u64>), send, recv;
     FloorLocal: floor::unbounded => (FloorSender<Alone>, FloorReceiver<Alone>), send_now, receive;
     FloorSend: floor::unbounded => (FloorSender<Locked>, FloorReceiver<Locked>), send_now, receive;
     Tokio: tokio::sync::mpsc::unbounded_channel => (tokio::sync::mpsc::UnboundedSender<u64>, tokio::sync::mpsc::UnboundedReceiver<u64>), send, recv;

@@ -24,6 +24,7 @@ pub(in crate::scenarios) const BOUNDED_LOCAL: Scenario = Scenario {
     what: "messages over a channel with room for 128, for one thread",
     figures: NANOSECONDS,
     entries: with_peers!(bounded:
+        "arborio" = Arborio + channels::Local,
         "floor" = Floor + channels::FloorLocal,
         "monoio" = Monoio + channels::LocalSync,
         "monoio@arborio" = Arborio + channels::LocalSync,
@@ -36,6 +37,7 @@ pub(in crate::scenarios) const BOUNDED_SEND: Scenario = Scenario {
     what: "messages over a channel with room for 128, for any threads",
     figures: NANOSECONDS,
     entries: with_peers!(bounded:
+        "arborio" = Arborio + channels::Send,
         "floor" = Floor + channels::FloorSend,
     ),
     rounds: Rounds::Timed,
@@ -46,6 +48,7 @@ pub(in crate::scenarios) const UNBOUNDED_LOCAL: Scenario = Scenario {
     what: "messages over a channel without a limit, for one thread",
     figures: NANOSECONDS,
     entries: with_peers!(unbounded:
+        "arborio" = Arborio + channels::Local,
         "floor" = Floor + channels::FloorLocal,
         "monoio" = Monoio + channels::LocalSync,
         "monoio@arborio" = Arborio + channels::LocalSync,
@@ -58,6 +61,7 @@ pub(in crate::scenarios) const UNBOUNDED_SEND: Scenario = Scenario {
     what: "messages over a channel without a limit, for any threads",
     figures: NANOSECONDS,
     entries: with_peers!(unbounded:
+        "arborio" = Arborio + channels::Send,
         "floor" = Floor + channels::FloorSend,
     ),
     rounds: Rounds::Timed,

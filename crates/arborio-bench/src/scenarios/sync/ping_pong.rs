@@ -15,6 +15,7 @@ pub(in crate::scenarios) const LOCAL: Scenario = Scenario {
     what: "two tasks play ping-pong over two channels, for one thread, per round trip",
     figures: NANOSECONDS,
     entries: with_peers!(measure:
+        "arborio" = Arborio + channels::Local,
         "floor" = Floor + channels::FloorLocal,
         "monoio" = Monoio + channels::LocalSync,
         "monoio@arborio" = Arborio + channels::LocalSync,
@@ -27,6 +28,7 @@ pub(in crate::scenarios) const SEND: Scenario = Scenario {
     what: "two tasks play ping-pong over two channels, for any threads, per round trip",
     figures: NANOSECONDS,
     entries: with_peers!(measure:
+        "arborio" = Arborio + channels::Send,
         "floor" = Floor + channels::FloorSend,
     ),
     rounds: Rounds::Timed,
