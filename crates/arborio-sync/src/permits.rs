@@ -20,7 +20,9 @@
 //!   nobody to wake: the exchange would have failed.
 //! - P3: whenever the lock is released, either the first of the line wants more
 //!   permits than are free, or somebody is inside `settle` and will look again.
-//!   In a barging set there is no first of the line then: all were woken.
+//!   In a barging set: either nothing is free, or everybody in line has tried
+//!   since the last permit came, or somebody is inside `settle` and has yet to
+//!   wake those who have not.
 
 use std::task::Waker;
 
@@ -221,13 +223,15 @@ impl<F: Flavour> Permits<F> {
     /// Answers everybody who can be answered, one after the other: the lock is
     /// released for each wake (P3).
     fn settle<'a>(&'a self, mut line: Held<'a, F, Line>) {
+        let mut turns = self.turns(&line);
         loop {
             let mut word = self.word.load(F::ACQUIRE);
             if word & WAITERS == 0 {
                 return;
             }
             let waker = answer_first(&mut line, &mut word);
-            let more = answer_for(&line, word).is_some();
+            turns = turns.saturating_sub(1);
+            let more = turns > 0 && answer_for(&line, word).is_some();
             if line.is_empty() {
                 word &= !WAITERS; // P2
             }
@@ -241,6 +245,17 @@ impl<F: Flavour> Permits<F> {
             line = self.line.lock();
         }
     }
+
+    /// How many `settle` may answer: in a barging set those who are in line now.
+    /// Who was woken, tries in vain and joins again, comes behind them; it must
+    /// not keep the wakes going round.
+    fn turns(&self, line: &Line) -> usize {
+        if self.word.load(F::ACQUIRE) & BARGING == 0 {
+            usize::MAX
+        } else {
+            line.len()
+        }
+    }
 }
 
 /// What the first of the line can be told now, and the permits it takes along.
@@ -250,7 +265,7 @@ fn answer_for(line: &Line, word: usize) -> Option<(Answer, usize)> {
     if word & CLOSED != 0 {
         Some((Answer::Closed, 0))
     } else if word & BARGING != 0 {
-        Some((Answer::Retry, 0))
+        (word >> SHIFT > 0).then_some((Answer::Retry, 0))
     } else if word >> SHIFT >= want {
         Some((Answer::Granted, want))
     } else {
