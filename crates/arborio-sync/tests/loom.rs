@@ -18,5 +18,7 @@ mod world;
 
 #[path = "loom/event.rs"]
 mod event;
+#[path = "loom/latch.rs"]
+mod latch;
 #[path = "loom/mutex.rs"]
 mod mutex;

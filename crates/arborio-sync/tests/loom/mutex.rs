@@ -1,12 +1,20 @@
 //! The mutex, fair and barging.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::{
+    pin::Pin,
+    sync::{
+        Arc, Mutex as StdMutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Wake, Waker},
+};
 
 use arborio_sync::{Mutex, MutexGuard};
+use loom::thread;
 
 use crate::{
     pairs::{Operation, Subject, explore},
-    world::{Value, World},
+    world::{Value, World, model},
 };
 
 #[test]
@@ -91,4 +99,60 @@ impl<const BARGING: bool> Subject for Contended<BARGING> {
         drop(guard);
         drop(self.mutex.into_inner());
     }
+}
+
+/// Polls its future in the wake itself, as a combinator or a simple executor may.
+struct Eager(StdMutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
+
+impl Eager {
+    fn start(future: impl Future<Output = ()> + Send + 'static) {
+        Arc::new(Self(StdMutex::new(Some(Box::pin(future))))).wake();
+    }
+}
+
+impl Wake for Eager {
+    fn wake(self: Arc<Self>) {
+        let Some(mut future) = self.0.lock().unwrap().take() else {
+            return;
+        };
+        let waker = Waker::from(Arc::clone(&self));
+        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+        if polled.is_pending() {
+            *self.0.lock().unwrap() = Some(future);
+        }
+    }
+}
+
+/// A release wakes those who wait, and not for ever those who, woken, tried in
+/// vain and wait again.
+#[test]
+fn a_barging_release_ends_while_the_woken_wait_again() {
+    model("barging mutex, wakes that poll", 2, |world| {
+        let mutex = Arc::new(Mutex::barging(world.value(0)));
+        let guard = Arc::clone(&mutex).try_lock_owned().unwrap();
+        let kept = Arc::new(StdMutex::new(Vec::new()));
+        for _ in 0..3 {
+            let (lock, kept) = (Arc::clone(&mutex).lock_owned(), Arc::clone(&kept));
+            Eager::start(async move {
+                let mut guard = lock.await;
+                guard.change();
+                kept.lock().unwrap().push(guard);
+            });
+        }
+        let other = thread::spawn({
+            let (mutex, world) = (Arc::clone(&mutex), Arc::clone(world));
+            move || {
+                world.step();
+                drop(mutex.try_lock());
+            }
+        });
+        drop(guard);
+        other.join().unwrap();
+        for _ in 0..3 {
+            let guard = kept.lock().unwrap().pop();
+            drop(guard.expect("nobody has it, and somebody waits"));
+        }
+        let guard = mutex.try_lock().expect("the lock was lost");
+        assert_eq!(guard.look(), 3);
+    });
 }
