@@ -1,13 +1,14 @@
 //! Y01: every public future of the crate, in both flavours, dropped at every
 //! poll and between all steps of those around it.
 
+mod channels;
 mod locks;
 mod shared;
 mod signals;
 
 use arborio_sync::flavour::{OneThread, Threads};
 
-use self::{locks::*, signals::*};
+use self::{channels::*, locks::*, signals::*};
 use crate::harness::drop_at_every_poll;
 
 /// A test of each flavour for a scenario, and the list of the futures covered.
@@ -61,6 +62,29 @@ scenarios! {
     y01_y18_an_initialisation_among_others: once_cell::get_or_init;
     y01_y18_an_initialisation_that_fails: once_cell::get_or_try_init;
     y01_a_wait_for_a_cell: once_cell::wait;
+    y01_a_wait_for_a_promise: promise::PromiseWait;
+    y01_a_promise_that_is_awaited_itself: promise::PromiseFuture;
+    y01_y13_a_value_that_two_would_take: promise::PromiseTake;
+    y01_y13_a_receiver_of_one_message: oneshot::Receiver;
+    y01_a_sender_of_one_message_that_waits_for_the_close: oneshot::closed;
+    y01_y05_a_send_to_a_full_channel: channel::Send;
+    y01_y05_a_reservation: channel::Reserve;
+    y01_y05_an_owned_reservation: channel::ReserveOwned;
+    y01_y06_a_send_to_a_channel_that_is_closed: channel::Send;
+    y01_y06_a_permit_of_a_channel_that_is_closed: channel::Reserve;
+    y01_a_sender_that_waits_for_the_close: channel::closed, channel::Closing;
+    y01_y05_a_receive: mpsc::recv;
+    y01_y05_a_receive_of_many: mpsc::recv_many;
+    y01_y05_a_stream_of_messages: mpsc::Receiver;
+    y01_y05_an_unbounded_receive: mpsc::recv;
+    y01_y05_an_unbounded_receive_of_many: mpsc::recv_many;
+    y01_y05_an_unbounded_stream: mpsc::UnboundedReceiver;
+    y01_an_unbounded_sender_that_waits_for_the_close: mpsc::closed;
+    y01_y05_one_receive_of_many: mpmc::Recv;
+    y01_y05_one_stream_of_many: mpmc::RecvStream;
+    y01_y05_one_owned_stream_of_many: mpmc::IntoStream;
+    y01_y05_a_message_that_is_promised: mpmc::Recv;
+    y01_y05_a_send_to_many: channel::Send;
 }
 
 /// The public futures, streams and async functions of the sources, each behind
@@ -104,7 +128,7 @@ fn futures_of(source: &str) -> impl Iterator<Item = String> {
         };
         rests.filter_map(first).collect()
     };
-    let mut found = [after("Future for"), after("Stream for")].concat();
+    let mut found = [after(" Future for"), after(" Stream for")].concat();
     found.retain(|name| code.contains(&format!("pub struct {name}")));
     found.extend(after("pub async fn"));
     found.into_iter()

@@ -2,12 +2,12 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use arborio_sync::flavour::{Barrier, Event, Flavour, Notify, OnceCell};
+use arborio_sync::flavour::{Barrier, Event, Flavour, Notify, OnceCell, Promise, oneshot};
 use futures_lite::FutureExt;
 
 use super::shared::Owners;
 use crate::{
-    harness::{Scenario, pause},
+    harness::{Actor, Scenario, Victim, pause},
     support::{Census, Counted, poll_idle},
 };
 
@@ -290,5 +290,176 @@ pub(super) fn y01_a_wait_for_a_cell<F: Flavour>() -> Scenario<Filled<F>> {
             },
         ],
         ..y01_y18_an_initialisation_among_others()
+    }
+}
+
+/// A channel for one message: the ends, what became of it, and the census.
+pub(super) struct OneMessage<F: Flavour> {
+    sender: Cell<Option<oneshot::Sender<Counted, F>>>,
+    receiver: Cell<Option<oneshot::Receiver<Counted, F>>>,
+    accepted: Cell<Option<bool>>,
+    received: Cell<bool>,
+    census: Census,
+}
+
+impl<F: Flavour> OneMessage<F> {
+    fn new() -> Self {
+        let (sender, receiver) = oneshot::channel();
+        Self {
+            sender: Cell::new(Some(sender)),
+            receiver: Cell::new(Some(receiver)),
+            accepted: Cell::new(None),
+            received: Cell::new(false),
+            census: Census::default(),
+        }
+    }
+
+    fn send(&self) {
+        let sender = self.sender.take().expect("one sends");
+        let sent = sender.send(self.census.value(1));
+        self.accepted.set(Some(sent.is_ok()));
+    }
+
+    fn check(self) {
+        if self.received.get() {
+            assert_eq!(self.accepted.get(), Some(true));
+        }
+        assert_eq!(
+            self.census.alive(),
+            0,
+            "a message that nobody wants is dropped"
+        );
+    }
+}
+
+pub(super) fn y01_y13_a_receiver_of_one_message<F: Flavour>() -> Scenario<OneMessage<F>> {
+    Scenario {
+        name: "a receiver of one message",
+        world: OneMessage::new,
+        victim: |world| {
+            let receiver = world.receiver.take().expect("one receives");
+            Box::pin(async move {
+                assert_eq!(receiver.await.expect("it is sent").number, 1);
+                world.received.set(true);
+            })
+        },
+        others: &[|world| {
+            Box::pin(async move {
+                pause().await;
+                world.send();
+            })
+        }],
+        runs_on: true,
+        check: |world, victim| {
+            assert_eq!(world.received.get(), victim == Victim::Ended);
+            world.check();
+        },
+    }
+}
+
+pub(super) fn y01_a_sender_of_one_message_that_waits_for_the_close<F: Flavour>()
+-> Scenario<OneMessage<F>> {
+    Scenario {
+        name: "a sender that waits until nobody wants its message",
+        world: OneMessage::new,
+        victim: |world| {
+            Box::pin(async move {
+                let mut sender = world.sender.take().expect("one sends");
+                sender.closed().await;
+                world.sender.set(Some(sender));
+                world.send();
+                assert_eq!(world.accepted.get(), Some(false));
+            })
+        },
+        others: &[|world| {
+            let mut receiver = world.receiver.take().expect("one receives");
+            Box::pin(async move {
+                pause().await;
+                receiver.close();
+                assert!(receiver.await.is_err(), "and it learns that nothing comes");
+            })
+        }],
+        runs_on: true,
+        check: |world, _| world.check(),
+    }
+}
+
+/// A promise, and how many values live.
+type Promised<F> = (Promise<Counted, F>, Census);
+
+fn promising<F: Flavour>(
+    name: &'static str,
+    victim: fn(Rc<Promised<F>>) -> Actor,
+) -> Scenario<Promised<F>> {
+    Scenario {
+        name,
+        world: || (Promise::new(), Census::default()),
+        victim,
+        others: &[
+            |world| {
+                Box::pin(async move {
+                    pause().await;
+                    world.0.set(world.1.value(1)).unwrap();
+                })
+            },
+            |world| {
+                Box::pin(async move {
+                    assert_eq!(world.0.wait().await.unwrap().number, 1);
+                })
+            },
+        ],
+        runs_on: true,
+        check: |(promise, census), _| {
+            assert!(promise.is_done());
+            assert_eq!(census.alive(), 1);
+            drop(promise);
+            assert_eq!(census.alive(), 0);
+        },
+    }
+}
+
+pub(super) fn y01_a_wait_for_a_promise<F: Flavour>() -> Scenario<Promised<F>> {
+    promising("a wait for a promise", |world| {
+        Box::pin(async move {
+            assert_eq!(world.0.wait().await.unwrap().number, 1);
+        })
+    })
+}
+
+pub(super) fn y01_a_promise_that_is_awaited_itself<F: Flavour>() -> Scenario<Promised<F>> {
+    promising("a promise awaited by value", |world| {
+        let promise = world.0.clone();
+        Box::pin(async move {
+            assert_eq!(promise.await.unwrap().number, 1);
+        })
+    })
+}
+
+/// Two want to move the value out: one of them gets it.
+pub(super) fn y01_y13_a_value_that_two_would_take<F: Flavour>() -> Scenario<Promised<F>> {
+    Scenario {
+        others: &[
+            |world| {
+                Box::pin(async move {
+                    pause().await;
+                    world.0.set(world.1.value(1)).unwrap();
+                })
+            },
+            |world| {
+                Box::pin(async move {
+                    let taken = world.0.take().await;
+                    assert!(taken.is_ok() || world.1.alive() == 0, "it was lost");
+                })
+            },
+        ],
+        check: |(promise, census), _| {
+            assert_eq!(census.alive(), 0, "somebody took it");
+            assert!(promise.is_done());
+        },
+        ..promising("two would take the value", |world| {
+            Box::pin(async move {
+                drop(world.0.take().await);
+            })
+        })
     }
 }
