@@ -9,6 +9,7 @@ pub mod channel;
 pub mod mpmc;
 pub mod mpsc;
 pub mod oneshot;
+pub mod watch;
 
 use std::marker::PhantomData;
 

@@ -56,6 +56,7 @@ mod rounds;
 mod rwlock;
 mod semaphore;
 mod slot;
+pub mod watch;
 mod words;
 
 pub use barrier::BarrierWaitResult;

@@ -15,6 +15,7 @@ pub mod broadcast;
 pub mod mpmc;
 pub mod mpsc;
 pub mod oneshot;
+pub mod watch;
 
 use crate::flavour::{self, OneThread};
 

@@ -58,7 +58,10 @@ impl fmt::Display for Lagged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let missed = self.0;
         let plural = if missed == 1 { "" } else { "s" };
-        write!(f, "the receiver was too slow and missed {missed} message{plural}")
+        write!(
+            f,
+            "the receiver was too slow and missed {missed} message{plural}"
+        )
     }
 }
 
