@@ -13,14 +13,16 @@ use arborio_sync::flavour::{
     RwLockWriteGuard, RwLockWriteOwned, Semaphore, SemaphorePermit, Threads,
 };
 
+/// What a probe says where it has nothing better to say.
+trait Otherwise {
+    const IS: bool = false;
+}
+impl<T: ?Sized> Otherwise for T {}
+
 /// Whether a type has a property. An inherent constant goes before that of a
 /// trait, and exists only where its bound holds.
 macro_rules! is {
     ($type:ty: $bound:ident) => {{
-        trait Otherwise {
-            const IS: bool = false;
-        }
-        impl<T: ?Sized> Otherwise for T {}
         struct Probe<T: ?Sized>(std::marker::PhantomData<T>);
         #[allow(dead_code, reason = "where the bound does not hold")]
         impl<T: ?Sized + $bound> Probe<T> {
