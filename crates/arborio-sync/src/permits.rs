@@ -358,12 +358,7 @@ mod taking {
             }
         }
 
-        /// What leads to the permits.
-        pub(crate) fn way(&self) -> &P {
-            &self.place.reach().0
-        }
-
-        /// The same, to be changed, once the permits are the caller's.
+        /// What leads to the permits, to be changed, once they are the caller's.
         ///
         /// # Panics
         /// While it waits.
