@@ -7,7 +7,9 @@ mod drop_at_every_poll;
 mod event;
 mod harness;
 mod mutex;
+mod notify;
 mod once_cell;
+mod promise;
 mod rwlock;
 mod semaphore;
 // Some helpers serve one module only.
