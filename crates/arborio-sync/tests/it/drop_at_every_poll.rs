@@ -1,6 +1,7 @@
 //! Y01: every public future of the crate, in both flavours, dropped at every
 //! poll and between all steps of those around it.
 
+mod broadcasts;
 mod channels;
 mod locks;
 mod shared;
@@ -8,7 +9,7 @@ mod signals;
 
 use arborio_sync::flavour::{OneThread, Threads};
 
-use self::{channels::*, locks::*, signals::*};
+use self::{broadcasts::*, channels::*, locks::*, signals::*};
 use crate::harness::drop_at_every_poll;
 
 /// A test of each flavour for a scenario, and the list of the futures covered.
@@ -85,6 +86,9 @@ scenarios! {
     y01_y05_one_owned_stream_of_many: mpmc::IntoStream;
     y01_y05_a_message_that_is_promised: mpmc::Recv;
     y01_y05_a_send_to_many: channel::Send;
+    y01_a_receive_of_a_broadcast: broadcast::Recv;
+    y01_a_stream_of_a_broadcast: broadcast::RecvStream;
+    y01_an_owned_stream_of_a_broadcast: broadcast::IntoStream;
 }
 
 /// The public futures, streams and async functions of the sources, each behind
