@@ -7,39 +7,12 @@ use std::{
     time::Duration,
 };
 
-use arborio_task::frames::Inside;
-use arborio_timers::{Instant, Sleep, TimedOut, sleep, sleep_until};
+use arborio_timers::{Instant, TimedOut};
 
-use crate::origin::{Ended, Moment, Origin};
-
-/// When the time is up, and what was done about it so far.
-#[derive(Debug)]
-enum Limit {
-    /// This long after the first poll, which has not been or was ready.
-    After(Duration),
-    /// At this instant; no poll has been pending yet.
-    At(Instant),
-    /// The first poll was pending, so there is a timer.
-    Armed(Sleep),
-}
-
-impl Limit {
-    /// Whether the time is up; asked after the inside was pending.
-    fn poll(&mut self, inside: &Inside<'_>, cx: &mut Context<'_>) -> Poll<()> {
-        let timer = match self {
-            Self::Armed(timer) => return Pin::new(timer).poll(cx),
-            Self::After(Duration::ZERO) => return Poll::Ready(()),
-            Self::After(duration) => sleep(*duration),
-            Self::At(deadline) => sleep_until(*deadline),
-        };
-        inside.set_limit(Some(timer.deadline().as_nanos()));
-        *self = Self::Armed(timer);
-        match self {
-            Self::Armed(timer) => Pin::new(timer).poll(cx),
-            _ => Poll::Pending,
-        }
-    }
-}
+use crate::{
+    limit::Limit,
+    origin::{Ended, Moment, Origin},
+};
 
 pin_project_lite::pin_project! {
     /// Gives a future a limited time.
@@ -51,7 +24,7 @@ pin_project_lite::pin_project! {
 }
 
 impl<F: Future> Limited<F> {
-    fn new(limit: Limit, future: F) -> Self {
+    const fn new(limit: Limit, future: F) -> Self {
         Self {
             origin: Origin::new(future),
             limit,
@@ -61,10 +34,13 @@ impl<F: Future> Limited<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<F::Output>> {
         let this = self.project();
-        let limit = this.limit;
-        this.origin.poll(cx, |moment, inside, cx| {
-            moment == Moment::After && limit.poll(inside, cx).is_ready()
-        })
+        let (tell, mut alarm) = this.limit.split();
+        this.origin
+            .poll_limited(cx, &tell, |moment, _, cx| match moment {
+                Moment::Before => false, // a value wins over the time
+                Moment::After => alarm.poll(cx).is_ready(),
+                Moment::Withdrawn => alarm.switch_off(),
+            })
     }
 }
 
@@ -109,7 +85,7 @@ pin_project_lite::pin_project! {
 /// ```
 pub fn move_on_after<F: Future>(limit: Duration, future: F) -> MoveOn<F> {
     MoveOn {
-        limited: Limited::new(Limit::After(limit), future),
+        limited: Limited::new(Limit::after(limit), future),
     }
 }
 
@@ -130,7 +106,7 @@ pub fn move_on_after<F: Future>(limit: Duration, future: F) -> MoveOn<F> {
 /// ```
 pub fn move_on_at<F: Future>(deadline: Instant, future: F) -> MoveOn<F> {
     MoveOn {
-        limited: Limited::new(Limit::At(deadline), future),
+        limited: Limited::new(Limit::at(deadline), future),
     }
 }
 
@@ -156,7 +132,7 @@ pub fn move_on_at<F: Future>(deadline: Instant, future: F) -> MoveOn<F> {
 /// ```
 pub fn fail_after<F: Future>(limit: Duration, future: F) -> Timeout<F> {
     Timeout {
-        limited: Limited::new(Limit::After(limit), future),
+        limited: Limited::new(Limit::after(limit), future),
     }
 }
 
@@ -180,7 +156,7 @@ pub fn fail_after<F: Future>(limit: Duration, future: F) -> Timeout<F> {
 /// ```
 pub fn fail_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
     Timeout {
-        limited: Limited::new(Limit::At(deadline), future),
+        limited: Limited::new(Limit::at(deadline), future),
     }
 }
 
@@ -203,6 +179,48 @@ pub fn fail_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
 /// ```
 pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
     fail_after(limit, future)
+}
+
+impl<F: Future> MoveOn<F> {
+    /// How long handlers may take when the time is up, instead of one second. Then
+    /// the future is dropped, whatever they do. `Duration::MAX` is for ever.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_scope::{finally, move_on_after};
+    /// use std::{future::pending, time::Duration};
+    ///
+    /// futures_lite::future::block_on(async {
+    ///     let stubborn = finally(pending::<u8>(), || pending::<()>());
+    ///     let limited = move_on_after(Duration::ZERO, stubborn);
+    ///     assert_eq!(limited.grace(Duration::from_millis(1)).await, None);
+    /// });
+    /// ```
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.limited.origin.set_grace(grace);
+        self
+    }
+}
+
+impl<F: Future> Timeout<F> {
+    /// How long handlers may take when the time is up, instead of one second. Then
+    /// the future is dropped, whatever they do. `Duration::MAX` is for ever.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_scope::{finally, timeout};
+    /// use std::{future::pending, time::Duration};
+    ///
+    /// futures_lite::future::block_on(async {
+    ///     let stubborn = finally(pending::<u8>(), || pending::<()>());
+    ///     let limited = timeout(Duration::ZERO, stubborn);
+    ///     assert!(limited.grace(Duration::from_millis(1)).await.is_err());
+    /// });
+    /// ```
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.limited.origin.set_grace(grace);
+        self
+    }
 }
 
 impl<F: Future> Future for MoveOn<F> {
@@ -235,13 +253,12 @@ impl<F: Future> Future for Timeout<F> {
 /// # Examples
 /// ```
 /// use arborio_scope::{current_effective_deadline, timeout};
-/// use arborio_timers::{Instant, sleep};
+/// use arborio_timers::Instant;
 /// use std::time::Duration;
 ///
 /// futures_lite::future::block_on(async {
 ///     assert_eq!(current_effective_deadline(), None);
 ///     let deadline = timeout(Duration::from_secs(5), async {
-///         sleep(Duration::ZERO).await;
 ///         current_effective_deadline().expect("the timeout has one")
 ///     });
 ///     assert!(deadline.await.unwrap() <= Instant::now() + Duration::from_secs(5));

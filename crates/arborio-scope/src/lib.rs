@@ -2,15 +2,19 @@
 //!
 //! Rust cannot throw an error into a suspended future. What can be asked to end is a
 //! part of a future that knows what to do then. An *origin* makes the request:
-//! [`move_on_after`], [`timeout`], a task that is [cancelled](arborio_task::Task::cancel). A *handler*
+//! [`move_on_after`], [`timeout`], a [`CancelScope`], a task that is
+//! [cancelled](arborio_task::Task::cancel). A *handler*
 //! answers it: [`catch_cancel`], [`finally`], [`shield`]. The innermost handlers are
 //! asked first; what has no handler is dropped.
 #![forbid(unsafe_code)]
 
+mod cancel_scope;
 mod deadline;
 mod handlers;
+mod limit;
 mod origin;
 
+pub use cancel_scope::{CancelScope, Run};
 pub use deadline::{
     MoveOn, Timeout, current_effective_deadline, fail_after, fail_at, is_cancelling, move_on_after,
     move_on_at, timeout,

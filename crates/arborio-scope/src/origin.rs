@@ -1,12 +1,11 @@
 //! Where a request is made: what all origins have in common.
 //!
 //! # States
-//! | state     | meaning                                    | next                                   |
-//! |-----------|--------------------------------------------|----------------------------------------|
-//! | Quiet     | nobody asked the inside to end             | InForce, or the end: `request`         |
-//! | InForce   | handlers were asked, the grace runs        | Withdrawn: all swallowed; the end      |
-//! | Withdrawn | the request was swallowed                  | the value of the inside                |
-//! | the end   | the inside has given its value, or is dropped |                                     |
+//! | state     | meaning                                       | next                              |
+//! |-----------|-----------------------------------------------|-----------------------------------|
+//! | Quiet     | nobody asked the inside to end                | InForce, or the end: `demand`     |
+//! | InForce   | handlers were asked, the grace runs           | Quiet: all swallowed; the end     |
+//! | the end   | the inside has given its value, or is dropped |                                   |
 //!
 //! The inside is dropped in exactly three cases: no handler was there to be asked;
 //! all were asked, and one has passed the request on; the grace is over.
@@ -19,7 +18,7 @@ use std::{
 };
 
 use arborio_task::frames::{Frame, Inside, Next};
-use arborio_timers::Sleep;
+use arborio_timers::{Instant, Sleep, sleep_until};
 
 /// How long handlers may take, unless something else is said.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
@@ -31,9 +30,11 @@ const ROUNDS_PER_POLL: u32 = 32;
 #[derive(Debug)]
 enum State {
     Quiet,
-    /// With the timer of the grace.
-    InForce(Option<Sleep>),
-    Withdrawn,
+    InForce {
+        since: Instant,
+        /// Rings when the grace is over; `None` if it never is.
+        timer: Option<Sleep>,
+    },
 }
 
 /// How the inside of an origin has ended.
@@ -43,6 +44,18 @@ pub(crate) enum Ended<T> {
     Value(T),
     /// It was dropped, because of the request.
     Dropped,
+}
+
+/// What an origin wants to know of whoever may make the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// Before a poll of the inside: is there a request?
+    Before,
+    /// The inside is pending: is there a request now? If not, the task of the context
+    /// is to be woken when that changes.
+    After,
+    /// The request was swallowed, and does not count any more. As `After`.
+    Withdrawn,
 }
 
 pin_project_lite::pin_project! {
@@ -58,7 +71,7 @@ pin_project_lite::pin_project! {
 
 impl<F: Future> Origin<F> {
     /// Nobody asks `inside` to end yet.
-    pub(crate) fn new(inside: F) -> Self {
+    pub(crate) const fn new(inside: F) -> Self {
         Self {
             frame: Frame::origin(),
             grace: GRACE,
@@ -72,70 +85,116 @@ impl<F: Future> Origin<F> {
         self.grace = grace;
     }
 
-    /// Polls the inside. `request` is asked before (`Moment::Before`) and, if the
-    /// inside is pending, after (`Moment::After`) its poll whether there is a reason to
-    /// end it, until it has said so once.
+    /// The same, also while the grace runs: it counts from the request.
+    pub(crate) fn change_grace(self: Pin<&mut Self>, grace: Duration) {
+        let origin = self.project();
+        if std::mem::replace(origin.grace, grace) == grace {
+            return;
+        }
+        if let State::InForce { since, timer } = origin.state {
+            *timer = grace_timer(*since, grace);
+        }
+    }
+
+    /// Polls the inside, and asks it to end when `request` says so: it is asked at
+    /// each [`Moment`], unless a request is in force.
+    #[inline]
     pub(crate) fn poll(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
+        request: impl FnMut(Moment, &Inside<'_>, &mut Context<'_>) -> bool,
+    ) -> Poll<Ended<F::Output>> {
+        self.poll_limited(cx, &|| None, request)
+    }
+
+    /// The same for one that goes by the time: `limit` tells when it will ask.
+    #[inline]
+    pub(crate) fn poll_limited(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        limit: &dyn Fn() -> Option<u64>,
         mut request: impl FnMut(Moment, &Inside<'_>, &mut Context<'_>) -> bool,
     ) -> Poll<Ended<F::Output>> {
         let origin = self.project();
         let (state, grace, mut future) = (origin.state, *origin.grace, origin.inside);
-        origin.frame.poll(cx, |cx, inside| {
-            let quiet = matches!(state, State::Quiet);
-            if quiet
+        origin.frame.poll_limited(cx, limit, |cx, inside| {
+            if matches!(state, State::Quiet)
                 && request(Moment::Before, inside, cx)
                 && demand(state, grace, inside) == Next::Drop
             {
                 return dropped(future);
             }
-            for _ in 0..ROUNDS_PER_POLL {
-                let Some(running) = future.as_mut().as_pin_mut() else {
-                    panic!("a cancellation scope was polled after it had ended");
-                };
-                if let Poll::Ready(value) = running.poll(cx) {
-                    return Poll::Ready(Ended::Value(value));
-                }
-                let next = match state {
-                    State::Quiet if request(Moment::After, inside, cx) => {
-                        demand(state, grace, inside)
-                    }
-                    State::Quiet | State::Withdrawn => return Poll::Pending,
-                    State::InForce(_) => inside.settle(true),
-                };
-                match next {
-                    Next::Poll => {}
-                    Next::Drop => return dropped(future),
-                    Next::Withdraw => *state = State::Withdrawn,
-                    Next::Wait if poll_grace(state, cx) => return dropped(future),
-                    Next::Wait => return Poll::Pending,
-                }
+            let Some(running) = future.as_mut().as_pin_mut() else {
+                panic!("a cancellation scope was polled after it had ended");
+            };
+            if let Poll::Ready(value) = running.poll(cx) {
+                return Poll::Ready(Ended::Value(value));
             }
-            cx.waker().wake_by_ref();
-            Poll::Pending
+            if matches!(state, State::Quiet) && !request(Moment::After, inside, cx) {
+                return Poll::Pending;
+            }
+            poll_asked(cx, inside, future, state, grace, request)
         })
     }
 }
 
-/// When a reason to end the inside is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Moment {
-    Before,
-    After,
+/// The inside is pending, and there is cause to ask it, or it was asked.
+#[cold]
+fn poll_asked<F: Future>(
+    cx: &mut Context<'_>,
+    inside: &Inside<'_>,
+    mut future: Pin<&mut Option<F>>,
+    state: &mut State,
+    grace: Duration,
+    mut request: impl FnMut(Moment, &Inside<'_>, &mut Context<'_>) -> bool,
+) -> Poll<Ended<F::Output>> {
+    for _ in 0..ROUNDS_PER_POLL {
+        let next = match state {
+            State::Quiet => demand(state, grace, inside),
+            State::InForce { .. } => inside.settle(true),
+        };
+        match next {
+            Next::Poll => {}
+            Next::Drop => return dropped(future),
+            Next::Withdraw => {
+                *state = State::Quiet;
+                if !request(Moment::Withdrawn, inside, cx) {
+                    return Poll::Pending;
+                }
+                continue;
+            }
+            Next::Wait if grace_is_over(state, cx) => return dropped(future),
+            Next::Wait => return Poll::Pending,
+        }
+        let running = future.as_mut().as_pin_mut().expect("not dropped yet");
+        if let Poll::Ready(value) = running.poll(cx) {
+            return Poll::Ready(Ended::Value(value));
+        }
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
 }
 
-/// Asks the handlers, and starts the grace.
+/// Asks the handlers, and starts the grace if there are any.
 fn demand(state: &mut State, grace: Duration, inside: &Inside<'_>) -> Next {
-    let timer = (grace != Duration::MAX).then(|| arborio_timers::sleep(grace));
-    *state = State::InForce(timer);
-    inside.request()
+    let next = inside.request();
+    if next != Next::Drop {
+        let since = Instant::now();
+        let timer = grace_timer(since, grace);
+        *state = State::InForce { since, timer };
+    }
+    next
 }
 
-/// Whether the grace is over.
-fn poll_grace(state: &mut State, cx: &mut Context<'_>) -> bool {
+fn grace_timer(since: Instant, grace: Duration) -> Option<Sleep> {
+    (grace != Duration::MAX).then(|| sleep_until(since.saturating_add(grace)))
+}
+
+fn grace_is_over(state: &mut State, cx: &mut Context<'_>) -> bool {
     match state {
-        State::InForce(Some(timer)) => Pin::new(timer).poll(cx).is_ready(),
+        State::InForce {
+            timer: Some(timer), ..
+        } => Pin::new(timer).poll(cx).is_ready(),
         _ => false,
     }
 }

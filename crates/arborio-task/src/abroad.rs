@@ -53,6 +53,13 @@ pub(crate) fn end(task: TaskRef, end: Interrupt, manner: Manner) {
     }
 }
 
+/// A frame of the task was dropped here: asks the owner to look at what it left.
+pub(crate) fn notice(task: TaskRef) {
+    if task.shared.send(Message::ABORT, false) == AfterSend::Push {
+        push(task);
+    }
+}
+
 /// Gives the join handle up. The owner drops the outcome, so that a destructor
 /// runs where the task ran; only if there is no owner left does this thread.
 pub(crate) fn detach(task: TaskRef) {

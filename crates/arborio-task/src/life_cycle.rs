@@ -344,7 +344,8 @@ pub(crate) fn abort(hub: &Hub, task: TaskRef, end: Interrupt) {
     let busy = seen.any(Flags::ENDING) || hub.polling.get() == Some(task);
     let deep = hub.drop_depth.get() >= MAX_DROP_DEPTH;
     if !busy && !deep {
-        return interrupt(hub, task, end);
+        let first = seen.any(Flags::ABORT).then(|| side::take_request(task));
+        return interrupt(hub, task, first.flatten().unwrap_or(end));
     }
     side::request_end(task, end, Manner::Force);
     task.local.set(Flags::ABORT);
@@ -413,8 +414,9 @@ fn finish(hub: &Hub, task: TaskRef, how: Flags) {
     for waiter in waiters {
         arborio_base::contain(|| waiter.wake());
     }
-    if seen.any(Flags::WAITED) {
+    if seen.any(Flags::WAITED.and(Flags::FRAMED)) {
         side::wake_waiters(task);
+        side::end_frames(task);
     }
     // A task that is DONE is queued only by `drop_outcome`, for a reference of
     // its own: what counts is what was seen above.
@@ -542,9 +544,13 @@ fn asked_abroad(hub: &Hub, task: TaskRef) {
     if task.local.seen().any(Flags::DONE) {
         return;
     }
+    if crate::frames::root::look(task) {
+        wake(hub, task); // what it was told by a dropped frame is for its turn
+    }
     match side::manner(task) {
-        Manner::Ask => ask(hub, task),
-        Manner::Force => {
+        None => {} // no request, or one that was swallowed meanwhile
+        Some(Manner::Ask) => ask(hub, task),
+        Some(Manner::Force) => {
             let end = side::take_request(task).unwrap_or(Interrupt::Stopped);
             abort(hub, task, end);
         }

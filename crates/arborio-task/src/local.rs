@@ -26,7 +26,7 @@
 //! WAITED (somebody abroad waits for the outcome), DAEMON (not waited for),
 //! STARTED (was polled once), UNLINKED (made abroad, not yet in the tree), MAIN
 //! (its end calls for attention), CANCELLING (beside ABORT: its handlers were
-//! asked).
+//! asked), FRAMED (its future has frames, [`crate::frames`]).
 //!
 //! # References
 //! LIVE (from spawn to the end), JOIN (the handle), and one for each waker. The
@@ -67,6 +67,8 @@ impl Flags {
     pub(crate) const MAIN: Self = Self(1 << 13);
 
     pub(crate) const CANCELLING: Self = Self(1 << 14);
+
+    pub(crate) const FRAMED: Self = Self(1 << 15);
 
     pub(crate) const NONE: Self = Self(0);
 

@@ -138,11 +138,11 @@ pub(crate) fn take_request(task: TaskRef) -> Option<Interrupt> {
     taken.map(|(end, _)| end)
 }
 
-/// How the task that was asked to end is to be treated.
-pub(crate) fn manner(task: TaskRef) -> Manner {
-    let side = existing(&task);
-    let noted = side.and_then(|side| lock(&side.requests).end.as_ref().map(|end| end.1));
-    noted.unwrap_or(Manner::Force)
+/// How the task that was asked to end is to be treated; `None` if the request was
+/// swallowed meanwhile.
+pub(crate) fn manner(task: TaskRef) -> Option<Manner> {
+    let requests = lock(&existing(&task)?.requests);
+    requests.end.as_ref().map(|(_, manner)| *manner)
 }
 
 /// The frames of `task`, or null. The table lives as long as the cell.
@@ -152,8 +152,18 @@ pub(crate) fn frames(task: TaskRef) -> *const Table {
 }
 
 /// The frames of `task`, which `make` makes if there are none.
-pub(crate) fn frames_or_make(task: TaskRef, make: impl FnOnce() -> Arc<Table>) -> Arc<Table> {
-    Arc::clone(side(&task).frames.get_or_init(make))
+pub(crate) fn frames_or_make(task: TaskRef, make: impl FnOnce() -> Arc<Table>) -> *const Table {
+    Arc::as_ptr(side(&task).frames.get_or_init(make))
+}
+
+/// The task has ended, and its future is gone: nobody is asked any more, and the
+/// frames that were leaked keep nobody's waker.
+pub(crate) fn end_frames(task: TaskRef) {
+    if let Some(table) = existing(&task).and_then(|side| side.frames.get()) {
+        // SAFETY: the owner calls, once, and the task will not be polled or dropped
+        // again: nobody is inside its tree any more.
+        unsafe { Table::end(table) };
+    }
 }
 
 /// Notes that the task behind `waker`, and nobody else, waits abroad.

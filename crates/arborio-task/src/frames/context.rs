@@ -13,6 +13,7 @@
 //!   poll is the outermost one of its tree.
 //! - E3: `tree` of an entry, once set, is the table of the tree that is being
 //!   polled; it lives as long as the entry, because the root of the tree holds it.
+//! - E4: a frame with a place has a slot in that place's table (B4).
 
 use std::{
     cell::Cell,
@@ -27,72 +28,84 @@ use super::{
     slots::{Answer, Asker, HandlerState, Key, Kind, Next, Slots},
     table::Table,
 };
-use crate::{cell::TaskRef, side, tasks};
+use crate::{cell::TaskRef, local::Flags, side, tasks};
 
 #[cfg(not(loom))]
 thread_local! {
-    static CURRENT: Cell<*const Entry> = const { Cell::new(ptr::null()) };
+    static CURRENT: Cell<*const Entry<'static>> = const { Cell::new(ptr::null()) };
 }
 
 #[cfg(loom)]
 loom::thread_local! {
-    static CURRENT: Cell<*const Entry> = Cell::new(ptr::null());
+    static CURRENT: Cell<*const Entry<'static>> = Cell::new(ptr::null());
 }
 
+/// Tells when the time of an origin is over, in any unit that all origins share.
+/// Asking for it may fix it.
+type Limit<'e> = &'e dyn Fn() -> Option<u64>;
+
 /// One poll of a frame that is running.
-struct Entry {
+struct Entry<'e> {
     /// The frame around it, or null (E1).
-    outer: *const Self,
+    outer: *const Entry<'static>,
     /// The task that is being polled (E2).
     task: Option<TaskRef>,
-    /// The table of the tree, once there is one (E3).
+    /// The table of the tree, once it was looked for and there is one (E3).
     tree: Cell<*const Table>,
-    frame: *const Frame,
+    frame: &'e Frame,
     /// What has the frame polled.
-    waker: *const Waker,
+    waker: &'e Waker,
+    limit: Option<Limit<'e>>,
 }
 
 /// Puts the outer entry back.
-struct Restore(*const Entry);
+struct Restore(*const Entry<'static>);
 
 impl Drop for Restore {
+    #[inline]
     fn drop(&mut self) {
         CURRENT.with(|current| current.set(self.0));
     }
 }
 
-/// The entry of the innermost frame that is being polled, if it counts (E2).
-fn current<'a>() -> Option<&'a Entry> {
-    let entry = CURRENT.with(Cell::get);
+/// The entry of the innermost frame that is being polled, if it counts (E2) now
+/// that `task` is being polled.
+#[inline]
+fn current<'a>(task: Option<TaskRef>) -> Option<&'a Entry<'a>> {
+    let entry: *const Entry<'a> = CURRENT.with(Cell::get).cast();
     // SAFETY: E1: it is on this thread's stack, below the caller.
     let entry = unsafe { entry.as_ref() }?;
-    (entry.task == tasks::current_task()).then_some(entry)
+    (entry.task == task).then_some(entry)
 }
 
-/// The table of the task that is being polled, or whose future is being dropped.
-fn table_of_task() -> *const Table {
-    tasks::current_task().map_or(ptr::null(), side::frames)
+/// The table of a task that is being polled, or whose future is being dropped.
+fn table_of(task: Option<TaskRef>) -> *const Table {
+    task.map_or(ptr::null(), side::frames)
 }
 
 /// Whether this thread is inside the tree of `table` (B1).
 fn is_inside(table: *const Table) -> bool {
-    current().is_some_and(|entry| ptr::eq(entry.tree.get(), table))
-        || ptr::eq(table_of_task(), table)
+    let task = tasks::current_task();
+    match current(task) {
+        Some(entry) => ptr::eq(entry.tree(), table),
+        None => ptr::eq(table_of(task), table),
+    }
 }
 
-impl Entry {
-    /// The table of the tree that is being polled.
-    fn tree(&self) -> Option<&Table> {
-        // SAFETY: E3.
-        unsafe { self.tree.get().as_ref() }
+impl Entry<'_> {
+    /// The table of the tree that is being polled, or null.
+    fn tree(&self) -> *const Table {
+        if self.tree.get().is_null() {
+            self.tree.set(match self.outer() {
+                Some(outer) => outer.tree(),
+                None => table_of(self.task),
+            });
+        }
+        self.tree.get()
     }
 
-    fn frame(&self) -> &Frame {
-        // SAFETY: the poll that laid the entry borrows the frame.
-        unsafe { &*self.frame }
-    }
-
-    fn outer(&self) -> Option<&Self> {
+    #[inline]
+    fn outer(&self) -> Option<&Entry<'_>> {
         // SAFETY: E1: the entries around this one are further down the stack.
         let outer = unsafe { self.outer.as_ref() }?;
         (outer.task == self.task).then_some(outer)
@@ -100,64 +113,64 @@ impl Entry {
 
     /// Touches the frames of the tree.
     fn with<R>(&self, touch: impl FnOnce(&mut Slots) -> R) -> Option<R> {
-        let table = self.tree()?;
+        // SAFETY: E3.
+        let table = unsafe { self.tree().as_ref() }?;
         // SAFETY: the entry is that of a poll inside the tree (B1, E3).
         Some(unsafe { table.with(touch) })
     }
 
+    fn with_key<R>(&self, touch: impl FnOnce(&mut Slots, Key) -> R) -> Option<R> {
+        let key = self.frame.key()?;
+        self.with(|slots| touch(slots, key))
+    }
+
     /// Gives the frame a slot, and those around it first.
     fn settle_down(&self) -> Key {
-        if let Some(key) = self.frame().key() {
-            return key;
+        match self.frame.key() {
+            Some(key) => key,
+            None => self.take_place(),
         }
-        let parent = self.outer().map(|outer| {
-            let key = outer.settle_down();
-            self.tree.set(outer.tree.get());
-            key
-        });
-        // SAFETY: the context of a poll that is running.
-        let waker = unsafe { &*self.waker };
-        let root = parent.is_none();
-        let table = self.table(root);
-        let waker = waker.clone(); // foreign code: before the table (B3)
-        let kind = self.frame().kind;
+    }
+
+    fn take_place(&self) -> Key {
+        let parent = self.outer().map(Entry::settle_down);
+        let is_root = parent.is_none();
+        if is_root && self.tree().is_null() {
+            self.tree.set(self.make_table());
+        }
+        let waker = self.waker.clone(); // foreign code: before the table (B3)
+        let kind = self.frame.kind.get();
         let inserted = self.with(|slots| slots.insert(kind, parent, waker));
         let key = inserted.expect("the tree has a table by now");
-        let owns_tree = root && self.task.is_none();
-        self.frame().place.set(Some(Place {
-            table,
+        self.frame.place.set(Some(Place {
+            table: self.tree(),
             key,
-            owns_tree,
+            owns_tree: is_root && self.task.is_none(),
         }));
         key
     }
 
-    /// The table for a new place, which is made if there is none.
-    fn table(&self, root: bool) -> Arc<Table> {
-        if self.tree.get().is_null() && root {
-            // SAFETY: the context of a poll that is running.
-            let waker = unsafe { &*self.waker };
-            let make = || Table::new(waker.clone());
-            let table = match self.task {
-                Some(task) => side::frames_or_make(task, make),
-                None => make(),
-            };
-            self.tree.set(Arc::as_ptr(&table));
-            return table;
+    /// The tree's first table. The task holds it; that of a foreign tree is held by
+    /// the place of its outermost frame, which is this one.
+    #[cold]
+    fn make_table(&self) -> *const Table {
+        match self.task {
+            Some(task) => {
+                task.local.set(Flags::FRAMED);
+                side::frames_or_make(task, || Table::of_task(task))
+            }
+            None => Arc::into_raw(Table::foreign(self.waker.clone())),
         }
-        let tree = self.tree.get();
-        // SAFETY: it came from an `Arc` that the root of the tree holds (E3).
-        unsafe { Arc::increment_strong_count(tree) };
-        // SAFETY: counted just now.
-        unsafe { Arc::from_raw(tree) }
     }
 }
 
-/// A frame's slot.
+/// A frame's slot (E4).
+#[derive(Clone, Copy)]
 struct Place {
-    table: Arc<Table>,
+    table: *const Table,
     key: Key,
-    /// The frame is the outermost one of its tree, under a foreign executor.
+    /// The frame is the outermost one of its tree, under a foreign executor, and
+    /// holds the root's count of the table.
     owns_tree: bool,
 }
 
@@ -181,44 +194,94 @@ struct Place {
 /// assert_eq!(polled, Poll::Ready(false));
 /// ```
 pub struct Frame {
-    kind: Kind,
+    kind: Cell<Kind>,
     place: Cell<Option<Place>>,
 }
 
+// SAFETY: a place may be used on any thread: slots are touched only where B1 allows
+// it, and everything else of a table is made for all.
+unsafe impl Send for Frame {}
+
 impl Frame {
-    /// Where requests are made.
-    pub const fn origin() -> Self {
+    const fn new(kind: Kind) -> Self {
         Self {
-            kind: Kind::Origin,
+            kind: Cell::new(kind),
             place: Cell::new(None),
         }
+    }
+
+    /// Where requests are made.
+    ///
+    /// # Examples
+    /// Nobody inside can be asked, so there is nothing to wait for.
+    /// ```
+    /// use arborio_task::frames::{Frame, Next};
+    /// use std::task::{Context, Poll, Waker};
+    /// let mut origin = Frame::origin();
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let polled = origin.poll(&mut cx, |_, inside| Poll::Ready(inside.request()));
+    /// assert_eq!(polled, Poll::Ready(Next::Drop));
+    /// ```
+    pub const fn origin() -> Self {
+        Self::new(Kind::Origin)
     }
 
     /// Where requests are answered.
+    ///
+    /// # Examples
+    /// A handler is asked by the origin around it, and answers.
+    /// ```
+    /// use arborio_task::frames::{Answer, Frame, Next};
+    /// use std::task::{Context, Poll, Waker};
+    /// let (mut origin, mut handler) = (Frame::origin(), Frame::handler());
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let _ = origin.poll(&mut cx, |cx, inside| {
+    ///     let waits = |cx: &mut Context<'_>, handler: &mut Frame| {
+    ///         handler.poll(cx, |_, inside| match inside.is_asked() {
+    ///             true => Poll::Ready(inside.answer(Answer::Passed)),
+    ///             false => Poll::Pending,
+    ///         })
+    ///     };
+    ///     assert!(waits(cx, &mut handler).is_pending());
+    ///     assert_eq!(inside.request(), Next::Poll);
+    ///     assert!(waits(cx, &mut handler).is_ready());
+    ///     assert_eq!(inside.settle(true), Next::Drop);
+    ///     Poll::Ready(())
+    /// });
+    /// ```
     pub const fn handler() -> Self {
-        Self {
-            kind: Kind::Handler,
-            place: Cell::new(None),
-        }
+        Self::new(Kind::Handler)
     }
 
     /// A handler that nobody outside sees through.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::frames::{Frame, is_cancelling};
+    /// use std::task::{Context, Poll, Waker};
+    /// let (mut origin, mut shield) = (Frame::origin(), Frame::shield());
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let _ = origin.poll(&mut cx, |cx, inside| {
+    ///     let asks = |cx: &mut Context<'_>, shield: &mut Frame| {
+    ///         shield.poll(cx, |_, _| match is_cancelling() {
+    ///             true => Poll::Ready(()),
+    ///             false => Poll::<()>::Pending,
+    ///         })
+    ///     };
+    ///     assert!(asks(cx, &mut shield).is_pending());
+    ///     let _ = inside.request();
+    ///     assert!(is_cancelling());
+    ///     assert!(asks(cx, &mut shield).is_pending(), "inside it is not");
+    ///     Poll::Ready(())
+    /// });
+    /// ```
     pub const fn shield() -> Self {
-        Self {
-            kind: Kind::Shield,
-            place: Cell::new(None),
-        }
+        Self::new(Kind::Shield)
     }
 
+    #[inline]
     fn key(&self) -> Option<Key> {
-        self.look(|place| place.key)
-    }
-
-    fn look<R>(&self, look: impl FnOnce(&Place) -> R) -> Option<R> {
-        let place = self.place.take();
-        let found = place.as_ref().map(look);
-        self.place.set(place);
-        found
+        self.place.get().map(|place| place.key)
     }
 
     /// Runs `poll`, which polls what is inside of the frame.
@@ -232,61 +295,60 @@ impl Frame {
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Context<'_>, &Inside<'_>) -> Poll<R>,
     ) -> Poll<R> {
-        let around = current();
+        self.poll_as(cx, None, poll)
+    }
+
+    /// The same for an origin whose time is limited: `limit` tells when it is over,
+    /// in a unit that all origins share. It is called when [`limit`](self::limit) is.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::frames::{Frame, limit};
+    /// use std::task::{Context, Poll, Waker};
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let polled = Frame::origin().poll_limited(&mut cx, &|| Some(7), |cx, _| {
+    ///     Frame::origin().poll_limited(cx, &|| Some(9), |_, _| Poll::Ready(limit()))
+    /// });
+    /// assert_eq!(polled, Poll::Ready(Some(7)));
+    /// ```
+    #[inline]
+    pub fn poll_limited<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        limit: &dyn Fn() -> Option<u64>,
+        poll: impl FnOnce(&mut Context<'_>, &Inside<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        self.poll_as(cx, Some(limit), poll)
+    }
+
+    #[inline]
+    fn poll_as<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        limit: Option<Limit<'_>>,
+        poll: impl FnOnce(&mut Context<'_>, &Inside<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let task = tasks::current_task();
         let entry = Entry {
-            outer: around.map_or(ptr::null(), ptr::from_ref),
-            task: tasks::current_task(),
-            tree: Cell::new(around.map_or_else(table_of_task, |around| around.tree.get())),
-            frame: &raw const *self,
+            outer: current(task).map_or(ptr::null(), ptr::from_ref).cast(),
+            task,
+            tree: Cell::new(ptr::null()),
+            frame: self,
             waker: cx.waker(),
+            limit,
         };
-        entry.frame().arrive(&entry);
-        let restore = Restore(CURRENT.with(|current| current.replace(&raw const entry)));
+        if let Some(place) = entry.frame.place.get() {
+            entry.arrive(place);
+        }
+        let restore = Restore(CURRENT.with(|current| current.replace((&raw const entry).cast())));
         let polled = poll(cx, &Inside { entry: &entry });
         drop(restore);
         if polled.is_pending() {
             entry.settle_down();
-        } else if entry.with_key(|slots, key| slots.handler(key)) != Some(HandlerState::Busy) {
-            entry.frame().leave(Answer::Passed);
+        } else if entry.frame.place.get().is_some() {
+            entry.depart();
         }
         polled
-    }
-
-    /// A frame that has a place is polled again: is it still the right one?
-    #[inline]
-    fn arrive(&self, entry: &Entry) {
-        let Some((table, owns_tree)) =
-            self.look(|place| (Arc::as_ptr(&place.table), place.owns_tree))
-        else {
-            return;
-        };
-        if owns_tree && entry.tree.get().is_null() && entry.task.is_none() {
-            entry.tree.set(table); // the outermost frame brings the table along
-        }
-        if !ptr::eq(entry.tree.get(), table) {
-            return self.leave(Answer::Passed); // it was moved to another tree
-        }
-        self.refresh(entry, owns_tree);
-    }
-
-    /// Sees to it that a request reaches the frame by the waker of this poll.
-    fn refresh(&self, entry: &Entry, owns_tree: bool) {
-        // SAFETY: the context of a poll that is running.
-        let waker = unsafe { &*entry.waker };
-        let parent = entry.outer().map(Entry::settle_down);
-        let known = entry.with_key(|slots, key| {
-            slots.move_to(key, parent);
-            slots.is_woken_by(key, waker)
-        });
-        if known == Some(true) {
-            return;
-        }
-        if let (true, Some(table)) = (owns_tree, entry.tree()) {
-            table.set_root(waker.clone());
-        }
-        let fresh = waker.clone(); // foreign code: before the table (B3)
-        let old = entry.with_key(|slots, key| slots.set_waker(key, fresh));
-        drop_contained(old);
     }
 
     /// Leaves the tree, with `answer` if somebody had asked.
@@ -294,33 +356,58 @@ impl Frame {
         let Some(place) = self.place.take() else {
             return;
         };
-        let table = Arc::as_ptr(&place.table);
-        if place.owns_tree || is_inside(table) {
-            // SAFETY: inside the tree; the outermost frame of a foreign tree is
-            // borrowed by its own poll or drop, and nobody is inside but for that.
+        if place.owns_tree {
+            // SAFETY: the outermost frame of a foreign tree is borrowed by its own
+            // poll or drop, and nobody is inside but for that; it held the count.
+            unsafe { end_foreign(place) };
+        } else if is_inside(place.table) {
+            // SAFETY: the tree is being polled or dropped, so its root holds it.
+            let table = unsafe { &*place.table };
+            // SAFETY: inside the tree (B1).
             let waker = unsafe {
-                place.table.with(|slots| {
+                table.with(|slots| {
                     slots.answer(place.key, answer);
                     slots.remove(place.key)
                 })
             };
             drop_contained(waker);
         } else {
-            place.table.note(place.key, answer);
+            // SAFETY: E4, and the place was taken.
+            unsafe { Table::note(place.table, place.key, answer) };
         }
-        drop_contained(place);
     }
 
     /// Ends a handler that was asked, with its answer.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::frames::{Answer, Frame};
+    /// Frame::handler().finish(Answer::Swallowed); // nobody had asked
+    /// ```
     pub fn finish(self, answer: Answer) {
         self.leave(answer);
     }
 }
 
+/// The outermost frame of a foreign tree leaves it.
+///
+/// # Safety
+/// B1; `place` owns its tree, and is not used any more.
+#[cold]
+unsafe fn end_foreign(place: Place) {
+    // SAFETY: the place held the root's count.
+    let table = unsafe { Arc::from_raw(place.table) };
+    // SAFETY: B1, says the caller.
+    let waker = unsafe { table.with(|slots| slots.remove(place.key)) };
+    drop_contained(waker);
+    // SAFETY: B1, and nobody else ends this tree.
+    unsafe { Table::end(&table) };
+}
+
 impl Drop for Frame {
     #[inline]
     fn drop(&mut self) {
-        if self.place.get_mut().is_some() {
+        if self.place.get().is_some() {
             self.leave(Answer::Passed);
         }
     }
@@ -329,41 +416,90 @@ impl Drop for Frame {
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Frame")
-            .field("kind", &self.kind)
+            .field("kind", &self.kind.get())
             .finish_non_exhaustive()
     }
 }
 
-impl Entry {
-    fn with_key<R>(&self, touch: impl FnOnce(&mut Slots, Key) -> R) -> Option<R> {
-        let key = self.frame().key()?;
-        self.with(|slots| touch(slots, key))
+impl Entry<'_> {
+    /// A frame that has a place is polled again: is it still the right one?
+    fn arrive(&self, place: Place) {
+        let outermost = self.outer().is_none();
+        if place.owns_tree && outermost && self.task.is_none() {
+            self.tree.set(place.table); // it brings the table along
+        }
+        if place.owns_tree && !outermost || !ptr::eq(self.tree(), place.table) {
+            return self.frame.leave(Answer::Passed); // it was moved to another tree
+        }
+        let parent = self.outer().map(Entry::settle_down);
+        let known = self.with(|slots| {
+            slots.move_to(place.key, parent);
+            slots.is_woken_by(place.key, self.waker)
+        });
+        if known != Some(true) {
+            self.refresh(place);
+        }
+    }
+
+    /// Sees to it that a request reaches the frame by the waker of this poll.
+    fn refresh(&self, place: Place) {
+        if place.owns_tree {
+            // SAFETY: the place holds it.
+            unsafe { &*place.table }.set_root(self.waker.clone());
+        }
+        let fresh = self.waker.clone(); // foreign code: before the table (B3)
+        let old = self.with(|slots| slots.set_waker(place.key, fresh));
+        drop_contained(old);
+    }
+
+    /// The inside is ready.
+    fn depart(&self) {
+        let state = self.with_key(|slots, key| slots.handler(key));
+        if state != Some(HandlerState::Busy) {
+            self.frame.leave(Answer::Passed);
+        }
     }
 }
 
 /// A poll of a frame that is running, and what the frame may do in it.
+///
+/// # Examples
+/// See [`Frame::origin`] and [`Frame::handler`].
+/// ```
+/// use arborio_task::frames::{Frame, Inside};
+/// use std::task::{Context, Poll, Waker};
+/// let mut cx = Context::from_waker(Waker::noop());
+/// let look = |_: &mut Context<'_>, inside: &Inside<'_>| Poll::Ready(inside.is_asked());
+/// assert_eq!(Frame::handler().poll(&mut cx, look), Poll::Ready(false));
+/// ```
 pub struct Inside<'a> {
-    entry: &'a Entry,
+    entry: &'a Entry<'a>,
 }
 
 impl Inside<'_> {
     /// Puts a request of this origin in force and asks the innermost handlers
     /// inside: what next? [`Next::Drop`] if there is none.
+    ///
+    /// # Examples
+    /// See [`Frame::origin`] and [`Frame::handler`].
     #[must_use]
     pub fn request(&self) -> Next {
         self.ask(Slots::request)
     }
 
     /// The inside of this origin, whose request is in force, is pending: what next?
+    /// A request that may not be swallowed is asked again.
+    ///
+    /// # Examples
+    /// See [`Frame::handler`].
     #[must_use]
     pub fn settle(&self, may_swallow: bool) -> Next {
         self.ask(|slots, asker| slots.settle(asker, may_swallow))
     }
 
     fn ask(&self, ask: impl FnOnce(&mut Slots, Asker) -> (Next, Vec<Waker>)) -> Next {
-        let asked = self
-            .entry
-            .with_key(|slots, key| ask(slots, Asker::Slot(key)));
+        let ask = |slots: &mut Slots, key| ask(slots, Asker::Slot(key));
+        let asked = self.entry.with_key(ask);
         let (next, wakers) = asked.unwrap_or((Next::Drop, Vec::new()));
         for waker in wakers {
             contain(|| waker.wake());
@@ -371,31 +507,86 @@ impl Inside<'_> {
         next
     }
 
-    /// Notes when the time of this origin is over, in any unit.
-    pub fn set_limit(&self, limit: Option<u64>) {
-        self.entry.settle_down();
-        self.entry
-            .with_key(|slots, key| slots.set_limit(key, limit));
-    }
-
     /// Whether this handler was asked, and has not answered.
+    ///
+    /// # Examples
+    /// See [`Frame::handler`].
     pub fn is_asked(&self) -> bool {
         let state = self.entry.with_key(|slots, key| slots.handler(key));
         matches!(state, Some(HandlerState::Asked | HandlerState::Busy))
     }
 
-    /// This handler has begun to act on what it was asked.
+    /// This handler has begun to act on what it was asked. Its frame stays in the
+    /// tree, also when its poll is ready, until it is [finished](Frame::finish) or
+    /// dropped.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::frames::{Answer, Frame, Next};
+    /// use std::task::{Context, Poll, Waker};
+    /// let (mut origin, mut handler) = (Frame::origin(), Frame::handler());
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let _ = origin.poll(&mut cx, |cx, inside| {
+    ///     assert!(handler.poll(cx, |_, _| Poll::<()>::Pending).is_pending());
+    ///     assert_eq!(inside.request(), Next::Poll);
+    ///     let _ = handler.poll(cx, |_, inside| Poll::Ready(inside.set_busy()));
+    ///     assert_eq!(inside.settle(true), Next::Wait);
+    ///     handler.finish(Answer::Swallowed);
+    ///     assert_eq!(inside.settle(true), Next::Withdraw);
+    ///     Poll::Ready(())
+    /// });
+    /// ```
     pub fn set_busy(&self) {
         self.entry.with_key(Slots::set_busy);
     }
 
     /// What is inside of this frame is not asked by those outside any more.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::frames::{Frame, limit};
+    /// use std::task::{Context, Poll, Waker};
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let polled = Frame::origin().poll_limited(&mut cx, &|| Some(7), |cx, _| {
+    ///     Frame::handler().poll(cx, |_, inside| {
+    ///         inside.set_opaque();
+    ///         Poll::Ready(limit())
+    ///     })
+    /// });
+    /// assert_eq!(polled, Poll::Ready(None));
+    /// ```
     pub fn set_opaque(&self) {
-        self.entry.settle_down();
+        self.entry.frame.kind.set(Kind::Shield);
         self.entry.with_key(Slots::set_opaque);
     }
 
+    /// Makes this origin into a shield, or a shield into an origin again.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::frames::{Frame, limit};
+    /// use std::task::{Context, Poll, Waker};
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let polled = Frame::origin().poll_limited(&mut cx, &|| Some(7), |cx, _| {
+    ///     Frame::origin().poll(cx, |_, inside| {
+    ///         inside.set_shield(true);
+    ///         assert_eq!(limit(), None);
+    ///         inside.set_shield(false);
+    ///         Poll::Ready(limit())
+    ///     })
+    /// });
+    /// assert_eq!(polled, Poll::Ready(Some(7)));
+    /// ```
+    pub fn set_shield(&self, on: bool) {
+        let kind = if on { Kind::Shield } else { Kind::Origin };
+        self.entry.frame.kind.set(kind);
+        self.entry.with_key(|slots, key| slots.set_shield(key, on));
+    }
+
     /// This handler answers.
+    ///
+    /// # Examples
+    /// See [`Frame::handler`].
     pub fn answer(&self, answer: Answer) {
         self.entry.with_key(|slots, key| slots.answer(key, answer));
     }
@@ -407,29 +598,49 @@ impl fmt::Debug for Inside<'_> {
     }
 }
 
+/// The frames around the code that asks, from the innermost to the first that
+/// nobody sees through; and whether that leads to the root of the tree.
+fn outward(mut visit: impl FnMut(&Entry<'_>)) -> bool {
+    let mut next = current(tasks::current_task());
+    while let Some(entry) = next {
+        visit(entry);
+        if entry.frame.kind.get() == Kind::Shield {
+            return false;
+        }
+        next = entry.outer();
+    }
+    true
+}
+
 /// Whether a request is in force that reaches the code that asks: that of its
 /// task, or of an origin around it.
+///
+/// # Examples
+/// ```
+/// assert!(!arborio_task::frames::is_cancelling());
+/// ```
 pub fn is_cancelling() -> bool {
-    outward().0
+    let mut found = false;
+    let to_root = outward(|entry| {
+        let in_force = entry.with_key(|slots, key| slots.is_in_force(Asker::Slot(key)));
+        found |= in_force == Some(true);
+    });
+    let asked = |task: TaskRef| task.local.seen().any(Flags::ABORT);
+    found || to_root && tasks::current_task().is_some_and(asked)
 }
 
-/// The earliest limit of the origins around the code that asks, in the unit of
-/// [`Inside::set_limit`].
+/// The earliest limit of the origins around the code that asks
+/// ([`Frame::poll_limited`]).
+///
+/// # Examples
+/// ```
+/// assert_eq!(arborio_task::frames::limit(), None);
+/// ```
 pub fn limit() -> Option<u64> {
-    outward().1
-}
-
-fn outward() -> (bool, Option<u64>) {
-    if let Some(entry) = current() {
-        let key = entry.settle_down();
-        return entry
-            .with(|slots| slots.outward(Some(key)))
-            .unwrap_or_default();
-    }
-    // SAFETY: null, or the table of the task that is being polled on this thread.
-    let table = unsafe { table_of_task().as_ref() };
-    // SAFETY: the caller is inside of that task (B1).
-    table
-        .map(|table| unsafe { table.with(|slots| slots.outward(None)) })
-        .unwrap_or_default()
+    let mut earliest = None;
+    outward(|entry| {
+        let limit = entry.limit.and_then(|limit| limit());
+        earliest = earliest.into_iter().chain(limit).min();
+    });
+    earliest
 }

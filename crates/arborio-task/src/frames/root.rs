@@ -1,15 +1,15 @@
 //! What a task does with a request that was made of it: it is the outermost
 //! origin of its frames.
 //!
-//! The caller is the owner of the task, in its turn, outside of its poll: so it
-//! is inside the tree, and nobody else is ([`super::table`], B1).
+//! The caller of these is the owner of the task ([`super::table`], B1), except for
+//! [`notice`].
 
 use std::task::Waker;
 
 use arborio_base::contain;
 
 use super::slots::{Asker, Next, Slots};
-use crate::{cell::TaskRef, side};
+use crate::{abroad, cell::TaskRef, life_cycle, side, waker::own_hub};
 
 /// Puts the request in force: what next?
 pub(crate) fn request(task: TaskRef) -> Next {
@@ -32,4 +32,26 @@ fn with_frames(task: TaskRef, touch: impl FnOnce(&mut Slots) -> (Next, Vec<Waker
         contain(|| waker.wake());
     }
     next
+}
+
+/// A frame of `task` was dropped outside of its tree, and has left a note.
+pub(crate) fn notice(task: TaskRef) {
+    match own_hub(task) {
+        Some(hub) => {
+            if look(task) {
+                life_cycle::wake(hub, task);
+            }
+        }
+        None => abroad::notice(task),
+    }
+}
+
+/// Reads what frames of the task have left that were dropped outside of its tree.
+/// Whether a request of the task itself is in force, which may go on now.
+#[cold]
+pub(crate) fn look(task: TaskRef) -> bool {
+    // SAFETY: null, or the task's table, which lives as long as the task.
+    let table = unsafe { side::frames(task).as_ref() };
+    // SAFETY: see the head of this file.
+    table.is_some_and(|table| unsafe { table.with(|slots| slots.is_in_force(Asker::Root)) })
 }

@@ -111,9 +111,15 @@ struct Slot {
     role: Role,
     /// Requests from outside end here: what is inside is not asked.
     opaque: bool,
-    /// When the origin's time is over, in a unit that this crate does not know.
-    limit: Option<u64>,
     waker: Option<Waker>,
+}
+
+/// The role of a handler that nobody has asked.
+const fn handler() -> Role {
+    Role::Handler {
+        state: HandlerState::Idle,
+        by: Asker::Root,
+    }
 }
 
 /// The frames of one task.
@@ -166,17 +172,13 @@ impl Slots {
         let parent = parent.and_then(|key| self.index(key)).unwrap_or(NONE);
         let role = match kind {
             Kind::Origin => Role::Origin(Request::default()),
-            Kind::Handler | Kind::Shield => Role::Handler {
-                state: HandlerState::Idle,
-                by: Asker::Root,
-            },
+            Kind::Handler | Kind::Shield => handler(),
         };
         let index = self.unused();
         let slot = self.at_mut(index);
         slot.role = role;
         slot.opaque = kind == Kind::Shield;
         slot.waker = Some(waker);
-        slot.limit = None;
         slot.covered = 0;
         slot.first_child = NONE;
         let generation = slot.generation;
@@ -199,7 +201,6 @@ impl Slots {
             covered: 0,
             role: Role::Free,
             opaque: false,
-            limit: None,
             waker: None,
         });
         u32::try_from(self.slots.len() - 1).expect("fewer frames than 2^32 in one task")
@@ -241,13 +242,7 @@ impl Slots {
     /// back its waker, to be dropped by the caller.
     pub(crate) fn remove(&mut self, key: Key) -> Option<Waker> {
         let index = self.index(key)?;
-        if let Role::Handler {
-            state: HandlerState::Asked | HandlerState::Busy,
-            by,
-        } = self.at(index).role
-        {
-            self.tell(by, Answer::Passed);
-        }
+        self.pass_if_asked(self.at(index).role);
         let parent = self.at(index).parent;
         self.unlink(index);
         while self.at(index).first_child != NONE {
@@ -284,13 +279,6 @@ impl Slots {
         match self.slot_mut(key) {
             Some(slot) => slot.waker.replace(waker),
             None => Some(waker),
-        }
-    }
-
-    /// Notes when the time of an origin is over.
-    pub(crate) fn set_limit(&mut self, key: Key, limit: Option<u64>) {
-        if let Some(slot) = self.slot_mut(key) {
-            slot.limit = limit;
         }
     }
 
@@ -342,6 +330,36 @@ impl Slots {
     pub(crate) fn set_opaque(&mut self, key: Key) {
         if let Some(slot) = self.slot_mut(key) {
             slot.opaque = true;
+        }
+    }
+
+    /// Makes an origin into a shield, or a shield into an origin. A shield that was
+    /// asked has passed then.
+    pub(crate) fn set_shield(&mut self, key: Key, on: bool) {
+        let Some(slot) = self.slot_mut(key) else {
+            return;
+        };
+        if slot.opaque == on {
+            return;
+        }
+        slot.opaque = on;
+        let role = if on {
+            handler()
+        } else {
+            Role::Origin(Request::default())
+        };
+        let before = std::mem::replace(&mut slot.role, role);
+        self.pass_if_asked(before);
+    }
+
+    /// A frame with this role is not there any more: if it was asked, it has passed.
+    fn pass_if_asked(&mut self, role: Role) {
+        if let Role::Handler {
+            state: HandlerState::Asked | HandlerState::Busy,
+            by,
+        } = role
+        {
+            self.tell(by, Answer::Passed);
         }
     }
 
@@ -461,32 +479,23 @@ impl Slots {
         (next, wakers)
     }
 
-    /// From `key` outward, itself included, to the first shield or the root:
-    /// whether a request is in force, and the earliest limit.
-    pub(crate) fn outward(&self, key: Option<Key>) -> (bool, Option<u64>) {
-        let (mut in_force, mut limit) = (false, None::<u64>);
-        let mut at = key.and_then(|key| self.index(key)).unwrap_or(NONE);
-        while at != NONE {
-            let slot = self.at(at);
-            if let Role::Origin(request) = slot.role {
-                in_force |= request.in_force;
-                limit = match (limit, slot.limit) {
-                    (Some(one), Some(other)) => Some(one.min(other)),
-                    (one, other) => one.or(other),
-                };
+    /// Whether a request of `asker` is in force.
+    pub(crate) fn is_in_force(&self, asker: Asker) -> bool {
+        match asker {
+            Asker::Root => self.root.in_force,
+            Asker::Slot(key) => {
+                let slot = self.slot(key);
+                slot.is_some_and(
+                    |slot| matches!(slot.role, Role::Origin(request) if request.in_force),
+                )
             }
-            if slot.opaque {
-                return (in_force, limit);
-            }
-            at = slot.parent;
         }
-        (in_force | self.root.in_force, limit)
     }
 
     /// How many frames there are.
-    #[cfg(test)]
-    fn len(&self) -> usize {
-        self.inside(Asker::Root).count()
+    pub(crate) fn len(&self) -> usize {
+        let in_use = |slot: &&Slot| !matches!(slot.role, Role::Free);
+        self.slots.iter().filter(in_use).count()
     }
 
     /// The wakers of all origins whose request is in force.
@@ -498,6 +507,12 @@ impl Slots {
             .filter(in_force)
             .filter_map(|slot| slot.waker.take())
             .collect()
+    }
+
+    /// The wakers of all frames: nobody will be asked any more.
+    pub(crate) fn take_wakers(&mut self) -> Vec<Waker> {
+        let wakers = self.slots.iter_mut().map(|slot| slot.waker.take());
+        wakers.flatten().collect()
     }
 }
 
@@ -610,26 +625,10 @@ mod tests {
         let shield = slots.insert(Kind::Shield, Some(outside), waker());
         let origin = slots.insert(Kind::Origin, Some(shield), waker());
         let handler = slots.insert(Kind::Handler, Some(origin), waker());
-        slots.set_limit(outside, Some(1));
         assert_eq!(slots.request(Asker::Slot(outside)).0, Next::Poll);
         assert_eq!(slots.handler(shield), HandlerState::Asked);
         assert_eq!(slots.handler(handler), HandlerState::Idle);
-        assert_eq!(slots.outward(Some(handler)), (false, None));
         assert_eq!(slots.request(Asker::Slot(origin)).0, Next::Poll);
         assert_eq!(slots.handler(handler), HandlerState::Asked);
-    }
-
-    #[test]
-    fn the_limit_outward_is_the_earliest() {
-        let mut slots = Slots::new();
-        let outer = slots.insert(Kind::Origin, None, waker());
-        let inner = slots.insert(Kind::Origin, Some(outer), waker());
-        assert_eq!(slots.outward(Some(inner)), (false, None));
-        slots.set_limit(inner, Some(9));
-        slots.set_limit(outer, Some(5));
-        assert_eq!(slots.outward(Some(inner)), (false, Some(5)));
-        slots.set_in_force(Asker::Slot(outer), true);
-        assert_eq!(slots.outward(Some(inner)), (true, Some(5)));
-        assert_eq!(slots.outward(None), (false, None));
     }
 }

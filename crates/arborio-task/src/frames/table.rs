@@ -5,18 +5,22 @@
 //! to another thread between two polls and be dropped there; the table does not.
 //!
 //! # Invariants
-//! - B1: `slots` is touched only inside a poll or a drop of the tree's own task or
-//!   outermost frame, which is on one thread at a time: by whoever finds this
-//!   table to be the current one ([`super::context`]).
-//! - B2: everybody else leaves a note in `away` and wakes the root; the next one
-//!   inside the tree reads the notes first.
-//! - B3: no foreign code runs while `slots` is borrowed: wakers are cloned
-//!   before, and called and dropped after.
+//! - B1: `slots` is touched only (a) inside a poll or a drop of the tree's task or
+//!   outermost frame, by whoever finds this table to be the current one
+//!   ([`super::context`]), or (b) by the owner of the task, while its loop is the
+//!   current one of this thread. All of that is on one thread at a time.
+//! - B2: everybody else leaves a note in `away` and tells the root; the owner of
+//!   the task, or the next one inside the tree, reads the notes.
+//! - B3: no foreign code runs while `slots` is borrowed or `away` is locked: wakers
+//!   are cloned before, and called and dropped after.
+//! - B4: a frame that has a slot keeps the table allocated without counting: until
+//!   the tree ends its root counts for all, and [`Table::end`] adds a count for each
+//!   slot that is left. Whether a frame has a count is said by `ended`.
 
 use std::{
     cell::RefCell,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
@@ -24,12 +28,16 @@ use std::{
 
 use arborio_base::{contain, drop_contained};
 
-use super::slots::{Answer, Key, Slots};
+use super::{
+    root,
+    slots::{Answer, Key, Slots},
+};
+use crate::{cell::TaskRef, waker};
 
 /// See the head of this file.
 pub(crate) struct Table {
     slots: RefCell<Slots>,
-    /// Whether `away` has notes. Release when set, pairs with the swap.
+    /// Whether `away` has notes. Written under its lock only.
     noted: AtomicBool,
     away: Mutex<Away>,
 }
@@ -37,8 +45,20 @@ pub(crate) struct Table {
 /// What happened to frames outside of their tree.
 struct Away {
     notes: Vec<Note>,
-    /// Has the tree polled.
-    root: Option<Waker>,
+    /// Whom to tell; nobody once the tree has ended.
+    root: Option<Root>,
+    /// The tree has ended (B4).
+    ended: bool,
+}
+
+/// Whom to tell that there is a note.
+#[derive(Clone)]
+enum Root {
+    /// A task of an event loop, by a counted waker of its own.
+    Task(Waker),
+    /// Has polled the outermost frame. Shared, so that the clone that is made under
+    /// the lock is no foreign code.
+    Foreign(Arc<Waker>),
 }
 
 /// One frame is gone, and this is what it said.
@@ -52,71 +72,138 @@ struct Note {
 unsafe impl Sync for Table {}
 
 impl Table {
-    /// A table of the tree that `root` has polled.
-    pub(crate) fn new(root: Waker) -> Arc<Self> {
+    fn with_root(root: Root) -> Arc<Self> {
         Arc::new(Self {
             slots: RefCell::new(Slots::new()),
             noted: AtomicBool::new(false),
             away: Mutex::new(Away {
                 notes: Vec::new(),
                 root: Some(root),
+                ended: false,
             }),
         })
+    }
+
+    /// A table for the frames of `task`, which is being polled.
+    pub(crate) fn of_task(task: TaskRef) -> Arc<Self> {
+        Self::with_root(Root::Task(Waker::clone(&waker::borrowed(task))))
+    }
+
+    /// A table of the tree whose outermost frame `waker` has polled.
+    pub(crate) fn foreign(waker: Waker) -> Arc<Self> {
+        Self::with_root(Root::Foreign(Arc::new(waker)))
+    }
+
+    fn away(&self) -> MutexGuard<'_, Away> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Touches the frames. `touch` calls no foreign code (B3).
     ///
     /// # Safety
-    /// The caller is inside the tree (B1).
+    /// B1.
+    #[inline]
     pub(crate) unsafe fn with<R>(&self, touch: impl FnOnce(&mut Slots) -> R) -> R {
+        // Relaxed: a note that is missed here is told to the root, which comes again;
+        // one that is seen is read under the lock.
         if self.noted.load(Ordering::Relaxed) {
-            // Acquire comes with the lock of `away`.
             self.read_notes();
         }
         touch(&mut self.slots.borrow_mut())
     }
 
-    /// Somebody outside of the tree has dropped a frame.
-    pub(crate) fn note(&self, key: Key, answer: Answer) {
-        let root = {
-            let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
-            away.notes.push(Note { key, answer });
-            self.noted.store(true, Ordering::Release);
-            away.root.take()
-        };
-        if let Some(root) = root {
-            contain(|| root.wake());
-        }
+    /// The outermost frame of a foreign tree was polled by another waker.
+    pub(crate) fn set_root(&self, waker: Waker) {
+        let root = Some(Root::Foreign(Arc::new(waker)));
+        let old = std::mem::replace(&mut self.away().root, root);
+        drop_contained(old);
     }
 
-    /// The root of a foreign tree was polled by another waker.
-    pub(crate) fn set_root(&self, waker: Waker) {
-        let old = {
-            let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
-            away.root.replace(waker)
-        };
-        drop_contained(old);
+    /// Somebody outside of the tree has dropped the frame with `key`.
+    ///
+    /// # Safety
+    /// The frame has had that slot until now, and does not refer to the table any
+    /// more afterwards.
+    pub(crate) unsafe fn note(table: *const Self, key: Key, answer: Answer) {
+        // SAFETY: B4: the slot keeps it allocated until the note is written below.
+        unsafe { Arc::increment_strong_count(table) };
+        // SAFETY: counted just now: what is below may outlive the tree.
+        let table = unsafe { Arc::from_raw(table) };
+        let mut away = table.away();
+        if away.ended {
+            drop(away);
+            // SAFETY: B4: the frame had this count, and gives it up.
+            drop(unsafe { Arc::from_raw(Arc::as_ptr(&table)) });
+            return;
+        }
+        away.notes.push(Note { key, answer });
+        let first = !table.noted.load(Ordering::Relaxed);
+        table.noted.store(true, Ordering::Relaxed);
+        let root = if first { away.root.clone() } else { None };
+        drop(away);
+        if let Some(root) = root {
+            root.tell();
+        }
     }
 
     #[cold]
     fn read_notes(&self) {
-        let notes = {
-            let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
-            self.noted.store(false, Ordering::Relaxed); // the lock orders it
-            std::mem::take(&mut away.notes)
-        };
-        let mut gone = Vec::new();
-        let waiting = {
-            let mut slots = self.slots.borrow_mut();
-            for Note { key, answer } in notes {
-                slots.answer(key, answer);
-                gone.extend(slots.remove(key));
-            }
-            slots.waiting_origins()
-        };
+        let mut away = self.away();
+        let (gone, waiting) = self.apply(&mut away);
+        drop(away);
         drop_contained(gone);
         for waker in waiting {
             contain(|| waker.wake());
+        }
+    }
+
+    /// Takes the slots out that the notes name. Gives back their wakers, and those
+    /// of the origins that may go on now.
+    fn apply(&self, away: &mut Away) -> (Vec<Waker>, Vec<Waker>) {
+        self.noted.store(false, Ordering::Relaxed);
+        let mut slots = self.slots.borrow_mut();
+        let mut gone = Vec::new();
+        for Note { key, answer } in away.notes.drain(..) {
+            slots.answer(key, answer);
+            gone.extend(slots.remove(key));
+        }
+        (gone, slots.waiting_origins())
+    }
+
+    /// The tree has ended: its task, or its outermost frame. Nobody is asked any
+    /// more, and frames that were leaked keep nobody's waker.
+    ///
+    /// # Safety
+    /// B1, for the last time; and once. The caller holds the count of the root.
+    pub(crate) unsafe fn end(table: &Arc<Self>) {
+        let mut away = table.away();
+        let (gone, _) = table.apply(&mut away);
+        let (wakers, left) = {
+            let mut slots = table.slots.borrow_mut();
+            (slots.take_wakers(), slots.len())
+        };
+        for _ in 0..left {
+            std::mem::forget(Arc::clone(table)); // B4
+        }
+        away.ended = true;
+        let root = away.root.take();
+        drop(away);
+        drop_contained((gone, wakers));
+        drop_contained(root);
+    }
+}
+
+impl Root {
+    fn tell(self) {
+        match self {
+            Self::Foreign(waker) => {
+                contain(|| waker.wake_by_ref());
+                drop_contained(waker);
+            }
+            Self::Task(waker) => {
+                let task = waker::task_of(&waker).expect("it was made by `of_task`");
+                root::notice(task);
+            }
         }
     }
 }

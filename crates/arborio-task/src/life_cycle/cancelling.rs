@@ -51,7 +51,7 @@ fn begin(task: TaskRef) -> Next {
     if seen.any(Flags::CANCELLING) {
         return Next::Poll;
     }
-    if !seen.any(Flags::STARTED) || side::manner(task) == Manner::Force {
+    if !seen.any(Flags::STARTED) || side::manner(task) == Some(Manner::Force) {
         return Next::Drop;
     }
     task.local.set(Flags::CANCELLING);
@@ -60,7 +60,7 @@ fn begin(task: TaskRef) -> Next {
 
 fn go_on(hub: &Hub, task: TaskRef, mut next: Next) {
     for _ in 0..POLLS_PER_TURN {
-        if side::manner(task) == Manner::Force {
+        if side::manner(task) == Some(Manner::Force) {
             next = Next::Drop;
         }
         match next {

@@ -1,0 +1,8 @@
+//! Cancellation from outside: what origins and handlers promise, on a simulated
+//! clock under the event loop, and under an executor that is nobody's.
+
+mod cancel_scope;
+mod grace;
+mod support;
+mod tasks;
+mod tree;

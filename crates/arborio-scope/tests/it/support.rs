@@ -1,0 +1,134 @@
+//! An event loop on a simulated clock, and logs.
+
+use std::{
+    cell::RefCell,
+    future::Future,
+    rc::Rc,
+    sync::Arc,
+    task::Wake,
+    thread::{self, Thread},
+    time::Duration,
+};
+
+use arborio_base::WakeBatch;
+use arborio_executor::{LoopOptions, Notify, Park, Passed, Tasks, Wait, drive};
+use arborio_timers::{Clock, Instant, Timers, sleep};
+
+/// Milliseconds.
+pub(crate) const fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+struct Unpark(Thread);
+
+impl Notify for Unpark {
+    fn notify(&self) {
+        self.0.unpark();
+    }
+}
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.notify();
+    }
+}
+
+/// Time jumps to the next timer when nothing else can happen.
+struct World<'a> {
+    timers: &'a Timers,
+    batch: WakeBatch,
+}
+
+impl World<'_> {
+    fn wake_due(&mut self) -> usize {
+        self.timers.fire(&mut self.batch);
+        self.batch.wake_all()
+    }
+}
+
+impl Park for World<'_> {
+    fn pass(&mut self, wait: Wait) -> Passed {
+        if self.wake_due() > 0 || wait == Wait::Never {
+            return Passed::Looked;
+        }
+        match self.timers.next_deadline() {
+            Some(deadline) if !self.timers.clock().is_held() => {
+                self.timers.jump_to(deadline);
+                self.wake_due();
+            }
+            None if wait == Wait::Alone => return Passed::Stalled,
+            _ => thread::park(),
+        }
+        Passed::Looked
+    }
+}
+
+/// Runs `main` on a loop of its own, whose clock is simulated.
+#[track_caller]
+pub(crate) fn run<F: Future>(main: F) -> F::Output {
+    let notifier = Arc::new(Unpark(thread::current()));
+    let timers = Timers::new(Clock::simulated(), Arc::clone(&notifier).into());
+    let tasks = Tasks::new(notifier);
+    let entered = timers.enter();
+    let mut world = World {
+        timers: &timers,
+        batch: WakeBatch::new(),
+    };
+    let ended = drive(tasks, &mut world, LoopOptions::default(), &|_| {}, main);
+    drop(entered);
+    ended.unwrap()
+}
+
+/// Runs a scenario on the event loop, as `main` and as a spawned task, and under
+/// an executor that knows nothing of tasks and frames.
+#[track_caller]
+pub(crate) fn everywhere<F: Future + 'static>(scenario: impl Fn() -> F) {
+    run(scenario());
+    run(async { drop(arborio_executor::spawn_local(scenario()).await.unwrap()) });
+    futures_lite::future::block_on(scenario());
+}
+
+/// What happened, in order. Clones write to the same log.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Rc<RefCell<Vec<&'static str>>>);
+
+impl Log {
+    pub(crate) fn note(&self, what: &'static str) {
+        self.0.borrow_mut().push(what);
+    }
+
+    /// What was noted, since the last call.
+    pub(crate) fn take(&self) -> Vec<&'static str> {
+        self.0.take()
+    }
+
+    /// A value whose end is noted.
+    pub(crate) fn on_drop(&self, what: &'static str) -> NoteDrop {
+        NoteDrop(self.clone(), what)
+    }
+}
+
+/// See [`Log::on_drop`].
+pub(crate) struct NoteDrop(Log, &'static str);
+
+impl Drop for NoteDrop {
+    fn drop(&mut self) {
+        self.0.note(self.1);
+    }
+}
+
+/// How much time has passed since `start`, in whole milliseconds.
+pub(crate) fn millis_since(start: Instant) -> u128 {
+    start.elapsed().as_millis()
+}
+
+/// Never ready; notes when it is dropped.
+pub(crate) async fn forever(log: &Log, what: &'static str) {
+    let _note = log.on_drop(what);
+    std::future::pending::<()>().await;
+}
+
+/// A sleep, in milliseconds.
+pub(crate) async fn nap(millis: u64) {
+    sleep(ms(millis)).await;
+}
