@@ -246,11 +246,18 @@ impl<F: Flavour> Notify<F> {
         there
     }
 
-    /// The same for a caller without the lock.
-    fn try_take_permit(&self) -> bool {
+    /// Whether the wait of somebody who came in round `made` is over: the round has
+    /// ended, which spends no permit, or a permit was there. The caller has the
+    /// lock.
+    fn ends_wait_since(&self, made: usize) -> bool {
+        self.round() != made || self.take_permit()
+    }
+
+    /// The same for a caller without the lock, if a permit is there.
+    fn permit_ends_wait_since(&self, made: usize) -> bool {
         self.has_permit() && {
             let _line = self.line.lock();
-            self.take_permit()
+            self.ends_wait_since(made)
         }
     }
 
@@ -430,12 +437,12 @@ fn join<W: LeadsToNotify>(
     made: usize,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
-    if place.reach().0.notify().try_take_permit() {
+    if place.reach().0.notify().permit_ends_wait_since(made) {
         return Poll::Ready(());
     }
     place.poll_join(cx, |way, _line| {
         let notify = way.0.notify();
-        if notify.round() != made || notify.take_permit() {
+        if notify.ends_wait_since(made) {
             Ok(())
         } else {
             Err(made)
