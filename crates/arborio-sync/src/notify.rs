@@ -218,7 +218,7 @@ impl<F: Flavour> Notify<F> {
     #[track_caller]
     pub fn notified_blocking(&self) {
         assert_may_block();
-        if !self.try_take_permit() {
+        if !self.permit_ends_wait_since(self.round()) {
             block_on(self.notified());
         }
     }
