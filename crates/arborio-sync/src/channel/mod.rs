@@ -50,7 +50,7 @@ pub use self::{
     sending::{Reserve, ReserveOwned, Send},
 };
 pub(crate) use closed::Closing;
-pub(crate) use sending::poll_charged;
+pub(crate) use sending::{poll_charged, refund_unless_ready};
 
 use crate::{
     flavour::Flavour,
@@ -150,17 +150,47 @@ impl<T, F: Flavour, K: Kind> Channel<T, F, K> {
     /// Sends if a slot is free.
     #[inline]
     pub(crate) fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
-        let mut state = self.lock();
+        let state = self.lock();
         match state.slot(self.capacity) {
             Slot::Free => {
-                let waker = state.push(message);
-                drop(state);
-                wake(waker);
+                self.push(state, message);
                 Ok(())
             }
             Slot::None => Err(TrySendError::Full(message)),
             Slot::Closed => Err(TrySendError::Closed(message)),
         }
+    }
+
+    /// Puts `message` into a slot that is the caller's, and wakes who waits for it.
+    #[inline(always)]
+    pub(crate) fn push(&self, mut state: Locked<'_, T, F, K>, message: T) {
+        state.messages.push_back(message);
+        if state.receiving.waits() {
+            self.pushed(state);
+        }
+    }
+
+    #[inline(never)]
+    fn pushed(&self, mut state: Locked<'_, T, F, K>) {
+        let messages = state.len();
+        let receiver = state.receiving.next(messages);
+        drop(state);
+        wake(receiver);
+    }
+
+    /// A slot has become free: it is for the first who waits.
+    #[inline(always)]
+    pub(crate) fn vacated(&self, state: Locked<'_, T, F, K>) {
+        if state.senders_wait() {
+            self.grant(state);
+        }
+    }
+
+    #[inline(never)]
+    fn grant(&self, mut state: Locked<'_, T, F, K>) {
+        let sender = state.grant_one(self.capacity);
+        drop(state);
+        wake(sender);
     }
 
     /// Reserves a slot if one is free.
@@ -183,9 +213,7 @@ impl<T, F: Flavour, K: Kind> Channel<T, F, K> {
         if state.closed {
             return self.fill_after_close(state, message);
         }
-        let waker = state.push(message);
-        drop(state);
-        wake(waker);
+        self.push(state, message);
         Ok(())
     }
 
@@ -219,9 +247,7 @@ impl<T, F: Flavour, K: Kind> Channel<T, F, K> {
                 false => Found::Nothing,
             };
         };
-        let sender = state.grant_one(self.capacity);
-        drop(state);
-        wake(sender);
+        self.vacated(state);
         Found::Message(message)
     }
 

@@ -78,7 +78,12 @@ pub(crate) fn poll_charged<V>(
     poll: impl FnOnce(&mut Context<'_>) -> Poll<V>,
 ) -> Poll<V> {
     ready!(budget::poll_charge(cx));
-    let polled = poll(cx);
+    refund_unless_ready(poll(cx))
+}
+
+/// Gives back what was charged for an operation that has to wait.
+#[inline(always)]
+pub(crate) fn refund_unless_ready<V>(polled: Poll<V>) -> Poll<V> {
     if polled.is_pending() {
         budget::refund();
     }
@@ -116,12 +121,10 @@ impl<'a, T, F: Flavour, K: Kind> Send<'a, T, F, K> {
             }
             Progress::Closed => return Poll::Ready(Err(SendError(taken(send.message)))),
         }
-        let mut state = channel.lock();
+        let state = channel.lock();
         match state.slot(channel.capacity) {
             Slot::Free => {
-                let waker = state.push(taken(send.message));
-                drop(state);
-                wake(waker);
+                channel.push(state, taken(send.message));
                 Poll::Ready(Ok(()))
             }
             Slot::None => {
@@ -168,7 +171,8 @@ impl<T, F: Flavour, K: Kind> Future for Send<'_, T, F, K> {
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        poll_charged(cx, |cx| self.poll_send(cx))
+        ready!(budget::poll_charge(cx));
+        refund_unless_ready(self.poll_send(cx))
     }
 }
 
@@ -231,7 +235,8 @@ impl<'a, T, F: Flavour, K: Kind> Future for Reserve<'a, T, F, K> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut place = self.project().place;
-        let reserved = ready!(poll_charged(cx, |cx| poll_reserve(place.as_mut(), cx)));
+        ready!(budget::poll_charge(cx));
+        let reserved = ready!(refund_unless_ready(poll_reserve(place.as_mut(), cx)));
         Poll::Ready(reserved.map(|()| Permit::of_reserved(place.reach().0)))
     }
 }
@@ -263,7 +268,8 @@ impl<T, F: Flavour, K: Kind> Future for ReserveOwned<T, F, K> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let reserve = self.project();
-        let reserved = ready!(poll_charged(cx, |cx| poll_reserve(reserve.place, cx)));
+        ready!(budget::poll_charge(cx));
+        let reserved = ready!(refund_unless_ready(poll_reserve(reserve.place, cx)));
         let sender = taken(reserve.sender);
         Poll::Ready(reserved.map(|()| OwnedPermit::of_reserved(sender)))
     }

@@ -12,6 +12,8 @@ const KEPT: usize = 1024;
 ///
 /// Public only because it bounds [`Kind`](super::Kind).
 pub trait Receiving: Sized {
+    /// Whether anybody waits, or has waited.
+    fn waits(&self) -> bool;
     /// There are `messages`: the next one who is to have one of them.
     fn next(&mut self, messages: usize) -> Option<Waker>;
     /// No message will come any more: the next one who waits in vain.
@@ -134,6 +136,12 @@ impl<T, K: Receiving> State<T, K> {
         self.next_sender(capacity)
     }
 
+    /// Whether anybody waits for a slot.
+    #[inline(always)]
+    pub(super) fn senders_wait(&self) -> bool {
+        !self.sending.is_empty()
+    }
+
     /// Whether all that will ever come has been received.
     #[inline(always)]
     pub(crate) fn is_over(&self) -> bool {
@@ -142,6 +150,7 @@ impl<T, K: Receiving> State<T, K> {
     }
 
     /// Answers the first who waits for a slot, if it can be answered.
+    #[inline(never)]
     fn next_sender(&mut self, capacity: usize) -> Option<Waker> {
         if self.closed {
             return self.sending.answer_first(Answer::Closed);

@@ -45,6 +45,11 @@ impl ManyReceivers {
 
 impl Receiving for ManyReceivers {
     #[inline(always)]
+    fn waits(&self) -> bool {
+        !self.line.is_empty()
+    }
+
+    #[inline(always)]
     fn next(&mut self, messages: usize) -> Option<Waker> {
         if self.line.is_empty() || messages <= self.promised {
             return None;
@@ -86,9 +91,7 @@ impl<T, F: Flavour> Channel<T, F, ManyReceivers> {
         if state.is_over() {
             self.settle(state); // N2
         } else {
-            let sender = state.grant_one(self.capacity);
-            drop(state);
-            wake(sender);
+            self.vacated(state);
         }
         message
     }

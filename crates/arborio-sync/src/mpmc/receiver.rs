@@ -4,9 +4,10 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
+use arborio_base::budget;
 use pin_project_lite::pin_project;
 
 use super::{
@@ -16,7 +17,8 @@ use super::{
 use crate::{
     blocking::{assert_may_block, block_on},
     channel::{
-        Channel, LeadsToChannel, RecvError, Sender, Shared, TryRecvError, discard, poll_charged,
+        Channel, LeadsToChannel, RecvError, Sender, Shared, TryRecvError, discard,
+        refund_unless_ready,
     },
     flavour::{Flavour, Threads},
     line::Place,
@@ -335,6 +337,7 @@ impl<T, F: Flavour> Future for Recv<'_, T, F> {
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        poll_charged(cx, |cx| poll_receive(self.project().place, cx))
+        ready!(budget::poll_charge(cx));
+        refund_unless_ready(poll_receive(self.project().place, cx))
     }
 }

@@ -2,9 +2,10 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
+use arborio_base::budget;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
@@ -13,7 +14,7 @@ use super::{
     receiver::Receiver,
 };
 use crate::{
-    channel::{Channel, LeadsToChannel, poll_charged},
+    channel::{Channel, LeadsToChannel, refund_unless_ready},
     flavour::Flavour,
     line::Place,
 };
@@ -39,8 +40,8 @@ impl<T, F: Flavour> Stream for RecvStream<'_, T, F> {
     type Item = T;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        let place = self.project().place;
-        poll_charged(cx, |cx| poll_receive(place, cx)).map(Result::ok)
+        ready!(budget::poll_charge(cx));
+        refund_unless_ready(poll_receive(self.project().place, cx)).map(Result::ok)
     }
 }
 
@@ -66,7 +67,7 @@ impl<T, F: Flavour> Stream for IntoStream<T, F> {
     type Item = T;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        let place = self.project().place;
-        poll_charged(cx, |cx| poll_receive(place, cx)).map(Result::ok)
+        ready!(budget::poll_charge(cx));
+        refund_unless_ready(poll_receive(self.project().place, cx)).map(Result::ok)
     }
 }

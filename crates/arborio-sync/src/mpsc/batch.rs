@@ -56,16 +56,13 @@ impl<T> Batch<T> {
         }
     }
 
-    /// Exchanges the empty batch for the messages that were sent meanwhile.
-    /// Returns how many that are, unless there is none.
+    /// Exchanges the empty batch for `sent`.
     #[inline(always)]
-    pub(super) fn exchange(&mut self, sent: &mut VecDeque<T>) -> Option<usize> {
-        if sent.is_empty() {
-            return None;
+    pub(super) fn exchange(&mut self, sent: &mut VecDeque<T>) {
+        self.brought = sent.len();
+        if self.brought > 0 {
+            std::mem::swap(&mut self.messages, sent);
         }
-        std::mem::swap(&mut self.messages, sent);
-        self.brought = self.messages.len();
-        Some(self.brought)
     }
 
     /// Takes all of them.

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use arborio_base::drop_contained;
 
 use crate::{
-    channel::{Channel, Kind, Receiving, State},
+    channel::{Channel, Kind, Locked, Receiving, State},
     flavour::Flavour,
 };
 
@@ -28,6 +28,11 @@ impl OneReceiver {
 }
 
 impl Receiving for OneReceiver {
+    #[inline(always)]
+    fn waits(&self) -> bool {
+        self.waker.is_some()
+    }
+
     #[inline(always)]
     fn next(&mut self, messages: usize) -> Option<Waker> {
         if messages == 0 {
@@ -48,18 +53,16 @@ impl Receiving for OneReceiver {
 impl Kind for OneReceiver {}
 
 impl<T, F: Flavour> Channel<T, F, OneReceiver> {
-    /// Takes with `take`, or waits; `None` at the end. For the receiver only (O1).
-    /// `take` must not run foreign code.
-    #[inline(always)]
-    pub(super) fn poll_take<V>(
+    /// The receiver found nothing in `state`: comes to the end (`None`), or waits
+    /// until `take` finds something. For the receiver only (O1). `take` runs under
+    /// the lock: no foreign code.
+    #[inline(never)]
+    pub(super) fn poll_nothing<V>(
         &self,
+        state: Locked<'_, T, F, OneReceiver>,
         cx: &mut Context<'_>,
-        mut take: impl FnMut(&mut State<T, OneReceiver>) -> Option<V>,
+        take: impl FnOnce(&mut State<T, OneReceiver>) -> Option<V>,
     ) -> Poll<Option<V>> {
-        let mut state = self.lock();
-        if let Some(value) = take(&mut state) {
-            return Poll::Ready(Some(value));
-        }
         if state.is_over() {
             return Poll::Ready(None);
         }
@@ -68,16 +71,6 @@ impl<T, F: Flavour> Channel<T, F, OneReceiver> {
             return Poll::Pending;
         }
         drop(state);
-        self.poll_wait(cx, take)
-    }
-
-    /// The same with a waker in hand.
-    #[inline(never)]
-    fn poll_wait<V>(
-        &self,
-        cx: &mut Context<'_>,
-        mut take: impl FnMut(&mut State<T, OneReceiver>) -> Option<V>,
-    ) -> Poll<Option<V>> {
         let mut waker = Some(cx.waker().clone()); // foreign code: between the locks
         let mut state = self.lock();
         let taken = take(&mut state);

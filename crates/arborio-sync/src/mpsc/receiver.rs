@@ -2,9 +2,9 @@
 
 use std::{
     fmt,
-    future::poll_fn,
+    future::{Future, poll_fn},
     pin::Pin,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
 use arborio_base::budget;
@@ -13,7 +13,7 @@ use futures_core::Stream;
 use super::one::OneReceiver;
 use crate::{
     blocking::{assert_may_block, block_on},
-    channel::{Channel, Shared, State, TryRecvError, discard, poll_charged, wake},
+    channel::{Channel, Locked, Shared, TryRecvError, discard, refund_unless_ready, wake},
     flavour::{Flavour, Threads},
 };
 
@@ -42,13 +42,6 @@ pub struct Receiver<T, F: Flavour> {
     shared: Shared<T, F, OneReceiver>,
 }
 
-/// Takes the oldest message, and grants its slot.
-#[inline(always)]
-fn take_one<T>(state: &mut State<T, OneReceiver>, capacity: usize) -> Option<(T, Option<Waker>)> {
-    let message = state.pop()?;
-    Some((message, state.grant_one(capacity)))
-}
-
 impl<T, F: Flavour> Receiver<T, F> {
     /// The receiver that a new channel counts.
     pub(crate) fn of_new(shared: Shared<T, F, OneReceiver>) -> Self {
@@ -75,8 +68,8 @@ impl<T, F: Flavour> Receiver<T, F> {
     /// # });
     /// ```
     #[inline]
-    pub async fn recv(&mut self) -> Option<T> {
-        poll_fn(|cx| self.poll_recv(cx)).await
+    pub fn recv(&mut self) -> impl Future<Output = Option<T>> {
+        poll_fn(|cx| self.poll_recv(cx))
     }
 
     /// Receives, or has the task of `cx` woken when it is worth trying again. Only
@@ -93,14 +86,32 @@ impl<T, F: Flavour> Receiver<T, F> {
     /// ```
     #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        poll_charged(cx, |cx| {
-            let channel = self.channel();
-            let taken = ready!(channel.poll_take(cx, |state| take_one(state, channel.capacity)));
-            Poll::Ready(taken.map(|(message, sender)| {
-                wake(sender);
-                message
-            }))
-        })
+        ready!(budget::poll_charge(cx));
+        let channel = self.channel();
+        let mut state = channel.lock();
+        let Some(message) = state.pop() else {
+            return refund_unless_ready(self.poll_nothing(state, cx));
+        };
+        channel.vacated(state);
+        Poll::Ready(Some(message))
+    }
+
+    /// The slow half: the channel was empty a moment ago.
+    #[inline(never)]
+    fn poll_nothing(
+        &self,
+        state: Locked<'_, T, F, OneReceiver>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<T>> {
+        let channel = self.channel();
+        let taken = channel.poll_nothing(state, cx, |state| {
+            let message = state.pop()?;
+            Some((message, state.grant_one(channel.capacity)))
+        });
+        Poll::Ready(ready!(taken).map(|(message, sender)| {
+            wake(sender);
+            message
+        }))
     }
 
     /// Waits for a message and moves up to `limit` that are there to the end of
@@ -148,10 +159,8 @@ impl<T, F: Flavour> Receiver<T, F> {
             return Poll::Ready(0);
         }
         let channel = self.channel();
-        let there = poll_charged(cx, |cx| {
-            channel.poll_take(cx, |state| (state.len() > 0).then_some(state.len()))
-        });
-        let Some(there) = ready!(there) else {
+        ready!(budget::poll_charge(cx));
+        let Some(there) = ready!(refund_unless_ready(self.poll_there(cx))) else {
             return Poll::Ready(0);
         };
         let count = there.min(limit); // only we take any: they will still be there
@@ -164,6 +173,18 @@ impl<T, F: Flavour> Receiver<T, F> {
         }
         channel.settle(state);
         Poll::Ready(moved)
+    }
+
+    /// How many messages there are, once there are some; `None` at the end.
+    fn poll_there(&self, cx: &mut Context<'_>) -> Poll<Option<usize>> {
+        let channel = self.channel();
+        let state = channel.lock();
+        if state.len() > 0 {
+            return Poll::Ready(Some(state.len()));
+        }
+        channel.poll_nothing(state, cx, |state| {
+            Some(state.len()).filter(|there| *there > 0)
+        })
     }
 
     /// Receives a message if there is one.

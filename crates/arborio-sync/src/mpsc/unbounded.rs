@@ -14,9 +14,9 @@ use std::fmt;
 
 use arborio_base::sync::atomic::{AtomicUsize, Ordering};
 
-use super::one::OneReceiver;
+use super::{batch::Batch, one::OneReceiver};
 use crate::{
-    channel::{Channel, Closing, SendError, wake},
+    channel::{Channel, Closing, SendError, State},
     flavour::Flavour,
 };
 
@@ -45,6 +45,20 @@ impl<T, F: Flavour> Unbounded<T, F> {
     pub(super) fn set_taken_over(&self, count: usize) {
         // Relaxed: a number that publishes nothing.
         self.taken_over.0.store(count, Ordering::Relaxed);
+    }
+
+    /// For the receiver, whose queue is empty: takes the oldest message, and takes
+    /// over those that came after it.
+    #[inline(always)]
+    pub(super) fn take_over(
+        &self,
+        state: &mut State<T, OneReceiver>,
+        batch: &mut Batch<T>,
+    ) -> Option<T> {
+        let oldest = state.pop()?;
+        batch.exchange(&mut state.messages);
+        self.set_taken_over(batch.len());
+        Some(oldest)
     }
 
     /// How many messages have been sent and not received.
@@ -96,14 +110,12 @@ impl<T, F: Flavour> UnboundedSender<T, F> {
     /// ```
     #[inline]
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
-        let mut state = self.shared.channel.lock();
+        let state = self.shared.channel.lock();
         if state.is_closed() {
             drop(state);
             return Err(SendError(message));
         }
-        let receiver = state.push(message);
-        drop(state);
-        wake(receiver);
+        self.shared.channel.push(state, message);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    future::poll_fn,
+    future::{Future, poll_fn},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -13,7 +13,7 @@ use futures_core::Stream;
 use super::{batch::Batch, receiver::charge_one_more, unbounded::Unbounded};
 use crate::{
     blocking::{assert_may_block, block_on},
-    channel::{TryRecvError, discard, poll_charged},
+    channel::{TryRecvError, discard, refund_unless_ready},
     flavour::{Flavour, Threads},
 };
 
@@ -74,8 +74,8 @@ impl<T, F: Flavour> UnboundedReceiver<T, F> {
     /// # });
     /// ```
     #[inline]
-    pub async fn recv(&mut self) -> Option<T> {
-        poll_fn(|cx| self.poll_recv(cx)).await
+    pub fn recv(&mut self) -> impl Future<Output = Option<T>> {
+        poll_fn(|cx| self.poll_recv(cx))
     }
 
     /// Receives, or has the task of `cx` woken when it is worth trying again. Only
@@ -92,13 +92,11 @@ impl<T, F: Flavour> UnboundedReceiver<T, F> {
     /// ```
     #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        poll_charged(cx, |cx| {
-            if let Some(message) = self.pop() {
-                return Poll::Ready(Some(message));
-            }
-            let sent = ready!(self.poll_take_over(cx));
-            Poll::Ready(sent.and_then(|()| self.pop()))
-        })
+        ready!(budget::poll_charge(cx));
+        if let Some(message) = self.pop() {
+            return Poll::Ready(Some(message));
+        }
+        refund_unless_ready(self.poll_take_over(cx))
     }
 
     /// Waits for a message and moves up to `limit` that are there to the end of
@@ -184,15 +182,11 @@ impl<T, F: Flavour> UnboundedReceiver<T, F> {
         }
         self.batch.trim();
         let mut state = self.shared.channel.lock();
-        if let Some(count) = self.batch.exchange(&mut state.messages) {
-            self.shared.set_taken_over(count);
-            drop(state);
-            return self.pop().ok_or(TryRecvError::Empty);
+        match self.shared.take_over(&mut state, &mut self.batch) {
+            Some(message) => Ok(message),
+            None if state.is_over() => Err(TryRecvError::Disconnected),
+            None => Err(TryRecvError::Empty),
         }
-        Err(match state.is_over() {
-            true => TryRecvError::Disconnected,
-            false => TryRecvError::Empty,
-        })
     }
 
     /// Closes the channel: no message is accepted any more. What has been sent can
@@ -256,17 +250,16 @@ impl<T, F: Flavour> UnboundedReceiver<T, F> {
         Some(message)
     }
 
-    /// The own queue is empty: waits until it has been exchanged for one that is
-    /// not; `None` at the end.
-    #[inline]
-    fn poll_take_over(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
+    /// The own queue is empty: waits for what comes from the channel.
+    fn poll_take_over(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         self.batch.trim();
-        let (shared, batch) = (&self.shared, &mut self.batch);
-        shared.channel.poll_take(cx, |state| {
-            let count = batch.exchange(&mut state.messages)?;
-            shared.set_taken_over(count);
-            Some(())
-        })
+        let Self { shared, batch } = self;
+        let mut state = shared.channel.lock();
+        if let Some(message) = shared.take_over(&mut state, batch) {
+            return Poll::Ready(Some(message));
+        }
+        let take = |state: &mut _| shared.take_over(state, batch);
+        shared.channel.poll_nothing(state, cx, take)
     }
 }
 
