@@ -13,6 +13,7 @@ mod deadline;
 mod handlers;
 mod limit;
 mod origin;
+mod scope;
 
 pub use cancel_scope::{CancelScope, Run};
 pub use deadline::{
@@ -22,4 +23,8 @@ pub use deadline::{
 pub use handlers::{
     Cancelled, CatchCancel, Finally, Shield, WhenCancelled, cancelled, catch_cancel, finally,
     shield,
+};
+pub use scope::{
+    Child, ChildBuilder, ChildOf, ChildOutput, Outcome, Scope, ScopeBuilder, ScopeClosed,
+    ScopeNote, scope,
 };

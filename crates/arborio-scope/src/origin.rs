@@ -63,6 +63,8 @@ pin_project_lite::pin_project! {
     pub(crate) struct Origin<F> {
         frame: Frame,
         grace: Duration,
+        // Its requests may not be swallowed.
+        firm: bool,
         state: State,
         #[pin]
         inside: Option<F>,
@@ -75,6 +77,7 @@ impl<F: Future> Origin<F> {
         Self {
             frame: Frame::origin(),
             grace: GRACE,
+            firm: false,
             state: State::Quiet,
             inside: Some(inside),
         }
@@ -85,7 +88,17 @@ impl<F: Future> Origin<F> {
         self.grace = grace;
     }
 
-    /// The same, also while the grace runs: it counts from the request.
+    /// Requests of this origin may not be swallowed from now on.
+    pub(crate) fn set_firm(&mut self) {
+        self.firm = true;
+    }
+
+    /// Drops the inside, whatever it does.
+    pub(crate) fn drop_inside(self: Pin<&mut Self>) {
+        self.project().inside.set(None);
+    }
+
+    /// As `set_grace`, also while the grace runs: it counts from the request.
     pub(crate) fn change_grace(self: Pin<&mut Self>, grace: Duration) {
         let origin = self.project();
         if std::mem::replace(origin.grace, grace) == grace {
@@ -117,6 +130,7 @@ impl<F: Future> Origin<F> {
     ) -> Poll<Ended<F::Output>> {
         let origin = self.project();
         let (state, grace, mut future) = (origin.state, *origin.grace, origin.inside);
+        let may_swallow = !*origin.firm;
         origin.frame.poll_limited(cx, limit, |cx, inside| {
             if matches!(state, State::Quiet)
                 && request(Moment::Before, inside, cx)
@@ -133,7 +147,7 @@ impl<F: Future> Origin<F> {
             if matches!(state, State::Quiet) && !request(Moment::After, inside, cx) {
                 return Poll::Pending;
             }
-            poll_asked(cx, inside, future, state, grace, request)
+            poll_asked(cx, inside, future, (state, grace, may_swallow), request)
         })
     }
 }
@@ -144,14 +158,13 @@ fn poll_asked<F: Future>(
     cx: &mut Context<'_>,
     inside: &Inside<'_>,
     mut future: Pin<&mut Option<F>>,
-    state: &mut State,
-    grace: Duration,
+    (state, grace, may_swallow): (&mut State, Duration, bool),
     mut request: impl FnMut(Moment, &Inside<'_>, &mut Context<'_>) -> bool,
 ) -> Poll<Ended<F::Output>> {
     for _ in 0..ROUNDS_PER_POLL {
         let next = match state {
             State::Quiet => demand(state, grace, inside),
-            State::InForce { .. } => inside.settle(true),
+            State::InForce { .. } => inside.settle(may_swallow),
         };
         match next {
             Next::Poll => {}

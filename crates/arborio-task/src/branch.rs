@@ -175,6 +175,29 @@ impl Branch {
         Ok(unsafe { Task::new(task) })
     }
 
+    /// Spawns `future` as a task of what counts this branch's tasks: the branch above,
+    /// or the root.
+    ///
+    /// # Errors
+    /// The future, if the loop is ending, or belongs to another thread.
+    pub fn try_spawn_above<F>(&self, future: F, options: SpawnOptions) -> Result<Task<F::Output>, F>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let (Some(hub), Some(above)) = (self.own_hub(), self.node_above()) else {
+            return Err(future);
+        };
+        if hub.closing.get() {
+            return Err(future);
+        }
+        // SAFETY: this thread is the owner, the future borrows nothing, and the node
+        // outlives the task's end (R1).
+        let task = unsafe { life_cycle::spawn_on(hub, above, future, options) };
+        // SAFETY: the future's output is an `F::Output`.
+        Ok(unsafe { Task::new(task) })
+    }
+
     /// A task that has ended before it began, as the branch is closed. `None` if no
     /// loop runs on this thread.
     pub fn spawn_ended<F>(

@@ -4,7 +4,7 @@ use std::{
     any::Any,
     borrow::Cow,
     error::Error,
-    fmt,
+    fmt, io,
     panic::{Location, resume_unwind},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -49,6 +49,23 @@ impl fmt::Display for Interrupt {
 }
 
 impl Error for Interrupt {}
+
+/// For scopes whose errors say nothing.
+impl From<Interrupt> for () {
+    fn from(_: Interrupt) {}
+}
+
+impl From<Interrupt> for io::Error {
+    /// `TimedOut` if the time was up, `Interrupted` if it was cancelled.
+    fn from(interrupt: Interrupt) -> Self {
+        let kind = match &interrupt {
+            Interrupt::TimedOut => io::ErrorKind::TimedOut,
+            Interrupt::Cancelled(_) => io::ErrorKind::Interrupted,
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, interrupt)
+    }
+}
 
 /// A panic's payload that can be shared, inspected and resumed.
 ///

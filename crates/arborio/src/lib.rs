@@ -39,7 +39,33 @@ pub use arborio_executor::{
     TaskInfo, TaskState, is_running, skip_poll_cycle, skip_ready_cycle, snapshot, spawn,
     spawn_local, task, try_spawn, try_spawn_local, yield_now,
 };
+pub use arborio_scope::{
+    Child, ChildBuilder, ChildOf, ChildOutput, Outcome, Scope, ScopeBuilder, ScopeClosed,
+    ScopeNote, scope,
+};
 pub use event_loop::{Builder, EventLoop, run};
+
+/// Asking a part of a program to end, and answering.
+///
+/// # Examples
+/// ```
+/// use arborio::{cancel::{finally, move_on_after}, time::{Duration, sleep}};
+///
+/// let (ended, cleaned_up) = arborio::run(async {
+///     let mut cleaned_up = false;
+///     let work = finally(sleep(Duration::MAX), async || cleaned_up = true);
+///     let ended = move_on_after(Duration::from_millis(1), work).await;
+///     (ended, cleaned_up)
+/// });
+/// assert_eq!((ended, cleaned_up), (None, true));
+/// ```
+pub mod cancel {
+    pub use arborio_scope::{
+        Cancelled, CatchCancel, Finally, MoveOn, Shield, Timeout, WhenCancelled, cancelled,
+        catch_cancel, current_effective_deadline, fail_after, fail_at, finally, is_cancelling,
+        move_on_after, move_on_at, shield,
+    };
+}
 
 /// Clocks, sleeps, timeouts and intervals.
 pub mod time {

@@ -10,6 +10,7 @@ mod passes;
 mod refuted;
 mod running;
 mod scheduling;
+mod scopes;
 mod seeds;
 mod shortage;
 mod stalls;

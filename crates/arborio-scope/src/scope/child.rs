@@ -1,0 +1,225 @@
+//! A task of a scope, and where its error goes.
+
+use std::{
+    fmt,
+    marker::PhantomData,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use arborio_task::{Interrupt, Task};
+
+use super::{
+    failure::Failure,
+    shared::{ScopeState, current_state, place_error},
+};
+
+/// What a task of a scope may give: `Result<T, E>`, or `()`.
+///
+/// # Examples
+/// ```
+/// use arborio_scope::ChildOutput;
+/// let fine: Result<(), String> = ().into_result();
+/// assert_eq!(fine, Ok(()));
+/// assert_eq!(Err::<u8, _>("no").into_result(), Err("no"));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a task of a scope gives `Result<T, E>` or `()`, not `{Self}`",
+    note = "a body that never returns: write it as an `async fn` without a return type"
+)]
+pub trait ChildOutput<E> {
+    /// What it gives if all goes well.
+    type Value: 'static;
+    /// The output as a result.
+    ///
+    /// # Errors
+    /// Those of the task.
+    fn into_result(self) -> Result<Self::Value, E>;
+}
+
+impl<T: 'static, E> ChildOutput<E> for Result<T, E> {
+    type Value = T;
+
+    fn into_result(self) -> Self {
+        self
+    }
+}
+
+impl<E> ChildOutput<E> for () {
+    type Value = ();
+
+    fn into_result(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The future of a task of a scope: sees to its end.
+    pub(crate) struct ChildFuture<F, E> {
+        #[pin]
+        future: F,
+        bubble: bool,
+        master: bool,
+        error: PhantomData<fn() -> E>,
+    }
+}
+
+impl<F, E> ChildFuture<F, E> {
+    pub(crate) fn new(future: F, bubble: bool, master: bool) -> Self {
+        Self {
+            future,
+            bubble,
+            master,
+            error: PhantomData,
+        }
+    }
+
+    pub(crate) fn into_inner(self) -> F {
+        self.future
+    }
+}
+
+impl<F, E> Future for ChildFuture<F, E>
+where
+    F: Future,
+    F::Output: ChildOutput<E>,
+    E: Send + 'static,
+{
+    type Output = Result<<F::Output as ChildOutput<E>>::Value, Kept<E>>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let child = self.project();
+        let output = ready!(child.future.poll(cx)).into_result();
+        if *child.master
+            && output.is_ok()
+            && let Some(state) = current_state::<E>()
+        {
+            state.finish();
+        }
+        Poll::Ready(output.map_err(|error| place_error(error, *child.bubble)))
+    }
+}
+
+/// Where the error of a task is.
+pub(crate) enum Kept<E> {
+    /// In the outcome itself: it does not concern the scope.
+    Own(Option<E>),
+    /// In the scope, until the handle takes it or is dropped.
+    InScope {
+        state: Arc<ScopeState<E>>,
+        number: u64,
+    },
+    /// It has ended the scope.
+    Bubbled,
+}
+
+impl<E> Kept<E> {
+    fn take(&mut self) -> Option<E> {
+        match self {
+            Self::Own(error) => error.take(),
+            Self::InScope { state, number } => state.take_kept(*number),
+            Self::Bubbled => None,
+        }
+    }
+}
+
+impl<E> Drop for Kept<E> {
+    /// The handle was dropped with the error in it: that ends the scope.
+    fn drop(&mut self) {
+        if let Self::InScope { state, number } = self
+            && let Some(error) = state.take_kept(*number)
+        {
+            state.fail(Failure::Error(error));
+        }
+    }
+}
+
+/// A task of a scope: a future of what it gives.
+///
+/// Awaiting it takes its error over: the scope goes on. If the error has ended the
+/// scope before, this gives `E::from(Interrupt::ScopeFailed)`; if the task was
+/// interrupted, `E::from` that interrupt. A panic goes on in the awaiter. Dropping the
+/// handle lets the task go on; the scope waits for it.
+///
+/// # Cancel safety
+/// Dropping it lets go of the handle only.
+///
+/// # Examples
+/// ```
+/// # use arborio_executor::doc::run;
+/// use arborio_scope::{Scope, scope};
+/// let caught = run(scope(async |s: &Scope<std::io::Error>| {
+///     let child = s.task().observed().spawn(async { Err::<(), _>(std::io::Error::other("no")) });
+///     Ok(child.await.unwrap_err().to_string())
+/// }));
+/// assert_eq!(caught.unwrap(), "no");
+/// ```
+pub struct Child<T, E> {
+    task: Task<Result<T, Kept<E>>>,
+}
+
+/// The handle of a task that runs `F` in a scope whose errors are `E`.
+pub type ChildOf<F, E> = Child<<<F as Future>::Output as ChildOutput<E>>::Value, E>;
+
+/// How a task of a scope has ended; see [`Child::outcome`].
+pub type Outcome<T, E> = Result<Result<T, E>, Interrupt>;
+
+impl<T, E> Child<T, E> {
+    pub(crate) fn new(task: Task<Result<T, Kept<E>>>) -> Self {
+        Self { task }
+    }
+
+    /// Asks the task to end. False if it had ended. That is no failure of the scope.
+    #[track_caller]
+    pub fn cancel(&self) -> bool {
+        self.task.cancel()
+    }
+
+    /// Ends the task without asking it.
+    #[track_caller]
+    pub fn abort(&self) {
+        self.task.abort();
+    }
+
+    /// Whether it has ended.
+    pub fn is_finished(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Waits for the task, and gives everything as a value: also interrupts and panics.
+    ///
+    /// # Cancel safety
+    /// Dropping the future lets go of the handle only.
+    pub async fn outcome(mut self) -> Outcome<T, E> {
+        std::future::poll_fn(|cx| self.poll_outcome(cx)).await
+    }
+
+    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<T, E>> {
+        let ended = ready!(Pin::new(&mut self.task).poll(cx));
+        Poll::Ready(match ended {
+            Ok(Ok(value)) => Ok(Ok(value)),
+            Ok(Err(mut kept)) => kept.take().map(Err).ok_or(Interrupt::ScopeFailed),
+            Err(interrupt) => Err(interrupt),
+        })
+    }
+}
+
+impl<T, E: From<Interrupt>> Future for Child<T, E> {
+    type Output = Result<T, E>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
+        Poll::Ready(match ready!(self.poll_outcome(cx)) {
+            Ok(result) => result,
+            Err(Interrupt::Panicked(payload)) => payload.resume(),
+            Err(interrupt) => Err(E::from(interrupt)),
+        })
+    }
+}
+
+impl<T, E> fmt::Debug for Child<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Child").field(&self.task).finish()
+    }
+}

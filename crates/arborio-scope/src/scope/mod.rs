@@ -1,0 +1,72 @@
+//! A scope: a branch of the task tree that ends when its body and every task on it
+//! have ended, whatever happens.
+//!
+//! # States
+//! | state      | body     | tasks                  | next                               |
+//! |------------|----------|------------------------|------------------------------------|
+//! | Running    | is polled| may be spawned         | Finishing: the body has ended      |
+//! | Finishing  | is gone  | may be spawned         | Closing: none is pending           |
+//! | Closing    | is gone  | those not awaited are asked to end | the end: none is left  |
+//!
+//! Beside them *failing*: there is a reason to end (a failure, `cancel`, a request from
+//! outside, the deadline). The body is asked, every task is asked, and the grace
+//! runs; when that is over, what is left is dropped.
+//!
+//! # Invariants
+//! - S1: the branch leaves the tree only when no task of it is left.
+//! - S2: an error of a task is in exactly one place: kept for the task's handle,
+//!   the scope's failure, or among the later ones.
+
+mod child;
+mod failure;
+mod options;
+mod orphan;
+mod run;
+mod shared;
+
+pub use child::{Child, ChildOf, ChildOutput, Outcome};
+pub use options::{ChildBuilder, ScopeBuilder, ScopeNote};
+pub use shared::{Scope, ScopeClosed};
+
+use arborio_task::Interrupt;
+
+/// Runs `body` with a scope, and waits until the body and every task that was spawned
+/// on the scope have ended.
+///
+/// The first error or panic, of a task or of the body, asks the others to end. When all
+/// have ended, the error is returned, or the panic goes on here.
+///
+/// # Errors
+/// The first error of the body or of a task; `E::from(Interrupt)` if the scope was
+/// cancelled or ran out of time before its body gave a value.
+///
+/// # Panics
+/// Goes on with the first panic of a task or of the body. Panics if no Arborio loop
+/// runs on this thread.
+///
+/// # Cancel safety
+/// If the future is dropped, its tasks are asked to end, and are dropped when their
+/// grace is over; the enclosing scope, or `run`, waits for that.
+///
+/// # Examples
+/// ```
+/// # use arborio_executor::doc::run;
+/// use arborio_scope::{Scope, scope};
+/// let sum = run(async {
+///     scope(async |s: &Scope<()>| {
+///         let one = s.spawn(async { Ok(1) });
+///         let two = s.spawn(async { Ok(2) });
+///         Ok(one.await? + two.await?)
+///     })
+///     .await
+/// });
+/// assert_eq!(sum, Ok(3));
+/// ```
+#[track_caller]
+pub fn scope<R, E, B>(body: B) -> impl Future<Output = Result<R, E>>
+where
+    B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
+    E: From<Interrupt> + Send + 'static,
+{
+    Scope::builder().run(body)
+}

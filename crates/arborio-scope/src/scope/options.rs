@@ -1,0 +1,283 @@
+//! How a scope, and a task of it, is made.
+
+use std::{borrow::Cow, fmt, marker::PhantomData, panic::Location, sync::Arc, time::Duration};
+
+use arborio_task::{Branch, Interrupt, Payload, SpawnOptions, TaskInfo};
+use arborio_timers::Instant;
+
+use super::{
+    child::{Child, ChildFuture, ChildOf, ChildOutput},
+    run::ScopeRun,
+    shared::{Observer, Scope, ScopeClosed, ScopeState},
+};
+use crate::origin::GRACE;
+
+/// What a scope has to say that no result tells.
+///
+/// # Examples
+/// ```
+/// # use arborio_executor::doc::run;
+/// use arborio_scope::{Scope, ScopeNote};
+/// use std::sync::{Arc, Mutex};
+/// let notes = Arc::new(Mutex::new(Vec::new()));
+/// let heard = Arc::clone(&notes);
+/// let scope = Scope::<()>::builder()
+///     .observer(move |note: &ScopeNote| heard.lock().unwrap().push(note.to_string()));
+/// let ended = run(scope.run(async |s| {
+///     s.spawn(async { Err::<(), ()>(()) });
+///     s.spawn(async { Err::<(), ()>(()) });
+///     Ok(())
+/// }));
+/// assert_eq!(ended, Err(()));
+/// assert_eq!(*notes.lock().unwrap(), ["a later error of the scope was dropped"]);
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ScopeNote {
+    /// An error that came after the first one.
+    LaterError,
+    /// A panic that came after the first failure.
+    LaterPanic(Payload),
+    /// A task was dropped because it had not ended when the grace was over.
+    Stubborn(TaskInfo),
+}
+
+impl fmt::Display for ScopeNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LaterError => f.write_str("a later error of the scope was dropped"),
+            Self::LaterPanic(payload) => {
+                write!(f, "a later panic of the scope: {}", payload.message())
+            }
+            Self::Stubborn(task) => write!(f, "a task outlived its grace and was dropped: {task}"),
+        }
+    }
+}
+
+/// A scope that is not open yet; made by [`Scope::builder`].
+///
+/// # Examples
+/// ```
+/// # use arborio_executor::doc::run;
+/// use arborio_scope::Scope;
+/// use std::{future::pending, time::Duration};
+/// let scope = Scope::<()>::builder().name("short").timeout(Duration::from_millis(1));
+/// assert_eq!(run(scope.run(async |_| pending::<Result<(), ()>>().await)), Err(()));
+/// ```
+#[must_use = "a scope does nothing unless it is run"]
+pub struct ScopeBuilder<E> {
+    name: Option<Cow<'static, str>>,
+    timeout: Option<Duration>,
+    deadline: Option<Instant>,
+    grace: Duration,
+    observer: Option<Observer>,
+    opened_at: &'static Location<'static>,
+    error: PhantomData<fn() -> E>,
+}
+
+impl<E> ScopeBuilder<E>
+where
+    E: From<Interrupt> + Send + 'static,
+{
+    #[track_caller]
+    pub(crate) fn new() -> Self {
+        Self {
+            name: None,
+            timeout: None,
+            deadline: None,
+            grace: GRACE,
+            observer: None,
+            opened_at: Location::caller(),
+            error: PhantomData,
+        }
+    }
+
+    /// Names the scope.
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Ends the scope this long after its first poll.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// Ends the scope at this instant.
+    pub fn deadline(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// How long the body and the tasks may take once they were asked to end; 1 s unless it is
+    /// said.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Is told what no result tells, on the thread where it happens.
+    pub fn observer(mut self, observer: impl Fn(&ScopeNote) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Opens the scope, and runs `body` and the tasks to their end. As
+    /// [`scope`](super::scope), which see.
+    ///
+    /// # Errors
+    /// As [`scope`](super::scope).
+    ///
+    /// # Panics
+    /// As [`scope`](super::scope).
+    ///
+    /// # Cancel safety
+    /// As [`scope`](super::scope).
+    pub async fn run<R, B>(self, body: B) -> Result<R, E>
+    where
+        B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
+    {
+        let after = self.timeout.map(|limit| Instant::now() + limit);
+        let deadline = match (after, self.deadline) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        let state = ScopeState::new(
+            self.name,
+            self.opened_at,
+            self.observer,
+            deadline,
+            self.grace,
+        );
+        let scope = Scope(Arc::new(state));
+        assert!(
+            scope.enter(),
+            "no Arborio loop runs on this thread, or it is ending: a scope needs one"
+        );
+        ScopeRun::new(&scope, body(&scope)).await
+    }
+}
+
+impl<E> fmt::Debug for ScopeBuilder<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopeBuilder")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a task of a scope is spawned.
+pub(crate) struct ChildOptions {
+    pub(crate) spawn: SpawnOptions,
+    pub(crate) bubble: bool,
+    pub(crate) master: bool,
+}
+
+/// A task of a scope that is not spawned yet; made by [`Scope::task`].
+///
+/// # Examples
+/// ```
+/// # use arborio_executor::doc::run;
+/// use arborio_scope::{Scope, scope};
+/// let ended = run(scope(async |s: &Scope<()>| {
+///     s.task().name("may fail").bubble(false).spawn(async { Err::<(), ()>(()) });
+///     Ok("went on")
+/// }));
+/// assert_eq!(ended, Ok("went on"));
+/// ```
+#[must_use = "nothing runs before `spawn`"]
+pub struct ChildBuilder<'a, E> {
+    scope: &'a Scope<E>,
+    options: ChildOptions,
+}
+
+impl<'a, E> ChildBuilder<'a, E>
+where
+    E: From<Interrupt> + Send + 'static,
+{
+    #[track_caller]
+    pub(crate) fn new(scope: &'a Scope<E>) -> Self {
+        Self {
+            scope,
+            options: ChildOptions {
+                spawn: SpawnOptions::new(),
+                bubble: true,
+                master: false,
+            },
+        }
+    }
+
+    /// Names the task.
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.options.spawn = self.options.spawn.name(name);
+        self
+    }
+
+    /// Whether an error of the task ends the scope; it does unless this says otherwise.
+    pub fn bubble(mut self, bubble: bool) -> Self {
+        self.options.bubble = bubble;
+        self
+    }
+
+    /// Whether the scope ends well when the task does: the others are asked to end then.
+    pub fn master(mut self, master: bool) -> Self {
+        self.options.master = master;
+        self
+    }
+
+    /// Whether the scope waits for the task. One that is not awaited is asked to end
+    /// when every awaited one has ended.
+    pub fn awaited(mut self, awaited: bool) -> Self {
+        self.options.spawn = self.options.spawn.awaited(awaited);
+        self
+    }
+
+    /// Somebody will look at the outcome: an error waits in the handle from the start.
+    pub fn observed(mut self) -> Self {
+        self.options.spawn = self.options.spawn.observed();
+        self
+    }
+
+    /// Spawns it; as [`Scope::spawn`].
+    ///
+    /// # Panics
+    /// If no loop runs on this thread.
+    pub fn spawn<F>(self, future: F) -> ChildOf<F, E>
+    where
+        F: Future + 'static,
+        F::Output: ChildOutput<E>,
+    {
+        let at_once = self.options.spawn.clone();
+        match self.scope.spawn_with(future, self.options) {
+            Ok(child) => child,
+            Err(future) => {
+                let never = ChildFuture::<F, E>::new(future, false, false);
+                let ended = Branch::spawn_ended(never, at_once, Interrupt::Closed);
+                Child::new(ended.expect("no Arborio loop runs on this thread"))
+            }
+        }
+    }
+
+    /// Spawns it; as [`Scope::try_spawn`].
+    ///
+    /// # Errors
+    /// [`ScopeClosed`] with the future.
+    pub fn try_spawn<F>(self, future: F) -> Result<ChildOf<F, E>, ScopeClosed<F>>
+    where
+        F: Future + 'static,
+        F::Output: ChildOutput<E>,
+    {
+        self.scope
+            .spawn_with(future, self.options)
+            .map_err(|future| ScopeClosed { future })
+    }
+}
+
+impl<E> fmt::Debug for ChildBuilder<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildBuilder")
+            .field("spawn", &self.options.spawn)
+            .finish_non_exhaustive()
+    }
+}

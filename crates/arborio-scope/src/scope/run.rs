@@ -1,0 +1,330 @@
+//! The future of a scope: runs the body and waits for the tasks.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use arborio_task::{
+    Branch, Interrupt, Payload, Reason, ReasonKind,
+    frames::{Answer, Frame},
+};
+use arborio_timers::{Instant, Sleep, sleep, sleep_until};
+
+use super::{
+    failure::{Failure, told},
+    orphan,
+    shared::{Scope, ScopeState, fail_with_panics},
+};
+use crate::origin::{Ended, Origin};
+
+/// See the table at the head of [`super`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Finishing,
+    Closing,
+    Over,
+}
+
+pin_project_lite::pin_project! {
+    /// See the head of this file.
+    pub(crate) struct ScopeRun<'a, B, R, E>
+    where
+        E: From<Interrupt>,
+        E: Send,
+        E: 'static,
+    {
+        scope: &'a Scope<E>,
+        // Answers requests from outside: they reach the inside through the scope.
+        gate: Frame,
+        #[pin]
+        body: Origin<B>,
+        value: Option<R>,
+        phase: Phase,
+        watch: Watch,
+    }
+
+    impl<B, R, E> PinnedDrop for ScopeRun<'_, B, R, E>
+    where
+        E: From<Interrupt>,
+        E: Send,
+        E: 'static,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if *this.phase != Phase::Over {
+                orphan::adopt(&this.scope.0);
+            }
+        }
+    }
+}
+
+/// Deadline and grace of a scope, and what its tasks were told.
+#[derive(Default)]
+pub(crate) struct Watch {
+    /// The deadline that the timer is set to.
+    deadline: Option<(Instant, Sleep)>,
+    timed_out: bool,
+    asked_from_outside: bool,
+    grace: Option<Sleep>,
+    /// The tasks were asked to end because the scope fails.
+    failing_told: bool,
+    /// Those that are not awaited were asked to end because the others have ended.
+    ending_told: bool,
+}
+
+impl<'a, B, R, E> ScopeRun<'a, B, R, E>
+where
+    B: Future<Output = Result<R, E>>,
+    E: From<Interrupt> + Send + 'static,
+{
+    pub(crate) fn new(scope: &'a Scope<E>, body: B) -> Self {
+        let mut body = Origin::new(body);
+        body.set_grace(scope.0.progress().grace);
+        body.set_firm();
+        Self {
+            scope,
+            gate: Frame::shield(),
+            body,
+            value: None,
+            phase: Phase::Running,
+            watch: Watch::default(),
+        }
+    }
+}
+
+impl<B, R, E> Future for ScopeRun<'_, B, R, E>
+where
+    B: Future<Output = Result<R, E>>,
+    E: From<Interrupt> + Send + 'static,
+{
+    type Output = Result<R, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let state = &this.scope.0;
+        let (phase, value, watch, mut body) = (this.phase, this.value, this.watch, this.body);
+        this.gate.poll(cx, |cx, gate| {
+            if *phase == Phase::Over {
+                return Poll::Pending; // it has passed a request on, and waits for its drop
+            }
+            let branch = Arc::clone(state.branch().expect("it entered before its body began"));
+            if gate.is_asked() && !watch.asked_from_outside {
+                watch.asked_from_outside = true;
+                gate.set_busy();
+                let reason = Reason::new(ReasonKind::Cancel);
+                state.fail(Failure::Cancelled(Interrupt::Cancelled(reason)));
+            }
+            state.set_waker(cx.waker());
+            if *phase == Phase::Running {
+                watch.look(state, &branch, cx);
+                match poll_body(body.as_mut(), state, cx) {
+                    Some(given) => {
+                        *value = given;
+                        *phase = Phase::Finishing;
+                    }
+                    None => {
+                        watch.look(state, &branch, cx); // it may have failed just now
+                        let _ = watch.poll_grace(state, &branch, cx);
+                        return Poll::Pending;
+                    }
+                }
+            }
+            ready!(watch.poll_tasks(state, &branch, phase, cx));
+            *phase = Phase::Over;
+            let ended = conclude(state, &branch, value.take());
+            gate.answer(Answer::Passed);
+            match ended {
+                Conclusion::Result(result) => Poll::Ready(result),
+                Conclusion::Interrupted(_) if watch.asked_from_outside => Poll::Pending,
+                Conclusion::Interrupted(interrupt) => Poll::Ready(Err(E::from(interrupt))),
+            }
+        })
+    }
+}
+
+/// Polls the body; `None` if it is pending, or else what it gave.
+fn poll_body<B, R, E>(
+    mut body: Pin<&mut Origin<B>>,
+    state: &Arc<ScopeState<E>>,
+    cx: &mut Context<'_>,
+) -> Option<Option<R>>
+where
+    B: Future<Output = Result<R, E>>,
+{
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        body.as_mut().poll(cx, |_, _, _| {
+            let progress = state.progress();
+            progress.failing || progress.finished
+        })
+    }));
+    match polled {
+        Ok(Poll::Pending) => None,
+        Ok(Poll::Ready(Ended::Dropped)) => Some(None),
+        Ok(Poll::Ready(Ended::Value(Ok(value)))) => Some(Some(value)),
+        Ok(Poll::Ready(Ended::Value(Err(error)))) => {
+            state.fail(Failure::Error(error));
+            Some(None)
+        }
+        Err(raised) => {
+            arborio_base::contain(|| body.drop_inside());
+            state.fail(Failure::Panic(payload(raised)));
+            Some(None)
+        }
+    }
+}
+
+fn payload(raised: Box<dyn Any + Send>) -> Payload {
+    Payload::new(raised)
+}
+
+/// How a scope ends.
+enum Conclusion<R, E> {
+    Result(Result<R, E>),
+    /// Without a value and without an error of its own.
+    Interrupted(Interrupt),
+}
+
+/// Everything has ended: the scope leaves the tree, and this is how it ends.
+fn conclude<R, E>(state: &ScopeState<E>, branch: &Branch, value: Option<R>) -> Conclusion<R, E> {
+    state.fail_with_kept();
+    fail_with_panics(state, branch.leave());
+    let failure = {
+        let mut progress = state.progress();
+        progress.over = true;
+        progress.failure.take()
+    };
+    match (failure, value) {
+        (Some(Failure::Panic(payload)), _) => payload.resume(),
+        (Some(Failure::Error(error)), _) => Conclusion::Result(Err(error)),
+        (Some(Failure::Cancelled(end @ Interrupt::TimedOut)), _) => Conclusion::Interrupted(end),
+        (Some(Failure::Cancelled(_)) | None, Some(value)) => Conclusion::Result(Ok(value)),
+        (Some(Failure::Cancelled(end)), None) => Conclusion::Interrupted(end),
+        (None, None) => {
+            let reason = Reason::new(ReasonKind::ScopeEnded); // a master has ended
+            Conclusion::Interrupted(Interrupt::Cancelled(reason))
+        }
+    }
+}
+
+impl Watch {
+    /// Looks for reasons to end, and tells the tasks.
+    fn look<E>(&mut self, state: &ScopeState<E>, branch: &Branch, cx: &mut Context<'_>) {
+        fail_with_panics(state, branch.take_panics());
+        if self.poll_deadline(state, cx) {
+            state.fail(Failure::Cancelled(Interrupt::TimedOut));
+        }
+        if self.failing_told {
+            return;
+        }
+        let reason = {
+            let progress = state.progress();
+            let failed = || Reason::new(ReasonKind::ScopeFailed);
+            match &progress.failure {
+                Some(failure) => Some((told(failure, &failed()), progress.grace)),
+                None if progress.finished => {
+                    let ended = Reason::new(ReasonKind::ScopeEnded);
+                    Some((Interrupt::Cancelled(ended), progress.grace))
+                }
+                None => None,
+            }
+        };
+        if let Some((end, grace)) = reason {
+            self.failing_told = true;
+            self.grace = Some(sleep(grace));
+            branch.cancel_all(&end);
+        }
+    }
+
+    fn poll_deadline<E>(&mut self, state: &ScopeState<E>, cx: &mut Context<'_>) -> bool {
+        let wanted = state.progress().deadline;
+        if self.timed_out || wanted.is_none() {
+            self.deadline = None;
+            return false;
+        }
+        let set_to = self.deadline.as_ref().map(|(deadline, _)| *deadline);
+        if let Some(deadline) = wanted
+            && set_to != wanted
+        {
+            self.deadline = Some((deadline, sleep_until(deadline)));
+        }
+        if let Some((_, timer)) = &mut self.deadline {
+            self.timed_out = Pin::new(timer).poll(cx).is_ready();
+        }
+        self.timed_out
+    }
+
+    /// The grace is over: drops what is left, and says so. Pending while it runs.
+    fn poll_grace<E>(
+        &mut self,
+        state: &ScopeState<E>,
+        branch: &Branch,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let Some(timer) = &mut self.grace else {
+            return Poll::Pending;
+        };
+        ready!(Pin::new(timer).poll(cx));
+        self.grace = None;
+        let reason = Reason::new(ReasonKind::Abort);
+        let stubborn = branch.abort_all(&Interrupt::Cancelled(reason));
+        for task in stubborn {
+            state.tell(&super::ScopeNote::Stubborn(task));
+        }
+        Poll::Ready(())
+    }
+
+    /// Waits until every task has ended.
+    fn poll_tasks<E>(
+        &mut self,
+        state: &ScopeState<E>,
+        branch: &Branch,
+        phase: &mut Phase,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        loop {
+            self.look(state, branch, cx);
+            if *phase == Phase::Finishing && branch.pending() == 0 {
+                *phase = Phase::Closing;
+                branch.close();
+            }
+            if *phase == Phase::Closing {
+                if branch.pending() + branch.daemons() == 0 {
+                    return Poll::Ready(());
+                }
+                self.tell_daemons(state, branch);
+            }
+            ready!(self.poll_grace(state, branch, cx)); // then look again
+        }
+    }
+
+    fn tell_daemons<E>(&mut self, state: &ScopeState<E>, branch: &Branch) {
+        if !self.ending_told {
+            self.ending_told = true;
+            self.grace = Some(sleep(state.progress().grace));
+            let reason = Reason::new(ReasonKind::ScopeEnded);
+            branch.cancel_all(&Interrupt::Cancelled(reason));
+        }
+    }
+
+    /// The scope was dropped: its tasks are asked to end, and waited for.
+    pub(crate) fn poll_orphan<E>(
+        &mut self,
+        state: &ScopeState<E>,
+        branch: &Branch,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        branch.wake_on_change(cx.waker());
+        self.tell_daemons(state, branch);
+        loop {
+            if branch.pending() + branch.daemons() == 0 {
+                return Poll::Ready(());
+            }
+            ready!(self.poll_grace(state, branch, cx));
+        }
+    }
+}

@@ -1,0 +1,466 @@
+//! What the body, the tasks and the handles of a scope share.
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    error::Error,
+    fmt,
+    panic::Location,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    task::Waker,
+    time::Duration,
+};
+
+use arborio_base::{contain, drop_contained};
+use arborio_task::{Branch, Interrupt, Payload, Reason, ReasonKind};
+use arborio_timers::Instant;
+
+use super::{
+    child::{Child, ChildFuture, ChildOf, ChildOutput, Kept},
+    failure::Failure,
+    options::{ChildBuilder, ChildOptions, ScopeBuilder, ScopeNote},
+};
+
+/// A scope, as its body and its tasks see it: spawns tasks that end with it.
+///
+/// Clones are handles to the same scope; they do not keep it open. Made by
+/// [`scope`](super::scope) and [`Scope::builder`].
+///
+/// # Examples
+/// ```
+/// # use arborio_executor::doc::run;
+/// use arborio_scope::{Scope, scope};
+/// let total = run(scope(async |s: &Scope<()>| {
+///     let handle = s.clone();
+///     let child = s.spawn(async move {
+///         let grandchild = handle.spawn(async { Ok(20) });
+///         Ok(grandchild.await? + 1)
+///     });
+///     child.await
+/// }));
+/// assert_eq!(total, Ok(21));
+/// ```
+pub struct Scope<E>(pub(crate) Arc<ScopeState<E>>);
+
+/// The state of one scope.
+pub(crate) struct ScopeState<E> {
+    pub(crate) name: Option<Cow<'static, str>>,
+    pub(crate) opened_at: &'static Location<'static>,
+    pub(crate) observer: Option<Observer>,
+    /// Its place in the tree, from its first poll on.
+    branch: OnceLock<Arc<Branch>>,
+    progress: Mutex<Progress<E>>,
+}
+
+/// Is told what nobody else hears of.
+pub(crate) type Observer = Arc<dyn Fn(&ScopeNote) + Send + Sync>;
+
+/// What changes.
+pub(crate) struct Progress<E> {
+    /// The first failure, until the scope's end takes it.
+    pub(crate) failure: Option<Failure<E>>,
+    /// There is, or was, a reason to end.
+    pub(crate) failing: bool,
+    /// Nothing is waited for but those who are pending: a master has ended.
+    pub(crate) finished: bool,
+    /// The scope has ended, and takes no errors any more.
+    pub(crate) over: bool,
+    /// Errors that wait for the handle of their task, by number.
+    kept: HashMap<u64, E>,
+    next_kept: u64,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) grace: Duration,
+    /// Has the scope polled.
+    waker: Option<Waker>,
+}
+
+impl<E> ScopeState<E> {
+    pub(crate) fn new(
+        name: Option<Cow<'static, str>>,
+        opened_at: &'static Location<'static>,
+        observer: Option<Observer>,
+        deadline: Option<Instant>,
+        grace: Duration,
+    ) -> Self {
+        Self {
+            name,
+            opened_at,
+            observer,
+            branch: OnceLock::new(),
+            progress: Mutex::new(Progress {
+                failure: None,
+                failing: false,
+                finished: false,
+                over: false,
+                kept: HashMap::new(),
+                next_kept: 0,
+                deadline,
+                grace,
+                waker: None,
+            }),
+        }
+    }
+
+    pub(crate) fn progress(&self) -> MutexGuard<'_, Progress<E>> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn branch(&self) -> Option<&Arc<Branch>> {
+        self.branch.get()
+    }
+
+    /// Has the scope polled by `waker` when something happens.
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        if let Some(branch) = self.branch() {
+            branch.wake_on_change(waker);
+        }
+        let known = self
+            .progress()
+            .waker
+            .as_ref()
+            .is_some_and(|old| old.will_wake(waker));
+        if !known {
+            let fresh = waker.clone(); // foreign code: not under the lock
+            let old = self.progress().waker.replace(fresh);
+            drop_contained(old);
+        }
+    }
+
+    pub(crate) fn wake(&self) {
+        let waker = self.progress().waker.take();
+        contain(|| waker.map(Waker::wake));
+    }
+
+    /// Something failed. The first failure is kept; of a later one the observer is told.
+    pub(crate) fn fail(&self, failure: Failure<E>) {
+        let late = {
+            let mut progress = self.progress();
+            // A real failure wins over a cancellation that is still in force.
+            let replaceable =
+                matches!(progress.failure, None | Some(Failure::Cancelled(_))) && !progress.over;
+            let real = !matches!(failure, Failure::Cancelled(_));
+            if replaceable && (real || progress.failure.is_none()) {
+                progress.failing = true;
+                progress.failure.replace(failure)
+            } else {
+                Some(failure)
+            }
+        };
+        if let Some(late) = late {
+            self.tell_late(late);
+        }
+        self.wake();
+    }
+
+    fn tell_late(&self, late: Failure<E>) {
+        match late {
+            Failure::Cancelled(_) => {}
+            Failure::Panic(payload) => self.tell(&ScopeNote::LaterPanic(payload)),
+            Failure::Error(error) => {
+                drop_contained(error);
+                self.tell(&ScopeNote::LaterError);
+            }
+        }
+    }
+
+    pub(crate) fn tell(&self, note: &ScopeNote) {
+        if let Some(observer) = &self.observer {
+            contain(|| observer(note));
+        }
+    }
+
+    /// Keeps an error for the handle of its task.
+    pub(crate) fn keep(&self, error: E) -> u64 {
+        let mut progress = self.progress();
+        let number = progress.next_kept;
+        progress.next_kept += 1;
+        progress.kept.insert(number, error);
+        number
+    }
+
+    /// The error that was kept, unless the scope has ended meanwhile.
+    pub(crate) fn take_kept(&self, number: u64) -> Option<E> {
+        self.progress().kept.remove(&number)
+    }
+
+    /// Errors that nobody will take from their handles: the scope ends.
+    pub(crate) fn fail_with_kept(&self) {
+        let mut kept: Vec<(u64, E)> = self.progress().kept.drain().collect();
+        kept.sort_by_key(|(number, _)| *number);
+        for (_, error) in kept {
+            self.fail(Failure::Error(error));
+        }
+    }
+
+    /// A master has ended: those who are left are asked to end, and that is no failure.
+    pub(crate) fn finish(&self) {
+        self.progress().finished = true;
+        self.wake();
+    }
+}
+
+impl<E> Scope<E>
+where
+    E: From<Interrupt> + Send + 'static,
+{
+    /// A scope with options.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_scope::Scope;
+    /// let scope = Scope::<()>::builder().name("errands");
+    /// let name = run(scope.run(async |s| Ok(s.name().unwrap().to_owned())));
+    /// assert_eq!(name.unwrap(), "errands");
+    /// ```
+    #[track_caller]
+    pub fn builder() -> ScopeBuilder<E> {
+        ScopeBuilder::new()
+    }
+
+    /// Enters the tree. False if no loop runs on this thread.
+    pub(crate) fn enter(&self) -> bool {
+        let owner = Arc::clone(&self.0);
+        let Some(branch) = Branch::enter(owner) else {
+            return false;
+        };
+        self.0.branch.set(branch).is_ok()
+    }
+
+    /// Spawns `future` as a task of the scope. It gives `Result<T, E>`, or `()`.
+    ///
+    /// An error of the task ends the scope, unless its handle is being awaited: then it
+    /// goes to whoever awaits. If the scope is closed, the future is dropped, and the
+    /// task ends with [`Interrupt::Closed`].
+    ///
+    /// # Panics
+    /// If no loop runs on this thread.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_scope::{Scope, scope};
+    /// let failed = run(scope(async |s: &Scope<std::io::Error>| {
+    ///     s.spawn(async { Err::<(), _>(std::io::Error::other("no luck")) });
+    ///     std::future::pending::<Result<(), _>>().await
+    /// }));
+    /// assert_eq!(failed.unwrap_err().to_string(), "no luck");
+    /// ```
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> ChildOf<F, E>
+    where
+        F: Future + 'static,
+        F::Output: ChildOutput<E>,
+    {
+        self.task().spawn(future)
+    }
+
+    /// As [`spawn`](Self::spawn), but gives the future back if the scope is closed.
+    ///
+    /// # Errors
+    /// [`ScopeClosed`] with the future, also if this is not the thread of the scope.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_scope::{Scope, scope};
+    /// let refused = run(async {
+    ///     let mut kept = None;
+    ///     scope(async |s: &Scope<()>| Ok(kept = Some(s.clone()))).await.unwrap();
+    ///     kept.unwrap().try_spawn(async { Ok(5) }).unwrap_err().into_future().await
+    /// });
+    /// assert_eq!(refused, Ok(5));
+    /// ```
+    #[track_caller]
+    pub fn try_spawn<F>(&self, future: F) -> Result<ChildOf<F, E>, ScopeClosed<F>>
+    where
+        F: Future + 'static,
+        F::Output: ChildOutput<E>,
+    {
+        self.task().try_spawn(future)
+    }
+
+    /// A task with options.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_scope::{Scope, scope};
+    /// let done = run(scope(async |s: &Scope<()>| {
+    ///     s.task().name("ticker").awaited(false).spawn(std::future::pending::<()>());
+    ///     Ok("the ticker does not hold us up")
+    /// }));
+    /// assert!(done.is_ok());
+    /// ```
+    #[track_caller]
+    pub fn task(&self) -> ChildBuilder<'_, E> {
+        ChildBuilder::new(self)
+    }
+
+    pub(crate) fn spawn_with<F>(&self, future: F, options: ChildOptions) -> Result<ChildOf<F, E>, F>
+    where
+        F: Future + 'static,
+        F::Output: ChildOutput<E>,
+    {
+        let Some(branch) = self.0.branch() else {
+            return Err(future);
+        };
+        let (bubble, master) = (options.bubble, options.master);
+        let child = ChildFuture::<F, E>::new(future, bubble, master);
+        let spawned = branch.try_spawn(child, options.spawn);
+        spawned.map(Child::new).map_err(ChildFuture::into_inner)
+    }
+
+    /// Asks the body and every task to end; the scope gives `E::from(Interrupt)` unless
+    /// the body is ready before. Cancelling twice does nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_scope::{Scope, scope};
+    /// use std::future::pending;
+    /// let ended = run(scope(async |s: &Scope<()>| {
+    ///     s.spawn(pending::<()>());
+    ///     s.cancel();
+    ///     pending::<Result<(), ()>>().await
+    /// }));
+    /// assert_eq!(ended, Err(()));
+    /// ```
+    #[track_caller]
+    pub fn cancel(&self) {
+        let reason = Reason::new(ReasonKind::Cancel);
+        self.0
+            .fail(Failure::Cancelled(Interrupt::Cancelled(reason)));
+    }
+
+    /// The same, with an error that the scope gives.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_scope::Scope;
+    /// let ended = run(Scope::<std::io::Error>::builder().run(async |s| {
+    ///     s.cancel_with(std::io::Error::other("enough"));
+    ///     std::future::pending::<Result<(), _>>().await
+    /// }));
+    /// assert_eq!(ended.unwrap_err().to_string(), "enough");
+    /// ```
+    pub fn cancel_with(&self, error: E) {
+        self.0.fail(Failure::Error(error));
+    }
+
+    /// Ends the scope at `deadline`; `None` takes the deadline away.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_scope::{Scope, scope};
+    /// use arborio_timers::Instant;
+    /// let ended = run(scope(async |s: &Scope<()>| {
+    ///     s.set_deadline(Some(Instant::now()));
+    ///     std::future::pending::<Result<(), ()>>().await
+    /// }));
+    /// assert_eq!(ended, Err(()));
+    /// ```
+    pub fn set_deadline(&self, deadline: Option<Instant>) {
+        self.0.progress().deadline = deadline;
+        self.0.wake();
+    }
+
+    /// Ends the scope when `limit` is over, counted from now; `None` takes the
+    /// limit away.
+    pub fn set_timeout(&self, limit: Option<Duration>) {
+        self.set_deadline(limit.map(|limit| Instant::now() + limit));
+    }
+
+    /// The scope's name.
+    pub fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
+    /// Whether there is a reason for the scope to end before its time.
+    pub fn is_cancelling(&self) -> bool {
+        self.0.progress().failing
+    }
+}
+
+impl<E> Clone for Scope<E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<E> fmt::Debug for Scope<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("name", &self.0.name)
+            .field("opened_at", &self.0.opened_at.to_string())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The scope of the task that is being polled, if its errors are of type `E`.
+pub(crate) fn current_state<E: Send + 'static>() -> Option<Arc<ScopeState<E>>> {
+    Branch::current_owner()?.downcast().ok()
+}
+
+/// Where an error of a task that is being polled is to go.
+pub(crate) fn place_error<E: Send + 'static>(error: E, bubble: bool) -> Kept<E> {
+    let Some(state) = current_state::<E>() else {
+        return Kept::Own(Some(error));
+    };
+    if !bubble {
+        return Kept::Own(Some(error));
+    }
+    if arborio_task::is_observed() {
+        let number = state.keep(error);
+        return Kept::InScope { state, number };
+    }
+    state.fail(Failure::Error(error));
+    Kept::Bubbled
+}
+
+/// A panic came up from a task.
+pub(crate) fn fail_with_panics<E>(state: &ScopeState<E>, panics: Vec<Payload>) {
+    for panic in panics {
+        state.fail(Failure::Panic(panic));
+    }
+}
+
+/// The scope takes no tasks any more; the future was not touched.
+///
+/// # Examples
+/// ```
+/// # use arborio_executor::doc::run;
+/// use arborio_scope::{Scope, scope};
+/// let message = run(async {
+///     let mut kept = None;
+///     scope(async |s: &Scope<()>| Ok(kept = Some(s.clone()))).await.unwrap();
+///     kept.unwrap().try_spawn(async {}).unwrap_err().to_string()
+/// });
+/// assert_eq!(message, "the scope is closed");
+/// ```
+pub struct ScopeClosed<F> {
+    pub(crate) future: F,
+}
+
+impl<F> ScopeClosed<F> {
+    /// The future that was to be spawned.
+    pub fn into_future(self) -> F {
+        self.future
+    }
+}
+
+impl<F> fmt::Debug for ScopeClosed<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopeClosed").finish_non_exhaustive()
+    }
+}
+
+impl<F> fmt::Display for ScopeClosed<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the scope is closed")
+    }
+}
+
+impl<F> Error for ScopeClosed<F> {}
