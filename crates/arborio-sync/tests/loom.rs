@@ -16,9 +16,21 @@ mod pairs;
 #[path = "loom/world.rs"]
 mod world;
 
+#[path = "loom/barrier.rs"]
+mod barrier;
 #[path = "loom/event.rs"]
 mod event;
 #[path = "loom/latch.rs"]
 mod latch;
 #[path = "loom/mutex.rs"]
 mod mutex;
+#[path = "loom/notify.rs"]
+mod notify;
+#[path = "loom/once_cell.rs"]
+mod once_cell;
+#[path = "loom/permits.rs"]
+mod permits;
+#[path = "loom/rwlock.rs"]
+mod rwlock;
+#[path = "loom/semaphore.rs"]
+mod semaphore;

@@ -52,7 +52,7 @@ impl Subject for Gate {
         world.block_on(queued);
     }
 
-    fn release(&self, _: &World) {
+    fn release(&self, _: &World, _: &dyn Fn() -> usize) {
         self.0.set();
     }
 

@@ -7,7 +7,10 @@
 //! subject checks that nothing was lost. Who waits for ever is a deadlock, which
 //! loom reports itself.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use loom::thread;
 
@@ -65,8 +68,9 @@ pub(crate) trait Subject: Sized + Send + Sync + 'static {
         start();
     }
 
-    /// Frees the operations that still wait, once all others have ended.
-    fn release(&self, _world: &World) {}
+    /// Frees the operations that still wait, once all others have ended. Called
+    /// once; `waiting` says how many of them have not ended yet.
+    fn release(&self, _world: &World, _waiting: &dyn Fn() -> usize) {}
 
     /// Checks that nothing is lost, when all is over.
     fn settle(self, world: &World);
@@ -99,27 +103,31 @@ type Run<T> = fn(&T, &World);
 
 fn execute<T: Subject>(world: &Arc<World>, pair: [(Run<T>, bool); 2]) {
     let subject = Arc::new(T::new(world));
-    let mut threads = Vec::new();
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let (mut brief, mut patient) = (Vec::new(), Vec::new());
     subject.witness(world, &mut || {
         for (run, waits) in pair {
+            waiting.fetch_add(usize::from(waits), Relaxed);
             let (subject, world) = (Arc::clone(&subject), Arc::clone(world));
-            let thread = thread::spawn(move || {
+            let waiting = Arc::clone(&waiting);
+            let threads = if waits { &mut patient } else { &mut brief };
+            threads.push(thread::spawn(move || {
                 world.step();
                 run(&subject, &world);
-            });
-            threads.push((thread, waits));
+                drop(subject);
+                waiting.fetch_sub(usize::from(waits), Relaxed);
+            }));
         }
     });
-    for waits in [false, true] {
-        if waits {
-            subject.release(world);
-        }
-        for (thread, _) in threads.extract_if(.., |(_, does)| *does == waits) {
-            thread.join().unwrap();
-        }
-    }
+    brief.into_iter().for_each(join);
+    subject.release(world, &|| waiting.load(Relaxed));
+    patient.into_iter().for_each(join);
     let Ok(subject) = Arc::try_unwrap(subject) else {
         panic!("a thread that ended has the subject still");
     };
     subject.settle(world);
+}
+
+fn join(thread: thread::JoinHandle<()>) {
+    thread.join().unwrap();
 }

@@ -147,11 +147,18 @@ impl World {
 
     /// A value that must be dropped before the execution ends.
     pub(crate) fn value(&self, name: usize) -> Value {
-        self.values.fetch_add(1, Relaxed);
         Value {
+            changes: UnsafeCell::new(0),
+            counted: self.counted(name),
+        }
+    }
+
+    /// The same, for code that hands values over by what loom does not see.
+    pub(crate) fn counted(&self, name: usize) -> Counted {
+        self.values.fetch_add(1, Relaxed);
+        Counted {
             name,
             alive: Arc::clone(&self.values),
-            changes: UnsafeCell::new(0),
         }
     }
 
@@ -194,17 +201,47 @@ impl Wake for Bell {
     }
 }
 
-/// A user's value: dropped exactly once, and never used by two at a time.
-pub(crate) struct Value {
-    /// Which one it is.
+/// Something that is dropped exactly once.
+pub(crate) struct Counted {
+    /// Which one it is; a clone has the same name.
     pub(crate) name: usize,
     alive: Arc<AtomicIsize>,
-    /// Loom fails the model if two changes, or a change and the drop, are not
-    /// ordered.
-    changes: UnsafeCell<usize>,
 }
 
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        self.alive.fetch_add(1, Relaxed);
+        Self {
+            name: self.name,
+            alive: Arc::clone(&self.alive),
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        assert!(self.alive.fetch_sub(1, Relaxed) > 0, "dropped twice");
+    }
+}
+
+/// A user's value: dropped exactly once, and never used by two at a time.
+pub(crate) struct Value {
+    /// Loom fails the model if two changes, or a change and a look, or the drop
+    /// and any of them, are not ordered.
+    changes: UnsafeCell<usize>,
+    counted: Counted,
+}
+
+// SAFETY: loom's threads take turns on one thread of the system, and an access
+// that is not ordered with the others fails the model.
+unsafe impl Sync for Value {}
+
 impl Value {
+    /// Which one it is; a clone has the same name.
+    pub(crate) fn name(&self) -> usize {
+        self.counted.name
+    }
+
     /// A use that nobody else may share.
     pub(crate) fn change(&mut self) {
         self.changes.with_mut(|changes| {
@@ -222,9 +259,17 @@ impl Value {
     }
 }
 
+impl Clone for Value {
+    fn clone(&self) -> Self {
+        Self {
+            changes: UnsafeCell::new(self.look()),
+            counted: self.counted.clone(),
+        }
+    }
+}
+
 impl Drop for Value {
     fn drop(&mut self) {
         self.change();
-        assert!(self.alive.fetch_sub(1, Relaxed) > 0, "dropped twice");
     }
 }
