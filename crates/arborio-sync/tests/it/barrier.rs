@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    future::Future,
     pin::Pin,
     rc::Rc,
     sync::atomic::{AtomicUsize, Ordering},
@@ -25,6 +26,7 @@ in_both_flavours![
     y01_a_waiter_that_is_dropped_after_the_round_takes_nothing_back,
     a_wait_that_was_never_polled_has_not_come,
     y12_a_wake_may_drop_the_others,
+    y12_a_wake_may_drop_the_others_after_the_next_round_has_begun,
     x09_a_waker_that_panics_keeps_nobody_from_being_woken,
     x09_a_waker_that_panics_as_it_is_cloned_has_not_come,
     a_wake_may_come_again,
@@ -156,6 +158,36 @@ fn y12_a_wake_may_drop_the_others<F: Flavour>() {
     let mut next: Vec<_> = (0..4).map(|_| wait(&barrier)).collect();
     assert!(next.iter_mut().all(|wait| leads(wait).is_none()));
     assert_eq!(leads(&mut wait(&barrier)), Some(true));
+}
+
+fn y12_a_wake_may_drop_the_others_after_the_next_round_has_begun<F: Flavour>() {
+    type Waits = Vec<Pin<Box<dyn Future<Output = ()>>>>;
+    let barrier = Rc::new(Barrier::<F>::new(3));
+    let waits = Rc::new(RefCell::new(Waits::new()));
+    // A visitor that comes, and stays in `waits`.
+    let come = |barrier: &Rc<Barrier<F>>, waits: &RefCell<Waits>| {
+        let barrier = Rc::clone(barrier);
+        let mut wait: Pin<Box<dyn Future<Output = ()>>> =
+            Box::pin(async move { _ = barrier.wait().await });
+        assert!(poll_idle(&mut wait).is_pending());
+        waits.borrow_mut().push(wait);
+    };
+    let here = Here::new((Rc::clone(&barrier), Rc::clone(&waits)));
+    let script = Script::default()
+        .on_wake(move || {
+            let (barrier, waits) = &*here;
+            come(barrier, waits);
+            let told_too_late = waits.borrow_mut().remove(0);
+            drop(told_too_late);
+        })
+        .start();
+    let mut first = wait(&barrier);
+    assert!(poll(&mut first, &script.waker()).is_pending());
+    come(&barrier, &waits);
+    assert_eq!(leads(&mut wait(&barrier)), Some(true));
+    // One has come for the next round, and it still counts.
+    assert_eq!(format!("{barrier:?}"), "Barrier { parties: 3, arrived: 1 }");
+    assert_eq!(leads(&mut first), Some(false));
 }
 
 fn x09_a_waker_that_panics_keeps_nobody_from_being_woken<F: Flavour>() {

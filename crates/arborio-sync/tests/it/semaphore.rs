@@ -601,6 +601,24 @@ fn y02_an_owned_acquisition_that_is_dropped_after_its_grant_passes_it_on() {
 }
 
 #[test]
+fn many_owned_permits_are_taken_at_once() {
+    let semaphore = Rc::new(arborio_sync::local::Semaphore::new(3));
+    let one = Rc::clone(&semaphore).try_acquire_owned().unwrap();
+    assert!(Rc::clone(&semaphore).try_acquire_many_owned(3).is_err());
+    let mut acquire = Box::pin(Rc::clone(&semaphore).acquire_many_owned(3));
+    assert!(poll_idle(&mut acquire).is_pending());
+    drop(one);
+    let Poll::Ready(Ok(all)) = poll_idle(&mut acquire) else {
+        panic!("all are free");
+    };
+    assert_eq!((all.count(), semaphore.available_permits()), (3, 0));
+    drop(all);
+    assert_eq!(semaphore.available_permits(), 3);
+    let more = arborio_sync::Semaphore::MAX_PERMITS + 1;
+    assert!(panics(|| semaphore.acquire_many_owned(more)));
+}
+
+#[test]
 fn owned_permits_of_two_semaphores_cannot_be_merged() {
     let permit = || {
         Arc::new(arborio_sync::Semaphore::new(1))
