@@ -3,6 +3,7 @@
 
 mod barrier;
 mod bounds;
+mod broadcast;
 mod drop_at_every_poll;
 mod event;
 mod harness;
@@ -15,3 +16,4 @@ mod semaphore;
 // Some helpers serve one module only.
 #[allow(dead_code, reason = "which helpers are used depends on the modules")]
 mod support;
+mod watch;
