@@ -6,10 +6,11 @@ mod channels;
 mod locks;
 mod shared;
 mod signals;
+mod watches;
 
 use arborio_sync::flavour::{OneThread, Threads};
 
-use self::{broadcasts::*, channels::*, locks::*, signals::*};
+use self::{broadcasts::*, channels::*, locks::*, signals::*, watches::*};
 use crate::harness::drop_at_every_poll;
 
 /// A test of each flavour for a scenario, and the list of the futures covered.
@@ -86,6 +87,11 @@ scenarios! {
     y01_y05_one_owned_stream_of_many: mpmc::IntoStream;
     y01_y05_a_message_that_is_promised: mpmc::Recv;
     y01_y05_a_send_to_many: channel::Send;
+    y01_a_wait_for_a_change: watch::Changed;
+    y01_a_wait_for_a_certain_value: watch::WaitFor;
+    y01_a_stream_of_changes: watch::WatchStream;
+    y01_an_owned_stream_of_changes: watch::IntoStream;
+    y01_a_sender_that_waits_until_nobody_watches: watch::Parting;
     y01_a_receive_of_a_broadcast: broadcast::Recv;
     y01_a_stream_of_a_broadcast: broadcast::RecvStream;
     y01_an_owned_stream_of_a_broadcast: broadcast::IntoStream;
@@ -135,6 +141,14 @@ fn futures_of(source: &str) -> impl Iterator<Item = String> {
     let mut found = [after(" Future for"), after(" Stream for")].concat();
     found.retain(|name| code.contains(&format!("pub struct {name}")));
     found.extend(after("pub async fn"));
+    // `pub fn recv(&mut self) -> impl Future<...>`
+    for (at, _) in code.match_indices("-> impl Future") {
+        let function = code[..at].rfind("fn ").expect("a function returns it");
+        if code[..function].ends_with("pub ") {
+            let name = code[function + 3..].split('(').next();
+            found.extend(name.map(str::to_owned));
+        }
+    }
     found.into_iter()
 }
 

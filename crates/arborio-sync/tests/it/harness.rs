@@ -28,6 +28,9 @@ use arborio_base::budget;
 /// One of those who take part: its output goes into the world.
 pub(crate) type Actor = Pin<Box<dyn Future<Output = ()>>>;
 
+/// Makes an actor of a world.
+pub(crate) type Make<W> = fn(Rc<W>) -> Actor;
+
 /// How often each actor is polled before the end, at most: enough for the
 /// first poll, one for nothing, and the one that finds its answer.
 const POLLS: usize = 3;
@@ -45,9 +48,9 @@ pub(crate) struct Scenario<W: 'static> {
     /// A new world.
     pub world: fn() -> W,
     /// The future that is dropped.
-    pub victim: fn(Rc<W>) -> Actor,
+    pub victim: Make<W>,
     /// Those who must come to their end whatever happens to the victim.
-    pub others: &'static [fn(Rc<W>) -> Actor],
+    pub others: &'static [Make<W>],
     /// Whether the others come to their end also if the victim is not dropped.
     pub runs_on: bool,
     /// Whether the world is as it should be, when nobody is left.
@@ -183,7 +186,7 @@ struct Stage {
 impl Stage {
     fn new<W: 'static>(world: &Rc<W>, scenario: &Scenario<W>) -> Self {
         let makers = [&[scenario.victim], scenario.others].concat();
-        let actor = |make: &fn(Rc<W>) -> Actor| make(Rc::clone(world));
+        let actor = |make: &Make<W>| make(Rc::clone(world));
         let slot = |actor| Rc::new(RefCell::new(Some(actor)));
         Self {
             actors: makers.iter().map(actor).map(slot).collect(),

@@ -1,6 +1,6 @@
 //! Broadcasts: each receiver gets every message, or is told how many it missed.
 
-use std::{cell::RefCell, rc::Rc};
+use std::cell::RefCell;
 
 use arborio_sync::flavour::{
     Flavour,
@@ -9,7 +9,7 @@ use arborio_sync::flavour::{
 use futures_lite::StreamExt;
 
 use crate::{
-    harness::{Actor, Scenario, pause},
+    harness::{Make, Scenario, pause},
     support::{Census, Counted},
 };
 
@@ -67,10 +67,7 @@ async fn receive<F: Flavour>(mut receiver: Receiver<Counted, F>) {
     assert_eq!(seen.0, SENT);
 }
 
-fn receiving<F: Flavour>(
-    name: &'static str,
-    victim: fn(Rc<Broadcast<F>>) -> Actor,
-) -> Scenario<Broadcast<F>> {
+fn receiving<F: Flavour>(name: &'static str, victim: Make<Broadcast<F>>) -> Scenario<Broadcast<F>> {
     Scenario {
         name,
         world: Broadcast::new,

@@ -12,7 +12,7 @@ use arborio_sync::flavour::{
 use futures_lite::StreamExt;
 
 use crate::{
-    harness::{Actor, Scenario, pause},
+    harness::{Make, Scenario, pause},
     support::{Census, Counted},
 };
 
@@ -161,14 +161,14 @@ async fn drain<F: Flavour>(mail: Rc<Mpsc<F>>) {
 }
 
 /// A second sender, and one who receives to the end.
-fn sender_and_drain<F: Flavour>() -> &'static [fn(Rc<Mpsc<F>>) -> Actor] {
+fn sender_and_drain<F: Flavour>() -> &'static [Make<Mpsc<F>>] {
     &[
         |mail| Box::pin(send(Rc::clone(&mail), mail.sender(), 20)),
         |mail| Box::pin(drain(mail)),
     ]
 }
 
-fn sending<F: Flavour>(name: &'static str, victim: fn(Rc<Mpsc<F>>) -> Actor) -> Scenario<Mpsc<F>> {
+fn sending<F: Flavour>(name: &'static str, victim: Make<Mpsc<F>>) -> Scenario<Mpsc<F>> {
     Scenario {
         name,
         world: || one_receiver(2),
@@ -199,7 +199,7 @@ pub(super) fn y01_y05_an_owned_reservation<F: Flavour>() -> Scenario<Mpsc<F>> {
 
 /// The receiver closes the channel after the first message, and receives the
 /// rest of what was accepted.
-fn closing<F: Flavour>(name: &'static str, victim: fn(Rc<Mpsc<F>>) -> Actor) -> Scenario<Mpsc<F>> {
+fn closing<F: Flavour>(name: &'static str, victim: Make<Mpsc<F>>) -> Scenario<Mpsc<F>> {
     Scenario {
         others: &[
             |mail| Box::pin(send(Rc::clone(&mail), mail.sender(), 20)),
@@ -240,10 +240,7 @@ pub(super) fn y01_a_sender_that_waits_for_the_close<F: Flavour>() -> Scenario<Mp
 }
 
 /// A sender, a victim that receives some, and somebody who receives the rest.
-fn receiving<F: Flavour>(
-    name: &'static str,
-    victim: fn(Rc<Mpsc<F>>) -> Actor,
-) -> Scenario<Mpsc<F>> {
+fn receiving<F: Flavour>(name: &'static str, victim: Make<Mpsc<F>>) -> Scenario<Mpsc<F>> {
     Scenario {
         others: &[
             |mail| Box::pin(send(Rc::clone(&mail), mail.sender(), 10)),
@@ -287,7 +284,7 @@ pub(super) fn y01_y05_a_stream_of_messages<F: Flavour>() -> Scenario<Mpsc<F>> {
 /// A sender that does not wait, and somebody who receives the rest.
 fn receiving_unbounded<F: Flavour>(
     name: &'static str,
-    victim: fn(Rc<Unbounded<F>>) -> Actor,
+    victim: Make<Unbounded<F>>,
 ) -> Scenario<Unbounded<F>> {
     async fn send<F: Flavour>(mail: Rc<Unbounded<F>>, from: usize) {
         let sender = mail.sender();
@@ -387,10 +384,7 @@ pub(super) fn y01_an_unbounded_sender_that_waits_for_the_close<F: Flavour>()
 }
 
 /// A sender, a victim that receives some, and another receiver for the rest.
-fn receiving_of_many<F: Flavour>(
-    name: &'static str,
-    victim: fn(Rc<Mpmc<F>>) -> Actor,
-) -> Scenario<Mpmc<F>> {
+fn receiving_of_many<F: Flavour>(name: &'static str, victim: Make<Mpmc<F>>) -> Scenario<Mpmc<F>> {
     Scenario {
         name,
         world: || many_receivers(1),

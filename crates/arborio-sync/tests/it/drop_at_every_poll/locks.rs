@@ -3,7 +3,7 @@
 use arborio_sync::flavour::{Event, Flavour, Mutex, RwLock, Semaphore};
 
 use super::shared::Owners;
-use crate::harness::{Actor, Scenario, Victim, pause};
+use crate::harness::{Make, Scenario, Victim, pause};
 
 /// Three who each add to a number, the first after a while.
 fn counting<F: Flavour>(
@@ -84,7 +84,7 @@ pub(super) fn y01_y02_permits_behind_a_holder<F: Flavour>() -> Scenario<Semaphor
         world: || Semaphore::new(1),
         victim: |semaphore| {
             Box::pin(async move {
-                semaphore.acquire().await.unwrap();
+                drop(semaphore.acquire().await.unwrap());
             })
         },
         others: &[
@@ -97,7 +97,7 @@ pub(super) fn y01_y02_permits_behind_a_holder<F: Flavour>() -> Scenario<Semaphor
 }
 
 /// A holder of one of three; somebody who wants one.
-fn one_of_three<F: Flavour>() -> &'static [fn(std::rc::Rc<Semaphore<F>>) -> Actor] {
+fn one_of_three<F: Flavour>() -> &'static [Make<Semaphore<F>>] {
     &[
         |semaphore| Box::pin(async move { hold(&semaphore, 1).await }),
         |semaphore| Box::pin(async move { hold(&semaphore, 1).await }),
@@ -231,7 +231,7 @@ async fn write<F: Flavour>(lock: &Written<F>) {
 }
 
 /// A reader and a writer beside the victim.
-fn reader_and_writer<F: Flavour>() -> &'static [fn(std::rc::Rc<Written<F>>) -> Actor] {
+fn reader_and_writer<F: Flavour>() -> &'static [Make<Written<F>>] {
     &[
         |lock| Box::pin(async move { read(&lock).await }),
         |lock| Box::pin(async move { write(&lock).await }),
@@ -331,8 +331,7 @@ pub(super) fn y01_an_owned_writer<F: Owners>() -> Scenario<F::Shared<Written<F>>
     }
 }
 
-fn owned_reader_and_writer<F: Owners>() -> &'static [fn(std::rc::Rc<F::Shared<Written<F>>>) -> Actor]
-{
+fn owned_reader_and_writer<F: Owners>() -> &'static [Make<F::Shared<Written<F>>>] {
     &[
         |lock| Box::pin(async move { read(&lock).await }),
         |lock| {

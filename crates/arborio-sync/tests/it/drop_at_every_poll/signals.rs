@@ -7,7 +7,7 @@ use futures_lite::FutureExt;
 
 use super::shared::Owners;
 use crate::{
-    harness::{Actor, Scenario, Victim, pause},
+    harness::{Make, Scenario, Victim, pause},
     support::{Census, Counted, poll_idle},
 };
 
@@ -387,10 +387,7 @@ pub(super) fn y01_a_sender_of_one_message_that_waits_for_the_close<F: Flavour>()
 /// A promise, and how many values live.
 type Promised<F> = (Promise<Counted, F>, Census);
 
-fn promising<F: Flavour>(
-    name: &'static str,
-    victim: fn(Rc<Promised<F>>) -> Actor,
-) -> Scenario<Promised<F>> {
+fn promising<F: Flavour>(name: &'static str, victim: Make<Promised<F>>) -> Scenario<Promised<F>> {
     Scenario {
         name,
         world: || (Promise::new(), Census::default()),
