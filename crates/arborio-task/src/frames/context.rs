@@ -428,7 +428,7 @@ impl Entry<'_> {
         if place.owns_tree && outermost && self.task.is_none() {
             self.tree.set(place.table); // it brings the table along
         }
-        if place.owns_tree && !outermost || !ptr::eq(self.tree(), place.table) {
+        if !ptr::eq(self.tree(), place.table) {
             return self.frame.leave(Answer::Passed); // it was moved to another tree
         }
         let parent = self.outer().map(Entry::settle_down);

@@ -2,6 +2,7 @@
 #![cfg(not(loom))]
 
 mod foreign_wakers;
+mod frames_refuted;
 mod handles;
 mod loops;
 mod memory;
