@@ -277,24 +277,24 @@ async fn within_all(frames: &mut [Frame]) {
 #[test]
 fn a_frame_that_has_moved_to_another_task_is_asked_there_and_not_here() {
     run(async {
-        let frame = Rc::new(RefCell::new(Frame::handler()));
+        let frame = Rc::new(Cell::new(Some(Frame::handler())));
         let first = Rc::clone(&frame);
         let from = spawn(async move {
-            enter(&mut first.borrow_mut()).await;
+            let mut frame = first.take().unwrap();
+            enter(&mut frame).await;
+            first.set(Some(frame));
             pending::<()>().await;
         });
         turn().await;
-        let (second, asked) = (Rc::clone(&frame), Rc::new(Cell::new(false)));
+        let asked = Rc::new(Cell::new(false));
         let noted = Rc::clone(&asked);
         let to = spawn(async move {
-            enter(&mut second.borrow_mut()).await;
-            loop {
+            let mut frame = frame.take().unwrap();
+            enter(&mut frame).await;
+            while !is_asked(&mut frame).await {
                 turn().await;
-                if is_asked(&mut second.borrow_mut()).await {
-                    noted.set(true);
-                    return;
-                }
             }
+            noted.set(true);
         });
         turn().await;
         from.cancel();
@@ -411,7 +411,8 @@ fn a_frame_may_be_dropped_in_the_middle_of_the_poll_of_another() {
 #[test]
 fn a_busy_handler_may_outlive_its_task_and_its_loop() {
     let (send, guards) = mpsc::channel();
-    let task = run(async {
+    let mut kept = None;
+    run(async {
         let task = spawn(async move {
             let mut frame = Frame::handler();
             enter(&mut frame).await;
@@ -427,8 +428,9 @@ fn a_busy_handler_may_outlive_its_task_and_its_loop() {
         assert!(!task.is_finished(), "its handler is busy");
         task.abort();
         assert!(task.is_finished());
-        task
+        kept = Some(task);
     });
+    let task = kept.unwrap();
     let guard = guards.recv().unwrap();
     thread::spawn(move || guard.finish(Answer::Swallowed))
         .join()
@@ -438,7 +440,8 @@ fn a_busy_handler_may_outlive_its_task_and_its_loop() {
 
 #[test]
 fn a_frame_may_be_the_output_of_its_task() {
-    let task = run(async {
+    let mut kept = None;
+    run(async {
         let task = spawn(async {
             let mut frames = (Frame::origin(), Frame::handler());
             let (origin, handler) = &mut frames;
@@ -453,8 +456,9 @@ fn a_frame_may_be_the_output_of_its_task() {
             frames
         });
         turn().await;
-        task
+        kept = Some(task);
     });
+    let task = kept.unwrap();
     let (mut origin, handler) = block_on(task).unwrap();
     touch(&mut origin, &mut Context::from_waker(Waker::noop()));
     drop((handler, origin));
