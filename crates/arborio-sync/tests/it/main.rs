@@ -7,6 +7,7 @@ mod broadcast;
 mod drop_at_every_poll;
 mod event;
 mod harness;
+mod mpsc;
 mod mutex;
 mod notify;
 mod once_cell;
