@@ -1,5 +1,18 @@
 //! A promise is completed once, and everybody learns of it.
 
+/// The value of a future that must be ready.
+macro_rules! ready {
+    ($future:expr) => {
+        match poll_idle(&mut $future) {
+            std::task::Poll::Ready(value) => value,
+            std::task::Poll::Pending => panic!("it waits"),
+        }
+    };
+}
+
+mod callbacks;
+mod foreign;
+
 use std::{
     cell::{Cell, RefCell},
     error::Error,
@@ -41,53 +54,10 @@ in_both_flavours![
     a_taker_waits_until_a_clone_has_ended,
     a_taker_that_is_dropped_while_it_waits_for_a_clone_takes_nothing,
     several_takers_that_wait_for_a_clone_get_one_value,
-    a12_callbacks_run_in_order_when_it_is_done,
-    a12_a_callback_of_a_done_promise_runs_at_once,
-    a12_a_callback_that_panics_keeps_none_of_the_others,
-    a12_a_callback_is_taken_back_once,
-    a12_a_callback_of_another_promise_is_not_taken_back,
-    a12_a_callback_sees_errors_and_a_value_that_was_taken,
-    a12_a_callback_may_use_the_promise,
-    a12_callbacks_see_the_value_before_a_taker_gets_it,
-    callbacks_of_a_promise_that_is_never_done_are_dropped_uncalled,
-    y12_a_wake_may_drop_the_other_waiters,
-    x09_a_waker_that_panics_keeps_nobody_from_being_woken,
-    x09_a_waker_that_panics_as_it_is_cloned_has_no_effect,
-    a_waker_may_use_the_promise_whenever_it_is_called,
-    a_clone_that_panics_harms_only_who_asked_for_it,
-    a_clone_may_use_the_promise,
-    a_value_that_panics_as_it_is_dropped_goes_with_the_last_handle,
     a_cancelled_waiter_does_not_affect_the_others,
-    a_promise_may_lose_its_handles_while_a_leaked_future_waits,
     y13_every_value_is_dropped_once,
     it_shows_what_it_is,
 ];
-
-/// The flavours differ in what a callback must be; here it is `Send` for both.
-trait CallsBack: Flavour {
-    fn on_done<T>(
-        promise: &Promise<T, Self>,
-        callback: impl FnOnce(&Result<T, PromiseError>) + Send + 'static,
-    ) -> CallbackId;
-}
-
-impl CallsBack for Threads {
-    fn on_done<T>(
-        promise: &Promise<T, Self>,
-        callback: impl FnOnce(&Result<T, PromiseError>) + Send + 'static,
-    ) -> CallbackId {
-        promise.on_done(callback)
-    }
-}
-
-impl CallsBack for OneThread {
-    fn on_done<T>(
-        promise: &Promise<T, Self>,
-        callback: impl FnOnce(&Result<T, PromiseError>) + Send + 'static,
-    ) -> CallbackId {
-        promise.on_done(callback)
-    }
-}
 
 fn wait<T: Clone, F: Flavour>(promise: &Promise<T, F>) -> Pin<Box<PromiseWait<'_, T, F>>> {
     Box::pin(promise.wait())
@@ -95,16 +65,6 @@ fn wait<T: Clone, F: Flavour>(promise: &Promise<T, F>) -> Pin<Box<PromiseWait<'_
 
 fn take<T, F: Flavour>(promise: &Promise<T, F>) -> Pin<Box<PromiseTake<'_, T, F>>> {
     Box::pin(promise.take())
-}
-
-/// The value of a future that must be ready.
-macro_rules! ready {
-    ($future:expr) => {
-        match poll_idle(&mut $future) {
-            std::task::Poll::Ready(value) => value,
-            std::task::Poll::Pending => panic!("it waits"),
-        }
-    };
 }
 
 fn done<F: Flavour>(value: usize) -> Promise<usize, F> {
@@ -402,321 +362,6 @@ fn several_takers_that_wait_for_a_clone_get_one_value<F: Flavour>() {
     assert!(!ready!(takers[0]));
 }
 
-fn a12_callbacks_run_in_order_when_it_is_done<F: CallsBack>() {
-    let (promise, log) = (Promise::<usize, F>::new(), Log::default());
-    let mut waiting = wait(&promise);
-    assert!(poll(&mut waiting, &log.waker(0)).is_pending());
-    for number in 1..=3 {
-        let log = log.clone();
-        F::on_done(&promise, move |outcome| {
-            log.add(number + *outcome.as_ref().unwrap());
-        });
-    }
-    assert!(log.take().is_empty());
-    promise.set(10).unwrap();
-    assert_eq!(log.take(), [0, 11, 12, 13], "before `set` returns");
-}
-
-fn a12_a_callback_of_a_done_promise_runs_at_once<F: CallsBack>() {
-    let (promise, log) = (done::<F>(7), Log::default());
-    let noted = log.clone();
-    let id = F::on_done(&promise, move |outcome| {
-        noted.add(*outcome.as_ref().unwrap())
-    });
-    assert_eq!(log.take(), [7]);
-    assert!(!promise.remove_callback(id));
-}
-
-fn a12_a_callback_that_panics_keeps_none_of_the_others<F: CallsBack>() {
-    let (promise, log) = (Promise::<usize, F>::new(), Log::default());
-    for number in 0..4 {
-        let log = log.clone();
-        F::on_done(&promise, move |_| {
-            log.add(number);
-            assert!(number % 2 == 0, "a callback panics");
-        });
-    }
-    promise.set(7).unwrap();
-    F::on_done(&promise, |_| panic!("a callback panics at once"));
-    assert_eq!(log.take(), [0, 1, 2, 3]);
-    assert_eq!(ready!(take(&promise)).unwrap(), 7, "nobody reads any more");
-}
-
-fn a12_a_callback_is_taken_back_once<F: CallsBack>() {
-    let (promise, log) = (Promise::<usize, F>::new(), Log::default());
-    let ids: Vec<_> = (0..3)
-        .map(|number| {
-            let log = log.clone();
-            F::on_done(&promise, move |_| log.add(number))
-        })
-        .collect();
-    assert!(promise.remove_callback(ids[1]));
-    assert!(!promise.remove_callback(ids[1]));
-    promise.set(7).unwrap();
-    assert_eq!(log.take(), [0, 2]);
-    assert!(!promise.remove_callback(ids[0]), "it has run");
-}
-
-fn a12_a_callback_of_another_promise_is_not_taken_back<F: CallsBack>() {
-    let (promise, other) = (Promise::<usize, F>::new(), Promise::<usize, F>::new());
-    let log = Log::default();
-    let noted = log.clone();
-    F::on_done(&promise, move |_| noted.add(1));
-    let id = F::on_done(&other, |_| ());
-    assert!(!promise.remove_callback(id));
-    promise.set(7).unwrap();
-    assert_eq!(log.take(), [1]);
-}
-
-fn a12_a_callback_sees_errors_and_a_value_that_was_taken<F: CallsBack>() {
-    let log = Log::default();
-    let note = |promise: &Promise<usize, F>| {
-        let log = log.clone();
-        F::on_done(promise, move |outcome| {
-            log.add(match outcome {
-                Ok(_) => 0,
-                Err(PromiseError::Failed(_)) => 1,
-                Err(PromiseError::Cancelled) => 2,
-                Err(PromiseError::Taken) => 3,
-                Err(_) => 4,
-            });
-        });
-    };
-    let (failed, cancelled) = (Promise::new(), Promise::new());
-    note(&failed);
-    note(&cancelled);
-    failed.fail("broken").unwrap();
-    cancelled.cancel();
-    let taken = done::<F>(7);
-    assert!(ready!(take(&taken)).is_ok());
-    note(&taken);
-    note(&failed);
-    assert_eq!(log.take(), [1, 2, 3, 1]);
-}
-
-fn a12_a_callback_may_use_the_promise<F: CallsBack>() {
-    without_hanging(|| {
-        let (promise, log) = (Rc::new(Promise::<usize, F>::new()), Log::default());
-        let here = Here::new((Rc::clone(&promise), log.clone()));
-        F::on_done(&promise, move |outcome| {
-            let (promise, log) = &*here;
-            assert_eq!(*outcome.as_ref().unwrap(), 7);
-            assert!(promise.set(8).is_err() && !promise.cancel());
-            assert_eq!(promise.try_result().unwrap().unwrap(), 7);
-            assert!(
-                poll_idle(&mut take(promise)).is_pending(),
-                "it is being read"
-            );
-            let noted = log.clone();
-            F::on_done(promise, move |_| noted.add(1));
-            log.add(2);
-        });
-        promise.set(7).unwrap();
-        assert_eq!(log.take(), [1, 2]);
-    });
-}
-
-fn a12_callbacks_see_the_value_before_a_taker_gets_it<F: CallsBack>() {
-    let (promise, (woken, waker)) = (Promise::<usize, F>::new(), Counter::new());
-    let mut taking = take(&promise);
-    assert!(poll(&mut taking, &waker).is_pending());
-    let taker = Rc::new(Cell::new(false));
-    let here = Here::new((promise.clone(), Rc::clone(&taker)));
-    F::on_done(&promise, move |outcome| {
-        let (promise, taker) = &*here;
-        taker.set(poll_idle(&mut take(promise)).is_ready());
-        assert_eq!(*outcome.as_ref().unwrap(), 7);
-    });
-    promise.set(7).unwrap();
-    assert!(!taker.get());
-    assert_eq!(woken.count(), 1);
-    assert_eq!(ready!(taking).unwrap(), 7);
-}
-
-#[test]
-fn a12_a_taker_on_another_thread_waits_for_the_callbacks() {
-    without_hanging(|| {
-        let promise = arborio_sync::Promise::new();
-        let (start, started) = mpsc::channel();
-        let (end, ended) = mpsc::channel();
-        promise.on_done(move |outcome| {
-            start.send(()).unwrap();
-            ended.recv().unwrap();
-            assert_eq!(outcome.as_ref().unwrap(), &[7]);
-        });
-        std::thread::scope(|scope| {
-            let completer = scope.spawn(|| promise.set(vec![7]).unwrap());
-            started.recv().unwrap();
-            let (woken, waker) = Counter::new();
-            let mut taking = take(&promise);
-            assert!(poll(&mut taking, &waker).is_pending(), "it is being read");
-            end.send(()).unwrap();
-            completer.join().unwrap();
-            assert_eq!(woken.count(), 1);
-            assert_eq!(ready!(taking).unwrap(), [7]);
-        });
-    });
-}
-
-#[test]
-fn a12_callbacks_run_in_the_thread_that_completes() {
-    let promise = arborio_sync::Promise::new();
-    let (sender, receiver) = mpsc::channel();
-    promise.on_done(move |_| sender.send(std::thread::current().id()).unwrap());
-    let completer = std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            promise.set(7).unwrap();
-            std::thread::current().id()
-        });
-        thread.join().unwrap()
-    });
-    assert_eq!(receiver.recv(), Ok(completer));
-}
-
-fn callbacks_of_a_promise_that_is_never_done_are_dropped_uncalled<F: CallsBack>() {
-    let census = Census::default();
-    let promise = Promise::<usize, F>::new();
-    let keep = |number| {
-        let captured = census.value(number);
-        F::on_done(&promise, move |_| panic!("{captured:?} is called"))
-    };
-    keep(1);
-    let id = keep(2);
-    assert_eq!(census.alive(), 2);
-    assert!(promise.remove_callback(id));
-    assert_eq!(census.alive(), 1);
-    drop(promise);
-    assert_eq!(census.alive(), 0);
-}
-
-fn y12_a_wake_may_drop_the_other_waiters<F: Flavour>() {
-    let promise = Rc::new(Promise::<usize, F>::new());
-    let others = Rc::new(RefCell::new(Vec::new()));
-    let here = Here::new(Rc::clone(&others));
-    let script = Script::default().on_wake(move || drop(here.take())).start();
-    let join = || {
-        let promise = Rc::clone(&promise);
-        let mut other = Box::pin(async move { promise.wait().await });
-        assert!(poll_idle(&mut other).is_pending());
-        others.borrow_mut().push(other);
-    };
-    join();
-    let mut first = wait(&promise);
-    assert!(poll(&mut first, &script.waker()).is_pending());
-    join();
-    join();
-    promise.set(7).unwrap();
-    assert!(others.borrow().is_empty());
-    assert_eq!(ready!(first).unwrap(), 7);
-}
-
-fn x09_a_waker_that_panics_keeps_nobody_from_being_woken<F: CallsBack>() {
-    let (promise, (woken, waker)) = (Promise::<usize, F>::new(), Counter::new());
-    let (script, log) = (Script::panics_on_wake(), Log::default());
-    let noted = log.clone();
-    F::on_done(&promise, move |_| noted.add(1));
-    let mut waiting: Vec<_> = (0..4).map(|_| wait(&promise)).collect();
-    for (number, wait) in waiting.iter_mut().enumerate() {
-        let panicking = script.waker();
-        let waker = if number % 2 == 0 { &panicking } else { &waker };
-        assert!(poll(wait, waker).is_pending());
-    }
-    promise.set(7).unwrap();
-    assert_eq!((script.wakes(), woken.count()), (2, 2));
-    assert_eq!(log.take(), [1]);
-    assert!(waiting.iter_mut().all(|wait| poll_idle(wait).is_ready()));
-}
-
-fn x09_a_waker_that_panics_as_it_is_cloned_has_no_effect<F: Flavour>() {
-    let promise = Promise::<usize, F>::new();
-    let script = Script::panics_on_clone();
-    let mut waiting = wait(&promise);
-    assert!(panics(|| poll(&mut waiting, &script.waker())));
-    assert!(poll_idle(&mut waiting).is_pending());
-    assert!(panics(|| poll(&mut waiting, &script.waker())));
-    promise.set(7).unwrap();
-    assert_eq!(ready!(waiting).unwrap(), 7);
-}
-
-fn a_waker_may_use_the_promise_whenever_it_is_called<F: CallsBack>() {
-    without_hanging(|| {
-        let (promise, log) = (Rc::new(Promise::<usize, F>::new()), Log::default());
-        let here = Here::new((Rc::clone(&promise), log.clone()));
-        let script = Script::always(move || {
-            let (promise, log) = &*here;
-            let _ = poll_idle(&mut wait(promise)).is_ready();
-            let noted = log.clone();
-            let id = F::on_done(promise, move |_| noted.add(1));
-            promise.remove_callback(id);
-            let _ = promise.try_result().is_ok();
-        });
-        let (mut first, mut second) = (wait(&promise), wait(&promise));
-        assert!(poll(&mut first, &script.waker()).is_pending());
-        assert!(poll(&mut second, &script.waker()).is_pending());
-        assert!(poll_idle(&mut first).is_pending());
-        assert!(log.take().is_empty(), "all were taken back");
-        promise.set(7).unwrap();
-        assert!(script.wakes() > 0);
-        assert!(!log.take().is_empty(), "in the wake it is done");
-        assert!(poll_idle(&mut first).is_ready() && poll_idle(&mut second).is_ready());
-    });
-}
-
-/// A completion inside the clone of a waker, that is, in the middle of a poll.
-#[test]
-fn a_promise_may_be_completed_by_the_waker_that_is_to_wait_for_it() {
-    without_hanging(|| {
-        let promise = arborio_sync::Promise::new();
-        let handle = promise.clone();
-        let script = Script::default()
-            .on_clone(move || drop(handle.set(7)))
-            .start();
-        let mut waiting = wait(&promise);
-        assert!(poll(&mut waiting, &script.waker()).is_ready());
-        drop(waiting);
-        assert_eq!(script.clones_alive(), 0, "the clone was not kept");
-    });
-}
-
-fn a_clone_that_panics_harms_only_who_asked_for_it<F: Flavour>() {
-    let fuse = Rc::new(Cell::new(true));
-    let promise = {
-        let fuse = Rc::clone(&fuse);
-        cloning::<F>(move |_| assert!(!fuse.get(), "a clone panics"))
-    };
-    assert!(panics(|| promise.try_result()));
-    assert!(panics(|| poll_idle(&mut wait(&promise))));
-    fuse.set(false);
-    assert!(promise.try_result().unwrap().is_ok());
-    assert!(ready!(take(&promise)).is_ok(), "no reader was left counted");
-}
-
-fn a_clone_may_use_the_promise<F: Flavour>() {
-    without_hanging(|| {
-        let depth = Rc::new(Cell::new(0));
-        let promise = {
-            let depth = Rc::clone(&depth);
-            cloning::<F>(move |promise| {
-                depth.set(depth.get() + 1);
-                if depth.get() < 4 {
-                    assert!(promise.try_result().unwrap().is_ok());
-                }
-                assert!(!promise.cancel());
-            })
-        };
-        assert!(ready!(wait(&promise)).is_ok());
-        assert_eq!(depth.get(), 4);
-        assert!(ready!(take(&promise)).is_ok());
-    });
-}
-
-fn a_value_that_panics_as_it_is_dropped_goes_with_the_last_handle<F: Flavour>() {
-    let promise = Promise::<Bomb, F>::new();
-    promise.set(Bomb).unwrap();
-    drop(promise.clone());
-    assert!(panics(|| drop(promise)));
-}
-
 fn a_cancelled_waiter_does_not_affect_the_others<F: Flavour>() {
     for gone in 0..3 {
         let (promise, log) = (Promise::<usize, F>::new(), Log::default());
@@ -731,16 +376,6 @@ fn a_cancelled_waiter_does_not_affect_the_others<F: Flavour>() {
         assert_eq!(log.take(), expected);
         assert_eq!(ready!(waiting[0].1).unwrap(), 7);
     }
-}
-
-fn a_promise_may_lose_its_handles_while_a_leaked_future_waits<F: Flavour>() {
-    let (woken, waker) = Counter::new();
-    let promise = Promise::<usize, F>::new();
-    let mut leaked = Box::pin(promise.clone().into_future());
-    assert!(poll(&mut leaked, &waker).is_pending());
-    std::mem::forget(leaked); // and with it a handle
-    promise.set(7).unwrap();
-    assert_eq!(woken.count(), 1);
 }
 
 fn y13_every_value_is_dropped_once<F: Flavour>() {

@@ -1,5 +1,8 @@
 //! Whoever watches a value learns that it has changed, and sees the last one.
 
+mod foreign;
+mod polling;
+
 use std::{
     cell::{Cell, RefCell},
     pin::Pin,
@@ -33,7 +36,6 @@ in_both_flavours![
     the_last_sender_ends_it,
     an_update_makes_a_value_of_the_present_one,
     an_update_runs_again_if_another_sender_was_faster,
-    an_update_that_panics_changes_nothing,
     a_modification_that_changes_nothing_wakes_nobody,
     a_change_wakes_all_in_the_order_in_which_they_came,
     a_change_that_came_before_the_wait_is_found_at_once,
@@ -43,26 +45,11 @@ in_both_flavours![
     wait_for_shows_each_value_once,
     wait_for_ends_with_the_senders,
     wait_for_that_is_dropped_has_marked_nothing,
-    a_predicate_may_use_the_watch_and_panic,
     closed_waits_until_nobody_watches,
     closed_stands_even_if_somebody_watches_again,
     closed_waits_for_the_next_parting,
     a_snapshot_stays_as_it_was,
     a_value_goes_with_its_last_snapshot,
-    a_value_that_panics_as_it_is_dropped_harms_nobody,
-    a_value_may_use_the_watch_as_it_is_dropped,
-    y12_a_wake_may_drop_the_other_receivers,
-    x09_a_waker_that_panics_keeps_nobody_from_being_woken,
-    x09_a_waker_that_panics_as_it_is_cloned_loses_no_change,
-    a_waker_may_use_the_watch_whenever_it_is_called,
-    a_leaked_wait_does_not_disturb_the_others,
-    the_last_poll_counts_for_the_wake,
-    a_change_charges_the_budget,
-    a_wait_without_budget_touches_nothing,
-    a_wait_that_goes_on_charges_nothing,
-    wait_for_lets_others_run,
-    a_stream_skips_what_was_replaced_and_ends,
-    an_owned_stream_that_is_dropped_is_a_receiver_less,
     the_ends_show_what_they_know,
 ];
 
@@ -232,18 +219,6 @@ fn an_update_runs_again_if_another_sender_was_faster<F: Flavour>() {
     assert_eq!((runs.get(), *receiver.get()), (2, 7));
 }
 
-fn an_update_that_panics_changes_nothing<F: Flavour>() {
-    let (sender, mut receiver) = channel::<_, F>(1);
-    assert!(panics(|| sender.update(|_| panic!("a change panics"))));
-    assert!(panics(|| sender.send_modify(|number| {
-        *number = 5;
-        panic!("a change panics")
-    })));
-    assert_eq!((now(&mut receiver), *receiver.get()), (None, 1));
-    sender.send(2).unwrap();
-    assert_eq!(*receiver.get(), 2);
-}
-
 fn a_modification_that_changes_nothing_wakes_nobody<F: Flavour>() {
     let (sender, mut receiver) = channel::<_, F>(1);
     let ((woken, waker), mut waiting) = (Counter::new(), changed(&mut receiver));
@@ -361,26 +336,6 @@ fn wait_for_that_is_dropped_has_marked_nothing<F: Flavour>() {
     assert_eq!(now(&mut receiver), Some(Ok(())));
 }
 
-fn a_predicate_may_use_the_watch_and_panic<F: Flavour>() {
-    without_hanging(|| {
-        let (sender, mut receiver) = channel::<_, F>(1);
-        let mut waiting = Box::pin(receiver.wait_for(|number| {
-            assert_eq!(*sender.get(), *number);
-            if *number < 5 {
-                sender.send(number + 1).unwrap();
-            }
-            *number == 5
-        }));
-        assert!(matches!(poll_idle(&mut waiting), Poll::Ready(Ok(_))));
-        drop(waiting);
-        sender.send(6).unwrap();
-        let mut waiting = Box::pin(receiver.wait_for(|_| panic!("a predicate panics")));
-        assert!(panics(|| poll_idle(&mut waiting)));
-        drop(waiting);
-        assert_eq!(now(&mut receiver), Some(Ok(())), "it was not seen");
-    });
-}
-
 fn closed_waits_until_nobody_watches<F: Flavour>() {
     let (sender, receiver) = channel::<_, F>(1);
     let (other, log) = (receiver.clone(), Log::default());
@@ -441,239 +396,6 @@ fn a_value_goes_with_its_last_snapshot<F: Flavour>() {
     assert_eq!((receiver.get().number, census.alive()), (2, 1));
     drop(receiver);
     assert_eq!(census.alive(), 0);
-}
-
-/// A value that does something as it is dropped.
-struct OnDrop(Box<dyn Fn()>);
-
-impl OnDrop {
-    fn new(act: impl Fn() + 'static) -> Self {
-        Self(Box::new(act))
-    }
-}
-
-impl Drop for OnDrop {
-    fn drop(&mut self) {
-        (self.0)();
-    }
-}
-
-fn a_value_that_panics_as_it_is_dropped_harms_nobody<F: Flavour>() {
-    let bomb = || OnDrop::new(|| panic!("a value panics as it is dropped"));
-    let (sender, mut receiver) = channel::<_, F>(bomb());
-    let ((woken, waker), mut waiting) = (Counter::new(), changed(&mut receiver));
-    assert!(poll(&mut waiting, &waker).is_pending());
-    let before = contained_panics();
-    assert!(sender.send(bomb()).is_ok());
-    assert!(contained_panics() > before);
-    assert_eq!(woken.count(), 1);
-    assert!(sender.update(|_| Some(OnDrop::new(|| ()))));
-    assert!(poll_idle(&mut waiting).is_ready());
-}
-
-fn a_value_may_use_the_watch_as_it_is_dropped<F: Flavour>() {
-    without_hanging(|| {
-        let (sender, receiver) = channel::<_, F>(OnDrop::new(|| ()));
-        let (other, uses) = (sender.clone(), Rc::new(Cell::new(0)));
-        let used = Rc::clone(&uses);
-        let first = OnDrop::new(move || {
-            used.set(used.get() + 1);
-            drop(other.subscribe().get());
-            assert!(other.send(OnDrop::new(|| ())).is_ok());
-        });
-        assert!(sender.send(first).is_ok());
-        assert!(sender.send(OnDrop::new(|| ())).is_ok());
-        assert_eq!(uses.get(), 1);
-        assert!(receiver.has_changed());
-    });
-}
-
-fn y12_a_wake_may_drop_the_other_receivers<F: Flavour>() {
-    let (sender, mut first) = channel::<_, F>(1);
-    let others = Rc::new(RefCell::new(Vec::new()));
-    let here = Here::new(Rc::clone(&others));
-    let script = Script::default().on_wake(move || drop(here.take())).start();
-    let join = || {
-        let mut receiver = sender.subscribe();
-        let mut other = Box::pin(async move { receiver.changed().await });
-        assert!(poll_idle(&mut other).is_pending());
-        others.borrow_mut().push(other);
-    };
-    join();
-    let mut waiting = changed(&mut first);
-    assert!(poll(&mut waiting, &script.waker()).is_pending());
-    join();
-    join();
-    sender.send(2).unwrap();
-    assert_eq!(sender.receiver_count(), 1);
-    assert_eq!(poll_idle(&mut waiting), Poll::Ready(Ok(())));
-}
-
-fn x09_a_waker_that_panics_keeps_nobody_from_being_woken<F: Flavour>() {
-    let (sender, first) = channel::<_, F>(1);
-    let (script, (woken, waker)) = (Script::panics_on_wake(), Counter::new());
-    let mut receivers = [first.clone(), first.clone(), first.clone(), first];
-    let mut waiting: Vec<_> = receivers.iter_mut().map(changed).collect();
-    for (number, wait) in waiting.iter_mut().enumerate() {
-        let panicking = script.waker();
-        let waker = if number % 2 == 0 { &panicking } else { &waker };
-        assert!(poll(wait, waker).is_pending());
-    }
-    sender.send(2).unwrap();
-    assert_eq!((script.wakes(), woken.count()), (2, 2));
-    assert!(waiting.iter_mut().all(|wait| poll_idle(wait).is_ready()));
-}
-
-fn x09_a_waker_that_panics_as_it_is_cloned_loses_no_change<F: Flavour>() {
-    let (sender, mut receiver) = channel::<_, F>(1);
-    let (script, mut waiting) = (Script::panics_on_clone(), changed(&mut receiver));
-    assert!(panics(|| poll(&mut waiting, &script.waker())));
-    assert!(poll_idle(&mut waiting).is_pending());
-    assert!(panics(|| poll(&mut waiting, &script.waker())));
-    sender.send(2).unwrap();
-    assert_eq!(poll_idle(&mut waiting), Poll::Ready(Ok(())));
-}
-
-fn a_waker_may_use_the_watch_whenever_it_is_called<F: Flavour>() {
-    without_hanging(|| {
-        let (sender, mut first) = channel::<_, F>(0);
-        let mut second = sender.subscribe();
-        let here = Here::new(sender.clone());
-        let script = Script::always(move || {
-            let mut receiver = here.subscribe();
-            here.send_modify(|number| *number += 1);
-            assert_eq!(now(&mut receiver), Some(Ok(())));
-            assert_eq!(now(&mut receiver), None);
-        });
-        let (mut one, mut two) = (changed(&mut first), changed(&mut second));
-        let _ = poll(&mut one, &script.waker()).is_ready();
-        let _ = poll(&mut two, &script.waker()).is_ready();
-        let _ = poll_idle(&mut one).is_ready();
-        drop((one, two));
-        script.hush();
-        sender.send(-1).unwrap();
-        for mut receiver in [first, second] {
-            assert_eq!(now(&mut receiver), Some(Ok(())));
-            assert_eq!((*receiver.get(), now(&mut receiver)), (-1, None));
-        }
-    });
-}
-
-fn a_leaked_wait_does_not_disturb_the_others<F: Flavour>() {
-    let (sender, mut first) = channel::<_, F>(1);
-    let (mut second, (woken, waker)) = (sender.subscribe(), Counter::new());
-    let mut leaked = changed(&mut first);
-    assert!(poll(&mut leaked, &waker).is_pending());
-    std::mem::forget(leaked);
-    let mut closed = Box::pin(sender.closed());
-    assert!(poll(&mut closed, &waker).is_pending());
-    std::mem::forget(closed);
-    let mut waiting = changed(&mut second);
-    assert!(poll(&mut waiting, &waker).is_pending());
-    sender.send(2).unwrap();
-    assert_eq!(woken.count(), 2);
-    drop(waiting);
-    assert_eq!(now(&mut first), Some(Ok(())));
-    drop((first, second));
-    assert_eq!(woken.count(), 3);
-}
-
-fn the_last_poll_counts_for_the_wake<F: Flavour>() {
-    let (sender, mut receiver) = channel::<_, F>(1);
-    let (mut waiting, log) = (changed(&mut receiver), Log::default());
-    for task in [1, 2, 3] {
-        assert!(poll(&mut waiting, &log.waker(task)).is_pending());
-    }
-    sender.send(2).unwrap();
-    assert_eq!(log.take(), [3]);
-}
-
-fn a_change_charges_the_budget<F: Flavour>() {
-    let (sender, mut receiver) = channel::<_, F>(0);
-    let (woken, waker) = Counter::new();
-    let seen = in_a_poll(|| {
-        (1..2 * budget::PER_POLL)
-            .take_while(|number| {
-                sender.send(*number).unwrap();
-                poll(&mut changed(&mut receiver), &waker).is_ready()
-            })
-            .count()
-    });
-    assert_eq!((seen, woken.count()), (budget::PER_POLL as usize, 1));
-    assert!(receiver.has_changed(), "the last one was not touched");
-}
-
-fn a_wait_without_budget_touches_nothing<F: Flavour>() {
-    let (sender, mut receiver) = channel::<_, F>(1);
-    let ((woken, waker), mut waiting) = (Counter::new(), changed(&mut receiver));
-    in_a_poll(|| {
-        let mut cx = Context::from_waker(Waker::noop());
-        while budget::has_budget() {
-            assert!(budget::poll_charge(&mut cx).is_ready());
-        }
-        assert!(poll(&mut waiting, &waker).is_pending());
-    });
-    sender.send(2).unwrap();
-    assert_eq!(woken.count(), 1, "by the budget: it stands in no line");
-    assert_eq!(poll_idle(&mut waiting), Poll::Ready(Ok(())));
-}
-
-fn a_wait_that_goes_on_charges_nothing<F: Flavour>() {
-    let (sender, mut receiver) = channel::<_, F>(1);
-    in_a_poll(|| {
-        let mut waiting = changed(&mut receiver);
-        for _ in 0..2 * budget::PER_POLL {
-            assert!(poll_idle(&mut waiting).is_pending());
-        }
-        sender.send(2).unwrap();
-        assert_eq!(poll_idle(&mut waiting), Poll::Ready(Ok(())));
-    });
-}
-
-/// The predicate makes the next value itself: without the budget, one poll would
-/// never end.
-fn wait_for_lets_others_run<F: Flavour>() {
-    let (sender, mut receiver) = channel::<_, F>(0_u32);
-    let (woken, waker) = Counter::new();
-    let mut waiting = Box::pin(receiver.wait_for(|number| {
-        sender.send(number + 1).unwrap();
-        *number == 2 * budget::PER_POLL
-    }));
-    in_a_poll(|| assert!(poll(&mut waiting, &waker).is_pending()));
-    assert_eq!((woken.count(), *sender.get()), (1, budget::PER_POLL));
-    in_a_poll(|| assert!(poll(&mut waiting, &waker).is_pending()));
-    in_a_poll(|| assert!(matches!(poll(&mut waiting, &waker), Poll::Ready(Ok(_)))));
-}
-
-fn next<S: Stream>(stream: &mut Pin<Box<S>>, waker: &Waker) -> Poll<Option<S::Item>> {
-    stream.as_mut().poll_next(&mut Context::from_waker(waker))
-}
-
-fn a_stream_skips_what_was_replaced_and_ends<F: Flavour>() {
-    let (sender, mut receiver) = channel::<_, F>(1);
-    receiver.mark_changed();
-    let ((woken, waker), mut stream) = (Counter::new(), Box::pin(receiver.stream()));
-    let mut value = || next(&mut stream, &waker).map(|item| item.map(|value| *value));
-    assert_eq!(value(), Poll::Ready(Some(1)));
-    assert_eq!(value(), Poll::Pending);
-    sender.send(2).unwrap();
-    sender.send(3).unwrap();
-    assert_eq!(woken.count(), 1);
-    assert_eq!(value(), Poll::Ready(Some(3)));
-    sender.send(4).unwrap();
-    drop(sender);
-    assert_eq!(value(), Poll::Ready(Some(4)));
-    assert_eq!(value(), Poll::Ready(None));
-    assert_eq!(value(), Poll::Ready(None));
-}
-
-fn an_owned_stream_that_is_dropped_is_a_receiver_less<F: Flavour>() {
-    let (sender, receiver) = channel::<_, F>(1);
-    let ((woken, waker), mut stream) = (Counter::new(), Box::pin(receiver.into_stream()));
-    assert!(next(&mut stream, &waker).is_pending());
-    drop(stream);
-    assert_eq!(sender.send(2), Err(SendError(2)));
-    assert_eq!(woken.count(), 0);
 }
 
 fn the_ends_show_what_they_know<F: Flavour>() {
