@@ -64,11 +64,6 @@ impl<F: Flavour, S> Guarded<F, S> {
             guarded: self,
         }
     }
-
-    /// The state of a thing that nobody else can reach.
-    pub(crate) fn get_mut(&mut self) -> &mut S {
-        self.state.get_mut()
-    }
 }
 
 /// The right to look at a state, until it is dropped.

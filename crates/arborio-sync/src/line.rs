@@ -10,16 +10,19 @@
 //! which passes on what was given.
 //!
 //! # States of a place
-//! | `state`  | meaning                      | who may touch the place        |
-//! |----------|------------------------------|--------------------------------|
-//! | AWAY     | not in the line, no answer   | its future                     |
-//! | QUEUED   | linked into the line         | whoever holds the lock         |
-//! | an answer| unlinked, the answer is there| its future                     |
+//! | `joined` | `state`   | meaning                       | who may touch the node     |
+//! |----------|-----------|-------------------------------|----------------------------|
+//! | false    | (nothing) | away: in no line, no answer   | its future; it is not even written |
+//! | true     | QUEUED    | linked into the line          | whoever holds the lock     |
+//! | true     | an answer | unlinked, the answer is there | its future                 |
 //!
-//! AWAY -> QUEUED: `Place::poll_join`, under the lock.
+//! away -> QUEUED: `Place::poll_join`, under the lock.
 //! QUEUED -> answer: `Line::answer_first`, under the lock.
-//! QUEUED -> AWAY: the drop of the place, under the lock.
-//! answer -> AWAY: `Place::poll_answer` or the drop, without a lock.
+//! QUEUED -> away: the drop of the place, under the lock.
+//! answer -> away: `Place::poll_answer` or the drop, without a lock.
+//!
+//! `joined` is the future's own. So a future that is ready at its first poll has
+//! written two words, the way to its line and this.
 //!
 //! # Invariants
 //! - L1: a place is in the line exactly while it is QUEUED, so a linked place is
@@ -34,8 +37,9 @@
 //! - L5: a place joins one line only: the one its `Reach` leads to.
 
 use std::{
-    cell::UnsafeCell,
+    cell::{Cell, UnsafeCell},
     marker::PhantomPinned,
+    mem::MaybeUninit,
     pin::Pin,
     ptr::NonNull,
     task::{Context, Poll, Waker},
@@ -56,11 +60,10 @@ pub(crate) enum Answer {
     Retry,
 }
 
-const AWAY: usize = 0;
-const QUEUED: usize = 1;
-const GRANTED: usize = 2;
-const CLOSED: usize = 3;
-const RETRY: usize = 4;
+const QUEUED: usize = 0;
+const GRANTED: usize = 1;
+const CLOSED: usize = 2;
+const RETRY: usize = 3;
 
 impl Answer {
     fn to_state(self) -> usize {
@@ -95,7 +98,6 @@ struct Node {
     /// Nothing; touched by whoever owns the waker, so that a model sees when two
     /// think that they do (L2).
     owned: Plain<()>,
-    _linked: PhantomPinned,
 }
 
 impl Node {
@@ -222,7 +224,11 @@ pub(crate) unsafe trait Reach {
 /// A future's place in a line.
 pub(crate) struct Place<R: Reach> {
     reach: R,
-    node: Node,
+    /// Whether `node` is in the line, or has an answer that was not taken yet.
+    joined: Cell<bool>,
+    /// Written when the place joins the line.
+    node: UnsafeCell<MaybeUninit<Node>>,
+    _linked: PhantomPinned,
 }
 
 // SAFETY: others reach the node under the lock only (L2), and every method that
@@ -238,16 +244,21 @@ impl<R: Reach> Place<R> {
     pub(crate) fn new(reach: R) -> Self {
         Self {
             reach,
-            node: Node {
-                state: AtomicUsize::new(AWAY),
-                want: Plain::new(0),
-                next: Plain::new(None),
-                previous: Plain::new(None),
-                waker: UnsafeCell::new(None),
-                owned: Plain::new(()),
-                _linked: PhantomPinned,
-            },
+            joined: Cell::new(false),
+            node: UnsafeCell::new(MaybeUninit::uninit()),
+            _linked: PhantomPinned,
         }
+    }
+
+    /// The node of a place that has joined.
+    #[inline(always)]
+    fn node(&self) -> &Node {
+        debug_assert!(self.joined.get());
+        // SAFETY: written by `poll_join` before `joined` was set, and only `poll_join`
+        // of a place that is away writes it again.
+        let node = unsafe { &*self.node.get() };
+        // SAFETY: as above.
+        unsafe { node.assume_init_ref() }
     }
 
     /// What the line belongs to.
@@ -262,38 +273,32 @@ impl<R: Reach> Place<R> {
     /// # Panics
     /// If the place is queued, or has an answer that nobody saw.
     pub(crate) fn reach_mut(self: Pin<&mut Self>) -> &mut R {
-        // Relaxed: AWAY was stored by this future itself.
-        let state = self.node.state.load(std::sync::atomic::Ordering::Relaxed);
-        assert_eq!(state, AWAY, "a place in a line keeps its reach");
+        assert!(!self.joined.get(), "a place in a line keeps its reach");
         // SAFETY: the reach is not pinned, and the node stays where it is.
         let place = unsafe { self.get_unchecked_mut() };
         &mut place.reach
     }
 
-    /// What this place was last queued for.
-    #[inline(always)]
-    pub(crate) fn want(self: Pin<&mut Self>) -> usize {
-        let state = self.node.state.load(R::Flavour::ACQUIRE);
-        debug_assert_ne!(state, QUEUED, "the line owns the number now (L2)");
-        self.node.want.get()
-    }
-
     /// Whether the place waits in the line, or did a moment ago.
     pub(crate) fn is_queued(&self) -> bool {
-        self.node.state.load(R::Flavour::ACQUIRE) == QUEUED
+        self.joined.get() && self.node().state.load(R::Flavour::ACQUIRE) == QUEUED
     }
 
     /// The answer, if there is one; pending while the place is queued; `None` if
     /// it is in no line. An answer is given out once.
     #[inline]
     pub(crate) fn poll_answer(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<Answer>> {
-        match self.node.state.load(R::Flavour::ACQUIRE) {
-            AWAY => None,
-            QUEUED => Some(self.refresh(cx)),
-            state => {
-                self.set_away();
-                Answer::of_state(state).map(Poll::Ready)
-            }
+        if !self.joined.get() {
+            return None;
+        }
+        Some(self.poll_joined(cx))
+    }
+
+    #[inline]
+    fn poll_joined(&self, cx: &mut Context<'_>) -> Poll<Answer> {
+        match Answer::of_state(self.node().state.load(R::Flavour::ACQUIRE)) {
+            Some(answer) => self.take(answer),
+            None => self.refresh(cx),
         }
     }
 
@@ -305,9 +310,7 @@ impl<R: Reach> Place<R> {
         attempt: impl FnOnce(&R, &mut R::State) -> Result<V, usize>,
     ) -> Poll<V> {
         let waker = cx.waker().clone(); // foreign code: before the lock (G1)
-        let node = &self.node;
         let mut state = self.reach.guarded().lock();
-        debug_assert_eq!(node.state.load(R::Flavour::ACQUIRE), AWAY);
         let want = match attempt(&self.reach, &mut state) {
             Err(want) => want,
             Ok(value) => {
@@ -316,11 +319,19 @@ impl<R: Reach> Place<R> {
                 return Poll::Ready(value);
             }
         };
-        node.want.set(want);
-        // SAFETY: AWAY, and the place is borrowed exclusively (L2).
-        unsafe { *node.waker() = Some(waker) };
-        node.state.store(QUEUED, R::Flavour::RELEASE);
-        R::line(&mut state).push(node);
+        assert!(!self.joined.get(), "a place joins a line once at a time");
+        let node = Node {
+            state: AtomicUsize::new(QUEUED),
+            want: Plain::new(want),
+            next: Plain::new(None),
+            previous: Plain::new(None),
+            waker: UnsafeCell::new(Some(waker)),
+            owned: Plain::new(()),
+        };
+        // SAFETY: away, so the node is the future's own, which is borrowed exclusively.
+        unsafe { (*self.node.get()).write(node) };
+        self.joined.set(true);
+        R::line(&mut state).push(self.node());
         Poll::Pending
     }
 
@@ -349,28 +360,26 @@ impl<R: Reach> Place<R> {
     /// it was answered meanwhile.
     fn with_waker<V>(&self, show: impl FnOnce(&mut Waker) -> V) -> Result<V, Answer> {
         let _state = self.reach.guarded().lock();
-        if let Some(answer) = Answer::of_state(self.node.state.load(R::Flavour::ACQUIRE)) {
+        if let Some(answer) = Answer::of_state(self.node().state.load(R::Flavour::ACQUIRE)) {
             return Err(answer);
         }
         // SAFETY: QUEUED, and the lock is held (L2).
-        let waker = unsafe { &mut *self.node.waker() };
+        let waker = unsafe { &mut *self.node().waker() };
         Ok(show(
             waker.as_mut().expect("a queued place has a waker (L2)"),
         ))
     }
 
+    /// The answer is taken: the node is the future's own again.
     fn set_away(&self) {
-        self.node.owned.set(());
-        // Relaxed: the place is its future's own again, nobody else looks.
-        self.node
-            .state
-            .store(AWAY, std::sync::atomic::Ordering::Relaxed);
+        self.node().owned.set(());
+        self.joined.set(false);
     }
 
     /// The slow half of the drop: a place that was queued, or answered.
     #[cold]
     fn leave(&mut self) {
-        let node = &self.node;
+        let node = self.node();
         let mut answer = Answer::of_state(node.state.load(R::Flavour::ACQUIRE));
         if answer.is_none() {
             let mut state = self.reach.guarded().lock();
@@ -379,11 +388,11 @@ impl<R: Reach> Place<R> {
                 R::line(&mut state).unlink(node);
             }
         }
-        self.set_away();
-        let node = &mut self.node;
-        // Out of the line, so the waker is ours (L2).
-        drop_contained(node.waker.get_mut().take());
+        // SAFETY: out of the line, so the waker is ours (L2).
+        let waker = unsafe { (*node.waker()).take() };
         let want = node.want.get();
+        self.set_away();
+        drop_contained(waker);
         self.reach.left(answer, want);
     }
 }
@@ -391,8 +400,7 @@ impl<R: Reach> Place<R> {
 impl<R: Reach> Drop for Place<R> {
     #[inline(always)]
     fn drop(&mut self) {
-        // Relaxed: AWAY was stored by this future itself.
-        if self.node.state.load(std::sync::atomic::Ordering::Relaxed) != AWAY {
+        if self.joined.get() {
             self.leave();
         }
     }
