@@ -97,7 +97,7 @@ scenarios! {
     y01_an_owned_stream_of_a_broadcast: broadcast::IntoStream;
 }
 
-/// The public futures, streams and async functions of the sources, each behind
+/// The public futures, streams and functions that return futures, each behind
 /// the first name of its module.
 fn public_futures() -> Vec<String> {
     let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
@@ -141,6 +141,13 @@ fn futures_of(source: &str) -> impl Iterator<Item = String> {
     let mut found = [after(" Future for"), after(" Stream for")].concat();
     found.retain(|name| code.contains(&format!("pub struct {name}")));
     found.extend(after("pub async fn"));
+    let signatures = code.match_indices("pub fn").map(|(at, _)| &code[at..]);
+    let signatures = signatures.filter_map(|rest| rest.split('{').next());
+    let returned = signatures.filter(|signature| signature.contains("-> impl Future"));
+    found.extend(returned.flat_map(|signature| {
+        let name = signature["pub fn".len()..].split(['<', '(']).next();
+        name.map(|name| name.trim().to_owned())
+    }));
     // `pub fn recv(&mut self) -> impl Future<...>`
     for (at, _) in code.match_indices("-> impl Future") {
         let function = code[..at].rfind("fn ").expect("a function returns it");
