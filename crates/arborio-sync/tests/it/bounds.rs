@@ -50,6 +50,9 @@ macro_rules! pinned {
         $(assert!(!is!($type: Unpin), "{} is Unpin", stringify!($type));)*
     };
 }
+
+mod news;
+
 /// `Send` and `Sync`.
 type Both = u8;
 /// `Send`, not `Sync`.
