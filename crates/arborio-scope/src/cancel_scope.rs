@@ -26,7 +26,7 @@ use arborio_task::{
 use arborio_timers::Instant;
 
 use crate::{
-    limit::{Alarm, Limit},
+    limit::{Alarm, Limit, Until},
     origin::{Ended, GRACE, Moment, Origin},
 };
 
@@ -71,15 +71,6 @@ enum Stage {
     New,
     Running,
     Ended,
-}
-
-/// How long the scope may run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Until {
-    Forever,
-    At(Instant),
-    /// Counted from the poll that sees it.
-    After(Duration),
 }
 
 impl CancelScope {
@@ -294,7 +285,7 @@ impl CancelScope {
             lid: Frame::origin(),
             attached: Attached {
                 scope: self.clone(),
-                limit: Limit::never(),
+                limit: Limit::new(Until::Forever),
                 limit_number: 0,
                 was_polled: false,
             },
@@ -364,11 +355,7 @@ impl Attached {
         drop(orders);
         drop(old); // foreign code: after the lock
         if std::mem::replace(&mut self.limit_number, number) != number {
-            self.limit = match until {
-                Until::Forever => Limit::never(),
-                Until::At(deadline) => Limit::at(deadline),
-                Until::After(duration) => Limit::after(duration),
-            };
+            self.limit = Limit::new(until);
         }
         wanted
     }

@@ -10,7 +10,7 @@ use std::{
 use arborio_timers::{Instant, TimedOut};
 
 use crate::{
-    limit::Limit,
+    limit::{Limit, Until},
     origin::{Ended, Moment, Origin},
 };
 
@@ -85,7 +85,7 @@ pin_project_lite::pin_project! {
 /// ```
 pub fn move_on_after<F: Future>(limit: Duration, future: F) -> MoveOn<F> {
     MoveOn {
-        limited: Limited::new(Limit::after(limit), future),
+        limited: Limited::new(Limit::new(Until::After(limit)), future),
     }
 }
 
@@ -106,7 +106,7 @@ pub fn move_on_after<F: Future>(limit: Duration, future: F) -> MoveOn<F> {
 /// ```
 pub fn move_on_at<F: Future>(deadline: Instant, future: F) -> MoveOn<F> {
     MoveOn {
-        limited: Limited::new(Limit::at(deadline), future),
+        limited: Limited::new(Limit::new(Until::At(deadline)), future),
     }
 }
 
@@ -132,7 +132,7 @@ pub fn move_on_at<F: Future>(deadline: Instant, future: F) -> MoveOn<F> {
 /// ```
 pub fn fail_after<F: Future>(limit: Duration, future: F) -> Timeout<F> {
     Timeout {
-        limited: Limited::new(Limit::after(limit), future),
+        limited: Limited::new(Limit::new(Until::After(limit)), future),
     }
 }
 
@@ -156,7 +156,7 @@ pub fn fail_after<F: Future>(limit: Duration, future: F) -> Timeout<F> {
 /// ```
 pub fn fail_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
     Timeout {
-        limited: Limited::new(Limit::at(deadline), future),
+        limited: Limited::new(Limit::new(Until::At(deadline)), future),
     }
 }
 

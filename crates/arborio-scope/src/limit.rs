@@ -8,87 +8,58 @@ use std::{
     time::Duration,
 };
 
-use arborio_timers::{Instant, Sleep, sleep, sleep_until};
+use arborio_timers::{Instant, Sleep, sleep_until};
 
 /// A limit in time. The clock is read, and a timer made, when somebody wants to know:
 /// a future that is ready at once costs neither.
 #[derive(Debug)]
 pub(crate) struct Limit {
-    given: Given,
-    /// When the time is up, once that is fixed.
-    deadline: Cell<Option<Instant>>,
+    until: Cell<Until>,
     timer: Option<Sleep>,
 }
 
+/// How long something may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Given {
-    Never,
-    /// Counted from the first poll.
+pub(crate) enum Until {
+    Forever,
+    /// Counted from the first time that somebody asks.
     After(Duration),
-    At,
+    At(Instant),
 }
 
 impl Limit {
-    const fn new(given: Given, deadline: Option<Instant>) -> Self {
+    pub(crate) const fn new(until: Until) -> Self {
         Self {
-            given,
-            deadline: Cell::new(deadline),
+            until: Cell::new(until),
             timer: None,
         }
     }
 
-    /// None.
-    pub(crate) const fn never() -> Self {
-        Self::new(Given::Never, None)
-    }
-
-    /// This long after the first time that somebody asks.
-    pub(crate) const fn after(duration: Duration) -> Self {
-        Self::new(Given::After(duration), None)
-    }
-
-    /// At this instant.
-    pub(crate) const fn at(deadline: Instant) -> Self {
-        Self::new(Given::At, Some(deadline))
-    }
-
-    /// When the time is up; that is fixed from now on.
-    pub(crate) fn deadline(given: Duration, deadline: &Cell<Option<Instant>>) -> Instant {
-        deadline.get().unwrap_or_else(|| {
-            let fixed = Instant::now().saturating_add(given);
-            deadline.set(Some(fixed));
-            fixed
-        })
-    }
-
     /// What tells when the time is up, and what waits for it.
+    #[inline]
     pub(crate) fn split(&mut self) -> (impl Fn() -> Option<u64>, Alarm<'_>) {
-        let (given, deadline) = (self.given, &self.deadline);
-        let tell = move || {
-            let deadline = match given {
-                Given::Never => return None,
-                Given::After(duration) => Self::deadline(duration, deadline),
-                Given::At => deadline.get()?,
-            };
-            Some(deadline.as_nanos())
-        };
-        let timer = &mut self.timer;
-        let given = &mut self.given;
-        (
-            tell,
-            Alarm {
-                given,
-                deadline,
-                timer,
-            },
-        )
+        let (until, timer) = (&self.until, &mut self.timer);
+        let tell = move || deadline(until).map(Instant::as_nanos);
+        (tell, Alarm { until, timer })
+    }
+}
+
+/// When the time is up; that is fixed from now on.
+fn deadline(until: &Cell<Until>) -> Option<Instant> {
+    match until.get() {
+        Until::Forever => None,
+        Until::At(deadline) => Some(deadline),
+        Until::After(duration) => {
+            let deadline = Instant::now().saturating_add(duration);
+            until.set(Until::At(deadline));
+            Some(deadline)
+        }
     }
 }
 
 /// Rings when the time is up.
 pub(crate) struct Alarm<'a> {
-    given: &'a mut Given,
-    deadline: &'a Cell<Option<Instant>>,
+    until: &'a Cell<Until>,
     timer: &'a mut Option<Sleep>,
 }
 
@@ -96,27 +67,29 @@ impl Alarm<'_> {
     /// Whether the time is up.
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(timer) = self.timer {
-            return Pin::new(timer).poll(cx);
+        match self.timer {
+            Some(timer) => Pin::new(timer).poll(cx),
+            None => self.arm(cx),
         }
-        self.arm(cx)
     }
 
+    #[inline]
     fn arm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let timer = match (self.deadline.get(), *self.given) {
-            (_, Given::Never) => return Poll::Pending,
-            (_, Given::After(Duration::ZERO)) => return Poll::Ready(()),
-            (None, Given::After(duration)) => sleep(duration),
-            (Some(deadline), _) => sleep_until(deadline),
-            (None, Given::At) => return Poll::Pending,
-        };
-        self.deadline.set(Some(timer.deadline()));
-        Pin::new(self.timer.insert(timer)).poll(cx)
+        match self.until.get() {
+            Until::Forever => Poll::Pending,
+            Until::After(Duration::ZERO) => Poll::Ready(()),
+            Until::After(duration) => {
+                let timer = self.timer.insert(Sleep::armed(duration, cx));
+                self.until.set(Until::At(timer.deadline()));
+                Poll::Pending
+            }
+            Until::At(deadline) => Pin::new(self.timer.insert(sleep_until(deadline))).poll(cx),
+        }
     }
 
     /// It has rung, and does not count any more. False: there is no request now.
     pub(crate) fn switch_off(&mut self) -> bool {
-        *self.given = Given::Never;
+        self.until.set(Until::Forever);
         *self.timer = None;
         false
     }

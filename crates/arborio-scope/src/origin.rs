@@ -30,11 +30,16 @@ const ROUNDS_PER_POLL: u32 = 32;
 #[derive(Debug)]
 enum State {
     Quiet,
-    InForce {
-        since: Instant,
-        /// Rings when the grace is over; `None` if it never is.
-        timer: Option<Sleep>,
-    },
+    /// Boxed, because it is rare and would be most of an origin's size.
+    InForce(Box<Grace>),
+}
+
+/// How long handlers have, once they were asked.
+#[derive(Debug)]
+struct Grace {
+    since: Instant,
+    /// Rings when the grace is over; `None` if it never is.
+    timer: Option<Sleep>,
 }
 
 /// How the inside of an origin has ended.
@@ -104,8 +109,8 @@ impl<F: Future> Origin<F> {
         if std::mem::replace(origin.grace, grace) == grace {
             return;
         }
-        if let State::InForce { since, timer } = origin.state {
-            *timer = grace_timer(*since, grace);
+        if let State::InForce(running) = origin.state {
+            running.timer = grace_timer(running.since, grace);
         }
     }
 
@@ -164,7 +169,7 @@ fn poll_asked<F: Future>(
     for _ in 0..ROUNDS_PER_POLL {
         let next = match state {
             State::Quiet => demand(state, grace, inside),
-            State::InForce { .. } => inside.settle(may_swallow),
+            State::InForce(_) => inside.settle(may_swallow),
         };
         match next {
             Next::Poll => {}
@@ -194,7 +199,7 @@ fn demand(state: &mut State, grace: Duration, inside: &Inside<'_>) -> Next {
     if next != Next::Drop {
         let since = Instant::now();
         let timer = grace_timer(since, grace);
-        *state = State::InForce { since, timer };
+        *state = State::InForce(Box::new(Grace { since, timer }));
     }
     next
 }
@@ -205,10 +210,11 @@ fn grace_timer(since: Instant, grace: Duration) -> Option<Sleep> {
 
 fn grace_is_over(state: &mut State, cx: &mut Context<'_>) -> bool {
     match state {
-        State::InForce {
-            timer: Some(timer), ..
-        } => Pin::new(timer).poll(cx).is_ready(),
-        _ => false,
+        State::InForce(grace) => {
+            let timer = grace.timer.as_mut();
+            timer.is_some_and(|timer| Pin::new(timer).poll(cx).is_ready())
+        }
+        State::Quiet => false,
     }
 }
 

@@ -183,8 +183,20 @@ impl Sleep {
 
     /// A sleep that ends `duration` from now and is armed for the task of `cx`.
     /// Spares the second reading of the clock that polling a new sleep costs.
+    ///
+    /// # Panics
+    /// Where polling a new sleep does.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_timers::{Instant, Sleep};
+    /// use std::{task::{Context, Waker}, time::Duration};
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let sleep = Sleep::armed(Duration::from_secs(1), &mut cx);
+    /// assert!(sleep.deadline() > Instant::now());
+    /// ```
     #[inline]
-    pub(crate) fn armed(duration: Duration, cx: &mut Context<'_>) -> Self {
+    pub fn armed(duration: Duration, cx: &mut Context<'_>) -> Self {
         // The clone may be foreign code, so it is made before anything is held.
         let (clock, deadline, berth) = home::arm_after(duration, cx.waker().clone());
         Self {

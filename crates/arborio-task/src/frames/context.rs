@@ -1,9 +1,10 @@
 //! Which frame is being polled on this thread, and how a frame finds its place.
 //!
 //! Each poll of a frame lays an *entry* on the stack, linked to the entry of the
-//! frame around it. An entry is provisional: a frame gets a slot in the table
-//! only when its poll is pending, or when a frame inside of it needs a parent.
-//! So a future that is ready at its first poll costs two stores.
+//! frame around it. An entry is provisional: a handler gets a slot in the table
+//! only when its poll is pending, an origin only when a handler inside of it needs a
+//! parent: one that has no handlers inside has nobody to ask. So a deadline around
+//! a future without handlers, or one that is ready at its first poll, costs the entry.
 //!
 //! # Invariants
 //! - E1: CURRENT is null, or points to an entry of a poll that is running on this
@@ -125,6 +126,7 @@ impl Entry<'_> {
     }
 
     /// Gives the frame a slot, and those around it first.
+    #[inline(never)]
     fn settle_down(&self) -> Key {
         match self.frame.key() {
             Some(key) => key,
@@ -286,9 +288,9 @@ impl Frame {
 
     /// Runs `poll`, which polls what is inside of the frame.
     ///
-    /// If it is pending, the frame takes its place in the tree; if it is ready,
-    /// the frame leaves the tree, unless it is a handler that has begun to act
-    /// ([`Inside::set_busy`]).
+    /// If it is pending, a handler takes its place in the tree, inside of the frames
+    /// around it; if it is ready, the frame leaves the tree, unless it is a handler
+    /// that has begun to act ([`Inside::set_busy`]).
     #[inline]
     pub fn poll<R>(
         &mut self,
@@ -343,10 +345,12 @@ impl Frame {
         let restore = Restore(CURRENT.with(|current| current.replace((&raw const entry).cast())));
         let polled = poll(cx, &Inside { entry: &entry });
         drop(restore);
-        if polled.is_pending() {
-            entry.settle_down();
-        } else if entry.frame.place.get().is_some() {
-            entry.depart();
+        match (&polled, entry.frame.place.get()) {
+            (Poll::Pending, None) if entry.frame.kind.get() != Kind::Origin => {
+                entry.settle_down();
+            }
+            (Poll::Ready(_), Some(_)) => entry.depart(),
+            _ => {}
         }
         polled
     }
