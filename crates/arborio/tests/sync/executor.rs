@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, Waker},
@@ -13,6 +14,9 @@ pub(crate) type Job<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What a program needs of its executor.
 pub(crate) trait Executor {
+    /// Whether a poll may do only so much.
+    const HAS_BUDGET: bool = false;
+
     /// Runs `main` to its end on this thread.
     fn block_on<T: Send + 'static>(main: impl Future<Output = T> + Send + 'static) -> T;
 
@@ -24,6 +28,8 @@ pub(crate) trait Executor {
 pub(crate) enum Arborio {}
 
 impl Executor for Arborio {
+    const HAS_BUDGET: bool = true;
+
     fn block_on<T: Send + 'static>(main: impl Future<Output = T> + Send + 'static) -> T {
         arborio::run(main)
     }
@@ -92,21 +98,25 @@ impl Executor for Threads {
     fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Job<T> {
         let job = Arc::new(Mutex::new((None, None)));
         let done = Arc::clone(&job);
+        let run = move || {
+            // A panic goes on in whoever waits.
+            let future = AssertUnwindSafe(future);
+            let output = catch_unwind(|| futures_executor::block_on(future));
+            let mut state = done.lock().unwrap();
+            state.0 = Some(output);
+            let waker: Option<Waker> = state.1.take();
+            drop(state);
+            waker.into_iter().for_each(Waker::wake);
+        };
         let small = thread::Builder::new().stack_size(256 * 1024);
-        small
-            .spawn(move || {
-                let output = futures_executor::block_on(future);
-                let mut state = done.lock().unwrap();
-                state.0 = Some(output);
-                let waker: Option<Waker> = state.1.take();
-                drop(state);
-                waker.into_iter().for_each(Waker::wake);
-            })
-            .unwrap();
+        small.spawn(run).expect("the system has room for a thread");
         Box::pin(std::future::poll_fn(move |cx: &mut Context<'_>| {
             let mut state = job.lock().unwrap_or_else(PoisonError::into_inner);
             state.1 = Some(cx.waker().clone());
-            state.0.take().map_or(Poll::Pending, Poll::Ready)
+            match state.0.take() {
+                Some(output) => Poll::Ready(output.unwrap_or_else(|panic| resume_unwind(panic))),
+                None => Poll::Pending,
+            }
         }))
     }
 }

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use arborio::sync::{Mutex, Semaphore};
+use arborio::sync::{Mutex, RwLock, Semaphore};
 use futures_lite::FutureExt;
 
 use crate::{
@@ -20,6 +20,8 @@ under_every_executor! {
     s31_many_tasks_count_under_one_mutex,
     s31_locks_that_are_given_up_leave_the_mutex_in_order,
     s31_a_holder_that_panics_releases_the_mutex,
+    y17_a_writer_gets_through_a_stream_of_readers,
+    many_readers_and_writers_see_whole_values,
     s32_a_thousand_tasks_are_at_most_seven_at_a_time,
     s32_wants_of_many_sizes_all_get_their_permits,
     s32_closing_a_semaphore_ends_every_wait,
@@ -176,4 +178,69 @@ async fn s32_closing_a_semaphore_ends_every_wait<E: Executor>() {
     semaphore.close();
     assert!(all(jobs).await.into_iter().all(|closed| closed));
     drop(held); // a permit in use stays good
+}
+
+/// Two halves that are equal whenever nobody writes.
+type Halves = Arc<RwLock<(u32, u32)>>;
+
+async fn write(halves: &Halves) {
+    let mut both = halves.write().await;
+    both.0 += 1;
+    turn().await; // half done, and the lock is held
+    both.1 += 1;
+}
+
+async fn many_readers_and_writers_see_whole_values<E: Executor>() {
+    let halves = Halves::default();
+    let jobs = (0..40).map(|number| {
+        let halves = Arc::clone(&halves);
+        E::spawn(async move {
+            let mut written = 0;
+            for round in 0..25 {
+                match scrambled(number * 25 + round) % 4 {
+                    0 => {
+                        write(&halves).await;
+                        written += 1;
+                    }
+                    1 => {
+                        // Gives up, and has written nothing then.
+                        let Some(mut both) = give_up_after(2, halves.write()).await else {
+                            continue;
+                        };
+                        *both = (both.0 + 1, both.1 + 1);
+                        written += 1;
+                    }
+                    _ => {
+                        let both = halves.read().await;
+                        turn().await;
+                        assert_eq!(both.0, both.1);
+                    }
+                }
+            }
+            written
+        })
+    });
+    let written: u32 = all(jobs.collect::<Vec<_>>()).await.into_iter().sum();
+    assert_eq!(*halves.read().await, (written, written));
+}
+
+async fn y17_a_writer_gets_through_a_stream_of_readers<E: Executor>() {
+    let halves = Halves::default();
+    let readers = (0..8).map(|_| {
+        let halves = Arc::clone(&halves);
+        E::spawn(async move {
+            // Each reads until it has seen what was written: they overlap without end.
+            loop {
+                let both = halves.read().await;
+                turn().await;
+                if *both == (1, 1) {
+                    break;
+                }
+            }
+        })
+    });
+    let readers: Vec<_> = readers.collect();
+    turn().await;
+    write(&halves).await;
+    all(readers).await;
 }

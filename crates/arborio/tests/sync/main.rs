@@ -23,6 +23,8 @@ macro_rules! under_every_executor {
     };
 }
 
+mod budget;
+mod channels;
 mod executor;
 mod locks;
 mod signals;
