@@ -10,7 +10,7 @@ use std::{
 
 use arborio::{
     spawn, spawn_local,
-    sync::{Event, Mutex, local},
+    sync::{Event, Mutex, Promise, PromiseError, local},
     time::{Clock, clock, sleep, timeout},
     yield_now,
 };
@@ -278,6 +278,197 @@ fn s33_an_event_set_on_another_thread_wakes_the_loop() {
         waiter.await.unwrap();
     });
     setter.join().unwrap();
+}
+
+/// There is room for one: the third is sent when the first has been received.
+#[test]
+fn a_sender_goes_at_the_pace_of_its_receiver() {
+    let log = Said::new();
+    simulated().run(async {
+        let (sender, mut receiver) = local::mpsc::channel(1);
+        let sent = log.clone();
+        drop(spawn_local(async move {
+            for word in ["one", "two", "three"] {
+                sender.send(word).await.unwrap();
+                say(&sent, "sent");
+            }
+        }));
+        sleep(secs(1)).await;
+        while let Some(word) = receiver.recv().await {
+            say(&log, word);
+            sleep(secs(1)).await;
+        }
+    });
+    let expected = [
+        (0, "sent"),
+        (1, "one"),
+        (1, "sent"),
+        (2, "two"),
+        (2, "sent"),
+        (3, "three"),
+    ];
+    assert_eq!(log.take(), expected);
+}
+
+/// Dropping the handle of the one that waits drops its message, too.
+#[test]
+fn y05_a_send_that_times_out_has_sent_nothing() {
+    simulated().run(async {
+        let (sender, mut receiver) = local::mpsc::channel(1);
+        sender.send(1).await.unwrap();
+        assert!(timeout(secs(1), sender.send(2)).await.is_err());
+        assert_eq!(clock(), secs(1));
+        drop(sender);
+        assert_eq!(
+            (receiver.recv().await, receiver.recv().await),
+            (Some(1), None)
+        );
+    });
+}
+
+#[test]
+fn y05_a_receive_that_times_out_loses_nothing() {
+    simulated().run(async {
+        let (sender, mut receiver) = local::mpsc::unbounded();
+        assert!(timeout(secs(1), receiver.recv()).await.is_err());
+        sender.send(1).unwrap();
+        assert_eq!(timeout(secs(1), receiver.recv()).await, Ok(Some(1)));
+    });
+}
+
+/// The message is granted to a worker that is aborted before it runs again.
+#[test]
+fn y05_a_job_for_a_worker_that_is_aborted_goes_to_another() {
+    let log = Said::new();
+    simulated().run(async {
+        let (sender, receiver) = local::mpmc::channel(4);
+        let worker = |word: &'static str| {
+            let (receiver, log) = (receiver.clone(), log.clone());
+            spawn_local(async move {
+                receiver.recv().await.unwrap();
+                say(&log, word);
+            })
+        };
+        let (granted, next) = (worker("granted"), worker("next"));
+        sleep(secs(1)).await;
+        sender.try_send(()).unwrap();
+        granted.abort();
+        next.await.unwrap();
+    });
+    assert_eq!(log.take(), [(1, "next")]);
+}
+
+#[test]
+fn a03_awaiting_a_promise_that_is_done_lets_nobody_run() {
+    simulated().run(async {
+        let promise = local::Promise::new();
+        promise.set(7).unwrap();
+        let ran = Rc::new(Cell::new(false));
+        let bystander = Rc::clone(&ran);
+        drop(spawn_local(async move { bystander.set(true) }));
+        assert_eq!((&promise).await.unwrap(), 7);
+        assert!(!ran.get(), "nobody else was polled");
+        let failed = local::Promise::<()>::new();
+        failed.fail(std::io::Error::other("no luck")).unwrap();
+        for _ in 0..2 {
+            let error = (&failed).await.unwrap_err();
+            assert!(matches!(error, PromiseError::Failed(_)), "each time");
+        }
+        assert!(!ran.get());
+    });
+}
+
+#[test]
+fn a03_a_promise_that_is_pending_suspends_until_it_is_done() {
+    let log = Said::new();
+    simulated().run(async {
+        let promise = local::Promise::new();
+        for word in ["first", "second"] {
+            let (promise, log) = (promise.clone(), log.clone());
+            drop(spawn_local(async move {
+                promise.await.unwrap();
+                say(&log, word);
+            }));
+        }
+        sleep(secs(2)).await;
+        promise.set(()).unwrap();
+        say(&log, "set");
+    });
+    assert_eq!(log.take(), [(2, "set"), (2, "first"), (2, "second")]);
+}
+
+/// Callbacks run where the promise is completed, before those who wait do.
+#[test]
+fn a12_callbacks_run_first_come_first_before_set_returns() {
+    let log = Said::new();
+    simulated().run(async {
+        let promise = local::Promise::new();
+        let waiting = spawn_local({
+            let (promise, log) = (promise.clone(), log.clone());
+            async move {
+                promise.await.unwrap();
+                say(&log, "who waits");
+            }
+        });
+        sleep(secs(1)).await;
+        for word in ["first", "panics", "third"] {
+            let log = log.clone();
+            promise.on_done(move |_| {
+                say(&log, word);
+                assert_ne!(word, "panics", "it is contained");
+            });
+        }
+        promise.set(()).unwrap();
+        say(&log, "set");
+        waiting.await.unwrap();
+        let late = log.clone();
+        promise.on_done(move |_| say(&late, "at once"));
+    });
+    let words: Vec<_> = log.take().into_iter().map(|(_, word)| word).collect();
+    let expected = ["first", "panics", "third", "set", "who waits", "at once"];
+    assert_eq!(words, expected);
+}
+
+#[test]
+fn a02_a_promise_set_on_another_thread_wakes_the_loop() {
+    let promise = Promise::new();
+    let (sender, receiver) = mpsc::channel();
+    let theirs = promise.clone();
+    let setter = thread::spawn(move || {
+        receiver.recv().unwrap();
+        theirs.set(7).unwrap();
+        theirs.set(8).unwrap_err().into_inner()
+    });
+    let got = arborio::run(async {
+        let waiter = spawn(promise.into_future());
+        yield_now().await; // it waits now
+        sender.send(()).unwrap();
+        waiter.await.unwrap()
+    });
+    assert_eq!(got.unwrap(), 7);
+    assert_eq!(setter.join().unwrap(), 8, "the second value comes back");
+}
+
+/// A lock that was granted to a future that nobody polls any more: the way out
+/// for each.
+#[test]
+fn y15_a_future_that_is_not_polled_holds_up_a_fair_lock_and_no_barging_one() {
+    simulated().run(async {
+        for (mutex, held_up) in [(Mutex::new(()), true), (Mutex::barging(()), false)] {
+            let holder = mutex.lock().await;
+            let mut abandoned = Box::pin(mutex.lock());
+            assert!(
+                timeout(secs(1), abandoned.as_mut()).await.is_err(),
+                "it waits"
+            );
+            drop(holder); // for `abandoned`, which nobody polls
+            let locked = timeout(secs(1), mutex.lock()).await;
+            assert_eq!(locked.is_err(), held_up);
+            drop(locked);
+            drop(abandoned); // the way out of a fair lock
+            assert!(mutex.try_lock().is_some());
+        }
+    });
 }
 
 /// A thread that waits in a loop would keep the loop from its tasks.
