@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use arborio_base::drop_contained;
+
 use super::{
     RecvError,
     changed::{Changed, IntoStream, WatchStream},
@@ -40,13 +42,19 @@ pub struct Receiver<T, F: Flavour> {
     pub(super) ends: F::Counted<Ends<T, F>>,
     /// The version that it has seen.
     pub(super) seen: Version,
+    /// What `latest` has shown last.
+    shown: Option<(Snapshot<T, F>, Version)>,
 }
 
 impl<T, F: Flavour> Receiver<T, F> {
     /// A receiver that has seen the present value.
     pub(crate) fn from_now_on(ends: F::Counted<Ends<T, F>>) -> Self {
         let seen = ends.add_receiver();
-        Self { ends, seen }
+        Self {
+            ends,
+            seen,
+            shown: None,
+        }
     }
 
     /// Waits for a value that this receiver has not seen, and marks it as seen.
@@ -108,6 +116,30 @@ impl<T, F: Flavour> Receiver<T, F> {
     #[doc(alias = "borrow")]
     pub fn get(&self) -> Snapshot<T, F> {
         self.ends.look().0
+    }
+
+    /// The present value, for those who look again and again: while it does not
+    /// change, a look is one load. Does not mark it as seen.
+    ///
+    /// The receiver keeps the value that it has shown until it is asked again, or
+    /// dropped.
+    ///
+    /// # Examples
+    /// ```
+    /// let (sender, mut receiver) = arborio_sync::watch::channel(1);
+    /// assert_eq!(*receiver.latest(), 1);
+    /// sender.send(2).unwrap();
+    /// assert_eq!(*receiver.latest(), 2);
+    /// ```
+    #[inline]
+    pub fn latest(&mut self) -> &T {
+        let version = self.ends.version();
+        if self.shown.as_ref().is_none_or(|shown| shown.1 != version) {
+            let before = self.shown.replace(self.ends.look());
+            drop_contained(before); // its sender may have left it to us
+        }
+        let (snapshot, _) = self.shown.as_ref().expect("it was put there");
+        snapshot
     }
 
     /// The present value. Marks it as seen.
@@ -297,6 +329,7 @@ impl<T, F: Flavour> Clone for Receiver<T, F> {
         Self {
             ends: self.ends.clone(),
             seen: self.seen,
+            shown: None,
         }
     }
 }

@@ -43,6 +43,7 @@ in_both_flavours![
     x09_a_waker_that_panics_as_it_is_cloned_loses_nothing,
     notify_one_in_a_wake_of_notify_waiters_is_not_lost,
     notify_waiters_in_a_wake_reaches_who_joined_in_it,
+    a_waker_may_notify_as_it_is_cloned_for_the_line,
     a_waker_may_use_it_whenever_it_is_called,
     it_may_move_while_a_leaked_future_waits,
     the_last_poll_counts_for_the_wake,
@@ -339,6 +340,30 @@ fn notify_waiters_in_a_wake_reaches_who_joined_in_it<F: Flavour>() {
     assert_eq!(woken.count(), 2, "the second and the late one, once each");
     assert!(poll_idle(&mut second).is_ready());
     assert!(poll_idle(&mut late.take().unwrap()).is_ready());
+}
+
+/// In the middle of a poll: after the look, before the place is in line.
+fn a_waker_may_notify_as_it_is_cloned_for_the_line<F: Flavour>() {
+    let notify = Rc::new(Notify::<F>::new());
+    let here = Here::new(Rc::clone(&notify));
+    let script = Script::default()
+        .on_clone(move || here.notify_waiters())
+        .start();
+    assert!(poll(&mut wait(&notify), &script.waker()).is_ready());
+    let here = Here::new(Rc::clone(&notify));
+    let script = Script::default()
+        .on_clone(move || here.notify_one())
+        .start();
+    assert!(poll(&mut wait(&notify), &script.waker()).is_ready());
+    assert!(!is_kept(&notify));
+    let here = Here::new(Rc::clone(&notify));
+    let both = move || {
+        here.notify_waiters();
+        here.notify_one();
+    };
+    let script = Script::default().on_clone(both).start();
+    assert!(poll(&mut wait(&notify), &script.waker()).is_ready());
+    assert!(is_kept(&notify), "the round had ended before");
 }
 
 fn a_waker_may_use_it_whenever_it_is_called<F: Flavour>() {

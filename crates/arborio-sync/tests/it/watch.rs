@@ -28,6 +28,7 @@ in_both_flavours![
     several_changes_are_one,
     looking_marks_nothing_unless_it_says_so,
     a_value_can_be_marked_either_way,
+    the_latest_value_is_kept_until_one_looks_again,
     a_value_that_nobody_watches_comes_back,
     a_value_may_be_replaced_although_nobody_watches,
     a_clone_has_seen_what_its_original_has,
@@ -120,6 +121,21 @@ fn a_value_can_be_marked_either_way<F: Flavour>() {
     drop(sender);
     assert_eq!(now(&mut receiver), Some(Ok(())));
     assert!(now(&mut receiver).unwrap().is_err());
+}
+
+fn the_latest_value_is_kept_until_one_looks_again<F: Flavour>() {
+    let census = Census::default();
+    let (sender, mut receiver) = channel::<_, F>(census.value(1));
+    let first = std::ptr::from_ref(receiver.latest());
+    assert_eq!(std::ptr::from_ref(receiver.latest()), first);
+    sender.send(census.value(2)).unwrap();
+    sender.send(census.value(3)).unwrap();
+    assert_eq!(census.alive(), 2, "the first one is kept");
+    assert!(receiver.clone().has_changed());
+    assert_eq!((receiver.latest().number, census.alive()), (3, 1));
+    assert_eq!(now(&mut receiver), Some(Ok(())), "it was not marked");
+    drop((sender, receiver));
+    assert_eq!(census.alive(), 0);
 }
 
 fn a_value_that_nobody_watches_comes_back<F: Flavour>() {

@@ -8,6 +8,7 @@ in_both_flavours![
     x09_a_waker_that_panics_keeps_nobody_from_being_woken,
     x09_a_waker_that_panics_as_it_is_cloned_loses_no_message,
     a_waker_may_use_the_broadcast_whenever_it_is_called,
+    a_waker_may_send_as_it_is_cloned_for_the_line,
     a_message_that_panics_as_it_is_cloned_is_received_once,
     a_message_that_panics_as_it_is_dropped_harms_nobody,
     a_message_may_use_the_broadcast_as_it_is_cloned_and_dropped,
@@ -62,6 +63,25 @@ fn x09_a_waker_that_panics_as_it_is_cloned_loses_no_message<F: Flavour>() {
     assert!(panics(|| poll(&mut waiting, &script.waker())));
     sender.send(7).unwrap();
     assert_eq!(poll_idle(&mut waiting), Poll::Ready(Ok(7)));
+}
+
+/// In the middle of a poll: after the look, before the place is in line.
+fn a_waker_may_send_as_it_is_cloned_for_the_line<F: Flavour>() {
+    let (sender, mut receiver) = channel::<u8, F>(8);
+    let here = Here::new(sender.clone());
+    let script = Script::default()
+        .on_clone(move || drop(here.send(7)))
+        .start();
+    let mut waiting = recv(&mut receiver);
+    assert_eq!(poll(&mut waiting, &script.waker()), Poll::Ready(Ok(7)));
+    let here = Here::new(sender);
+    let script = Script::default()
+        .on_clone(move || drop(here.close()))
+        .start();
+    assert_eq!(
+        poll(&mut waiting, &script.waker()),
+        Poll::Ready(Err(RecvError::Closed))
+    );
 }
 
 fn a_waker_may_use_the_broadcast_whenever_it_is_called<F: Flavour>() {

@@ -12,6 +12,7 @@ in_both_flavours![
     x09_a_waker_that_panics_keeps_nobody_from_being_woken,
     x09_a_waker_that_panics_as_it_is_cloned_loses_no_change,
     a_waker_may_use_the_watch_whenever_it_is_called,
+    a_waker_may_send_as_it_is_cloned_for_the_line,
     a_leaked_wait_does_not_disturb_the_others,
 ];
 
@@ -136,6 +137,31 @@ fn x09_a_waker_that_panics_as_it_is_cloned_loses_no_change<F: Flavour>() {
     assert!(panics(|| poll(&mut waiting, &script.waker())));
     sender.send(2).unwrap();
     assert_eq!(poll_idle(&mut waiting), Poll::Ready(Ok(())));
+}
+
+/// In the middle of a poll: after the look, before the place is in line.
+fn a_waker_may_send_as_it_is_cloned_for_the_line<F: Flavour>() {
+    let (sender, mut receiver) = channel::<_, F>(1);
+    let here = Here::new(RefCell::new(Some(sender)));
+    let script = Script::default()
+        .on_clone(move || {
+            let sender = here.take();
+            if let Some(sender) = sender {
+                sender.send(2).unwrap();
+            }
+        })
+        .start();
+    let mut waiting = changed(&mut receiver);
+    assert_eq!(poll(&mut waiting, &script.waker()), Poll::Ready(Ok(())));
+    assert!(matches!(poll_idle(&mut waiting), Poll::Ready(Err(_))));
+
+    let (sender, receiver) = channel::<_, F>(1);
+    let here = Here::new(RefCell::new(Some(receiver)));
+    let script = Script::default()
+        .on_clone(move || drop(here.take()))
+        .start();
+    let mut closed = Box::pin(sender.closed());
+    assert!(poll(&mut closed, &script.waker()).is_ready());
 }
 
 fn a_waker_may_use_the_watch_whenever_it_is_called<F: Flavour>() {
