@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    pin::pin,
+    pin::{Pin, pin},
     task::{Context, Poll, Wake, Waker},
 };
 
@@ -57,6 +57,17 @@ pub(crate) fn assert_may_block() {
 pub(crate) fn block_on<T: Future>(future: T) -> T::Output {
     assert_may_block();
     let mut future = pin!(future);
+    // Most waits are over at once, and need no waker.
+    let mut cx = Context::from_waker(Waker::noop());
+    match future.as_mut().poll(&mut cx) {
+        Poll::Ready(output) => output,
+        Poll::Pending => park_until_ready(future),
+    }
+}
+
+/// Polls anew, with a waker: who waits tells it to the line at each poll.
+#[cold]
+fn park_until_ready<T: Future>(mut future: Pin<&mut T>) -> T::Output {
     let parked = std::sync::Arc::new(Parked {
         thread: thread::current(),
         woken: AtomicBool::new(false),
