@@ -15,7 +15,6 @@ use std::{error::Error, fmt};
 /// # });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Closed;
 
 impl fmt::Display for Closed {

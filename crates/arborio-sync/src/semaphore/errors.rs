@@ -39,7 +39,6 @@ impl Error for TryAcquireError {}
 /// assert_eq!(error.to_string(), "the semaphore would have more than MAX_PERMITS permits");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct TooManyPermits;
 
 impl fmt::Display for TooManyPermits {

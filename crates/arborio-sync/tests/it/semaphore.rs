@@ -340,7 +340,7 @@ fn closing_tells_everybody<F: Flavour>() {
     for acquire in &mut waiting {
         assert!(matches!(
             poll_idle(acquire),
-            Poll::Ready(Err(Closed { .. }))
+            Poll::Ready(Err(Closed))
         ));
     }
     assert!(matches!(
@@ -385,7 +385,7 @@ fn more_permits_than_a_word_counts_are_refused<F: Flavour>() {
     let semaphore = Semaphore::<F>::new(1);
     assert!(matches!(
         semaphore.add_permits(most),
-        Err(TooManyPermits { .. })
+        Err(TooManyPermits)
     ));
     assert!(semaphore.add_permits(usize::MAX).is_err());
     assert_eq!(semaphore.available_permits(), 1, "nothing was added");
