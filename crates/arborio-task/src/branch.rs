@@ -17,8 +17,10 @@
 //! - R3: pending tasks are counted by the nearest node above that is not gone when
 //!   the first of them comes; that one stays until the last has ended, because
 //!   a branch with pending tasks does not leave.
+//! - R4: what `inside` of the hub points to is borrowed by a call of `within` that is
+//!   running.
 
-use std::{any::Any, ptr, sync::Arc, task::Waker};
+use std::{any::Any, collections::HashMap, ptr, sync::Arc, task::Waker};
 
 use arborio_base::{
     Plain, drop_contained,
@@ -60,6 +62,8 @@ pub struct Branch {
     /// What it hangs on; `None` is the root.
     parent: Option<Arc<Self>>,
     closed: Plain<bool>,
+    /// Its tasks are dropped, and so is what comes below it from now on.
+    forced: Plain<bool>,
     /// Where in the registry it is.
     place: Plain<usize>,
 }
@@ -77,16 +81,31 @@ impl Branch {
     /// `owner` is what builds on the branch: its tasks reach it with
     /// [`current_owner`](Self::current_owner) until the branch leaves.
     pub fn enter(owner: Arc<dyn Any + Send + Sync>) -> Option<Arc<Self>> {
+        Self::enter_on(Self::current(), owner)
+    }
+
+    /// A new branch below this one. `None` if this one is closed, or belongs to
+    /// another thread.
+    pub fn enter_below(self: &Arc<Self>, owner: Arc<dyn Any + Send + Sync>) -> Option<Arc<Self>> {
+        if self.is_closed() {
+            return None;
+        }
+        Self::enter_on(Some(Arc::clone(self)), owner)
+    }
+
+    fn enter_on(parent: Option<Arc<Self>>, owner: Arc<dyn Any + Send + Sync>) -> Option<Arc<Self>> {
         // SAFETY: a current hub is alive, and this thread is its owner.
         let hub = unsafe { current().as_ref() }?;
         if hub.closing.get() {
             return None;
         }
+        let forced = parent.as_ref().is_some_and(|above| above.forced.get());
         let branch = Arc::new(Self {
             node: Node::new(),
             home: AtomicPtr::new(hub.address().cast_mut()),
-            parent: Self::current(),
+            parent,
             closed: Plain::new(false),
+            forced: Plain::new(forced),
             place: Plain::new(0),
         });
         branch.node.children.prepare();
@@ -97,17 +116,23 @@ impl Branch {
         Some(branch)
     }
 
-    /// The branch of the task that is being polled; `None` if that hangs on the root,
-    /// or if no task is being polled on this thread.
+    /// The branch of the code that is running: the one that it is [within](Self::within),
+    /// or that its task hangs on. `None` if that is the root, or if no task is being
+    /// polled on this thread.
     pub fn current() -> Option<Arc<Self>> {
         let task = tasks::current_task()?;
-        // SAFETY: the node of a task that has not ended is alive, and this thread
-        // is the owner.
-        let branch = unsafe { &*task.parent.get() }.branch();
+        // SAFETY: a task is being polled, so its hub is the current one.
+        let inside = unsafe { &*current() }.inside.get();
+        let branch = match inside {
+            Some((whose, branch)) if whose == task => branch,
+            // SAFETY: the node of a task that has not ended is alive, and this thread
+            // is the owner.
+            _ => unsafe { &*task.parent.get() }.branch(),
+        };
         if branch.is_null() {
             return None;
         }
-        // SAFETY: every branch lies in an `Arc`, and this one is counted (R1).
+        // SAFETY: every branch lies in an `Arc`, and this one is counted (R1, R4).
         unsafe { Arc::increment_strong_count(branch) };
         // SAFETY: counted just now.
         Some(unsafe { Arc::from_raw(branch) })
@@ -121,6 +146,17 @@ impl Branch {
         registry
             .get(branch.place.get())
             .map(|(_, owner)| Arc::clone(owner))
+    }
+
+    /// Runs `code`, a part of the task that is being polled, as belonging to this
+    /// branch: branches that it enters are below this one.
+    pub fn within<R>(self: &Arc<Self>, code: impl FnOnce() -> R) -> R {
+        let (Some(hub), Some(task)) = (self.own_hub(), tasks::current_task()) else {
+            return code();
+        };
+        let outer = hub.inside.replace(Some((task, Arc::as_ptr(self)))); // R4
+        let _restore = PutBack { hub, outer };
+        code()
     }
 
     /// The hub, if its loop runs on this thread now (R2).
@@ -269,12 +305,13 @@ impl Branch {
         }
     }
 
-    /// Ends every task of the branch without asking, and returns how they are called.
-    pub fn abort_all(&self, end: &Interrupt) -> Vec<crate::TaskInfo> {
+    /// Ends every task of the branch, and of those below it, without asking, and returns
+    /// how they are called. All these branches are closed and [forced](Self::is_forced).
+    pub fn force(&self, end: &Interrupt) -> Vec<crate::TaskInfo> {
         let Some(hub) = self.own_hub() else {
             return Vec::new();
         };
-        let living = self.living();
+        let living = self.mark_forced(hub);
         let infos = living
             .iter()
             .filter_map(|&task| crate::TaskInfo::of(hub, task));
@@ -286,9 +323,46 @@ impl Branch {
         infos
     }
 
-    /// The tasks that have not ended, each counted once more.
-    fn living(&self) -> Vec<TaskRef> {
+    /// Whether its tasks are dropped without being asked: what builds on it has no
+    /// time to clean up any more.
+    pub fn is_forced(&self) -> bool {
+        self.own_hub().is_some_and(|_| self.forced.get())
+    }
+
+    /// Closes this branch and all below it; returns their tasks, each counted once more.
+    fn mark_forced(&self, hub: &Hub) -> Vec<TaskRef> {
         let mut living = Vec::new();
+        let registry = hub.branches.borrow();
+        let mut known = HashMap::from([(ptr::from_ref(self), true)]);
+        for (branch, _) in registry.iter() {
+            if branch.is_below(&mut known) {
+                branch.closed.set(true);
+                branch.forced.set(true);
+                branch.add_living(&mut living);
+            }
+        }
+        living
+    }
+
+    /// Whether it is, or hangs on, one that is known to be below.
+    fn is_below(&self, known: &mut HashMap<*const Self, bool>) -> bool {
+        let mut path = Vec::new();
+        let mut next = Some(self);
+        let mut found = false;
+        while let Some(branch) = next {
+            if let Some(&answer) = known.get(&ptr::from_ref(branch)) {
+                found = answer;
+                break;
+            }
+            path.push(ptr::from_ref(branch));
+            next = branch.parent.as_deref();
+        }
+        known.extend(path.into_iter().map(|branch| (branch, found)));
+        found
+    }
+
+    /// Adds the tasks that have not ended, each counted once more.
+    fn add_living(&self, living: &mut Vec<TaskRef>) {
         let mut next = self.node.children.first();
         while let Some(links) = next {
             let task = TaskRef::from_links(links);
@@ -299,7 +373,14 @@ impl Branch {
             // SAFETY: in this list: nothing runs meanwhile.
             next = unsafe { self.node.children.after(links) };
         }
-        living
+    }
+
+    /// A panic that nobody here can take comes up in the branch above, or in the loop.
+    pub fn bubble_above(&self, panic: Payload) {
+        match self.node_above() {
+            Some(above) => above.bubble(panic),
+            None => drop_contained(panic), // there is no loop to tell
+        }
     }
 
     /// Takes the branch out of the tree, and returns the panics that nobody has taken. One
@@ -317,12 +398,7 @@ impl Branch {
             "a branch leaves the tree when its tasks have ended"
         );
         while let Some(links) = self.node.children.first() {
-            let task = TaskRef::from_links(links);
-            task.parent.set(&hub.root); // a panic in its handle goes there from now on
-            // SAFETY: the owner calls, and the task is alive.
-            unsafe { arborio_base::unlink(links) };
-            // SAFETY: it is in no list now.
-            unsafe { hub.left_behind.push_back(links) };
+            life_cycle::leave_behind(hub, TaskRef::from_links(links));
         }
         let panics = self.node.take_panics();
         self.vanish(hub);
@@ -361,6 +437,18 @@ impl Branch {
     /// The node, for the owner.
     pub(crate) fn node(&self) -> &Node {
         &self.node
+    }
+}
+
+/// Puts back which branch the code belonged to before.
+struct PutBack<'a> {
+    hub: &'a Hub,
+    outer: Option<(TaskRef, *const Branch)>,
+}
+
+impl Drop for PutBack<'_> {
+    fn drop(&mut self) {
+        self.hub.inside.set(self.outer);
     }
 }
 

@@ -48,6 +48,9 @@ pub(crate) struct Hub {
     pub(crate) polling: Plain<Option<TaskRef>>,
     /// The task whose future is being dropped by request, the innermost one.
     pub(crate) ending: Plain<Option<TaskRef>>,
+    /// Code of this task that is running belongs to this branch, and not to the one
+    /// that the task hangs on ([`Branch::within`]).
+    pub(crate) inside: Plain<Option<(TaskRef, *const Branch)>>,
     /// Memory for the next tasks.
     cache: Plain<NonNull<CellCache>>,
     /// Nothing is spawned any more.
@@ -76,6 +79,7 @@ impl Hub {
             left_behind: List::new(),
             polling: Plain::new(None),
             ending: Plain::new(None),
+            inside: Plain::new(None),
             cache: Plain::new(NonNull::new(cache).expect("a box is never null")),
             closing: Plain::new(false),
             drop_depth: Plain::new(0),

@@ -304,8 +304,10 @@ fn after_panic(hub: &Hub, task: TaskRef, raised: Box<dyn Any + Send>) {
     let raised = match raised.downcast::<FutureGone>() {
         Ok(gone) => gone.0,
         Err(raised) => {
+            let outer = hub.ending.replace(Some(task));
             // SAFETY: the poll is over, and nobody will touch the future again.
             arborio_base::contain(|| unsafe { task.drop_future() });
+            hub.ending.set(outer);
             raised
         }
     };
@@ -597,10 +599,17 @@ pub(crate) fn end_tasks(hub: &Hub) {
     last.iter().for_each(|&task| link(hub, task));
     while end_known_tasks(hub) {}
     last.into_iter().for_each(|task| settle(hub, task));
-    while end_known_tasks(hub) {}
+    while end_known_tasks(hub) || end_branches(hub) {}
+}
+
+/// Takes the branches, whose tasks have all ended, out of the tree. False if there
+/// was none. What builds on them is foreign code, so there may be tasks again.
+fn end_branches(hub: &Hub) -> bool {
     let branches = hub.branches.take();
     branches.iter().for_each(|(branch, _)| branch.orphan());
+    let did = !branches.is_empty();
     drop_contained(branches);
+    did
 }
 
 /// Ends every task of the tree and empties the queue. False if there was
@@ -634,16 +643,22 @@ fn end_tasks_of(hub: &Hub, node: &Node) -> bool {
         did = true;
         let task = TaskRef::from_links(links);
         task.local.add_reference(); // user code below must not see it freed
-        // SAFETY: the owner calls, and the task is alive.
-        unsafe { arborio_base::unlink(links) };
-        // SAFETY: as above, and it is in no list now.
-        unsafe { hub.left_behind.push_back(links) };
         if !task.local.seen().any(Flags::DONE) {
             end_by_request(hub, task);
         }
+        leave_behind(hub, task);
         release(hub, task);
     }
     did
+}
+
+/// Moves a task that has ended out of its node, which may go before the task does.
+pub(crate) fn leave_behind(hub: &Hub, task: TaskRef) {
+    task.parent.set(&hub.root); // a panic in its handle goes there from now on
+    // SAFETY: the owner calls, and the task is alive.
+    unsafe { arborio_base::unlink(task.links()) };
+    // SAFETY: as above, and it is in no list now.
+    unsafe { hub.left_behind.push_back(task.links()) };
 }
 
 /// Leaves the tasks that are still referred to behind, each to its last

@@ -271,7 +271,7 @@ impl Watch {
         ready!(Pin::new(timer).poll(cx));
         self.grace = None;
         let reason = Reason::new(ReasonKind::Abort);
-        let stubborn = branch.abort_all(&Interrupt::Cancelled(reason));
+        let stubborn = branch.force(&Interrupt::Cancelled(reason));
         for task in stubborn {
             state.tell(&super::ScopeNote::Stubborn(task));
         }

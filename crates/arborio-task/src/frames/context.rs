@@ -281,6 +281,23 @@ impl Frame {
         Self::new(Kind::Shield)
     }
 
+    /// A shield whose inside is asked by its owner in another way, so that the limits
+    /// outside count for it.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::frames::{Frame, limit};
+    /// use std::task::{Context, Poll, Waker};
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let polled = Frame::origin().poll_limited(&mut cx, &|| Some(7), |cx, _| {
+    ///     Frame::gate().poll(cx, |_, _| Poll::Ready(limit()))
+    /// });
+    /// assert_eq!(polled, Poll::Ready(Some(7)));
+    /// ```
+    pub const fn gate() -> Self {
+        Self::new(Kind::Gate)
+    }
+
     #[inline]
     fn key(&self) -> Option<Key> {
         self.place.get().map(|place| place.key)
@@ -602,13 +619,12 @@ impl fmt::Debug for Inside<'_> {
     }
 }
 
-/// The frames around the code that asks, from the innermost to the first that
-/// nobody sees through; and whether that leads to the root of the tree.
-fn outward(mut visit: impl FnMut(&Entry<'_>)) -> bool {
+/// The frames around the code that asks, from the innermost to the first where
+/// `visit` says that one sees no further; whether that leads to the root of the tree.
+fn outward(mut visit: impl FnMut(&Entry<'_>) -> bool) -> bool {
     let mut next = current(tasks::current_task());
     while let Some(entry) = next {
-        visit(entry);
-        if entry.frame.kind.get() == Kind::Shield {
+        if !visit(entry) {
             return false;
         }
         next = entry.outer();
@@ -628,12 +644,13 @@ pub fn is_cancelling() -> bool {
     let to_root = outward(|entry| {
         let in_force = entry.with_key(|slots, key| slots.is_in_force(Asker::Slot(key)));
         found |= in_force == Some(true);
+        !matches!(entry.frame.kind.get(), Kind::Shield | Kind::Gate)
     });
     let asked = |task: TaskRef| task.local.seen().any(Flags::ABORT);
     found || to_root && tasks::current_task().is_some_and(asked)
 }
 
-/// The earliest limit of the origins around the code that asks
+/// The earliest limit of the frames around the code that asks
 /// ([`Frame::poll_limited`]).
 ///
 /// # Examples
@@ -641,10 +658,22 @@ pub fn is_cancelling() -> bool {
 /// assert_eq!(arborio_task::frames::limit(), None);
 /// ```
 pub fn limit() -> Option<u64> {
+    limit_to_root().0
+}
+
+/// The same, and whether no shield is between the code that asks and the root of the
+/// tree, so that the limits of what is around the task count, too.
+///
+/// # Examples
+/// ```
+/// assert_eq!(arborio_task::frames::limit_to_root(), (None, true));
+/// ```
+pub fn limit_to_root() -> (Option<u64>, bool) {
     let mut earliest = None;
-    outward(|entry| {
+    let to_root = outward(|entry| {
         let limit = entry.limit.and_then(|limit| limit());
         earliest = earliest.into_iter().chain(limit).min();
+        entry.frame.kind.get() != Kind::Shield
     });
-    earliest
+    (earliest, to_root)
 }

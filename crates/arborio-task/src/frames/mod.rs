@@ -11,5 +11,5 @@ pub(crate) mod root;
 pub(crate) mod slots;
 pub(crate) mod table;
 
-pub use context::{Frame, Inside, is_cancelling, limit};
+pub use context::{Frame, Inside, is_cancelling, limit, limit_to_root};
 pub use slots::{Answer, Next};

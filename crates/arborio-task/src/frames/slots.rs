@@ -47,6 +47,8 @@ pub(crate) enum Kind {
     Handler,
     /// A handler that nobody outside sees through.
     Shield,
+    /// The same, but those inside see the limits outside.
+    Gate,
 }
 
 /// What a handler says to a request.
@@ -172,12 +174,12 @@ impl Slots {
         let parent = parent.and_then(|key| self.index(key)).unwrap_or(NONE);
         let role = match kind {
             Kind::Origin => Role::Origin(Request::default()),
-            Kind::Handler | Kind::Shield => handler(),
+            Kind::Handler | Kind::Shield | Kind::Gate => handler(),
         };
         let index = self.unused();
         let slot = self.at_mut(index);
         slot.role = role;
-        slot.opaque = kind == Kind::Shield;
+        slot.opaque = matches!(kind, Kind::Shield | Kind::Gate);
         slot.waker = Some(waker);
         slot.covered = 0;
         slot.first_child = NONE;

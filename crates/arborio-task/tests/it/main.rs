@@ -1,6 +1,7 @@
 //! The task crate from outside, on real threads.
 #![cfg(not(loom))]
 
+mod branch_refuted;
 mod foreign_wakers;
 mod frames_refuted;
 mod handles;
