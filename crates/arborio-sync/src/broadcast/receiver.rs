@@ -75,7 +75,7 @@ impl<T, F: Flavour> Receiver<T, F> {
     /// # Examples
     /// ```
     /// let (sender, receiver) = arborio_sync::broadcast::channel(2);
-    /// (0..5).for_each(|n| drop(sender.send(n)));
+    /// (0..5).for_each(|n| assert!(sender.send(n).is_ok()));
     /// assert_eq!(receiver.len(), 2);
     /// ```
     pub fn len(&self) -> usize {
@@ -213,7 +213,7 @@ impl<T: Clone, F: Flavour> Receiver<T, F> {
     /// use futures_lite::StreamExt;
     /// # futures_lite::future::block_on(async {
     /// let (sender, mut receiver) = broadcast::channel(2);
-    /// (1..=3).for_each(|n| drop(sender.send(n)));
+    /// (1..=3).for_each(|n| assert!(sender.send(n).is_ok()));
     /// drop(sender);
     /// let got: Vec<_> = receiver.stream().collect().await;
     /// assert_eq!(got, [Err(Lagged(1)), Ok(2), Ok(3)]);

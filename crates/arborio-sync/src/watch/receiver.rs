@@ -242,7 +242,7 @@ impl<T, F: Flavour> Receiver<T, F> {
     /// ```
     /// let (sender, mut receiver) = arborio_sync::watch::channel(0);
     /// std::thread::scope(|scope| {
-    ///     scope.spawn(|| (1..=9).for_each(|n| drop(sender.send_replace(n))));
+    ///     scope.spawn(|| (1..=9).for_each(|n| sender.send(n).unwrap()));
     ///     assert_eq!(*receiver.blocking_wait_for(|n| *n == 9).unwrap(), 9);
     /// });
     /// ```

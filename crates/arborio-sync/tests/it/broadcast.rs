@@ -134,7 +134,7 @@ fn an_empty_broadcast_says_so_and_a_closed_one_too<F: Flavour>() {
 
 fn what_was_sent_is_received_after_the_close<F: Flavour>() {
     let (sender, mut receiver) = channel::<u8, F>(2);
-    (1..=3).for_each(|number| drop(sender.send(number)));
+    (1..=3).for_each(|number| assert!(sender.send(number).is_ok()));
     sender.close();
     assert_eq!(now(&mut receiver), Some(Err(RecvError::Lagged(1))));
     assert_eq!(now(&mut receiver), Some(Ok(2)));
@@ -215,7 +215,7 @@ fn a_new_receiver_starts_with_the_next_message<F: Flavour>() {
 
 fn a_clone_starts_where_its_original_is<F: Flavour>() {
     let (sender, mut first) = channel::<u8, F>(8);
-    (0..3).for_each(|number| drop(sender.send(number)));
+    (0..3).for_each(|number| assert!(sender.send(number).is_ok()));
     assert_eq!(first.try_recv(), Ok(0));
     let mut clone = first.clone();
     assert_eq!(first.try_recv(), Ok(1));
@@ -229,7 +229,7 @@ fn a_clone_starts_where_its_original_is<F: Flavour>() {
 
 fn a_clone_of_one_that_lags_is_told_too<F: Flavour>() {
     let (sender, mut first) = channel::<u8, F>(2);
-    (0..4).for_each(|number| drop(sender.send(number)));
+    (0..4).for_each(|number| assert!(sender.send(number).is_ok()));
     let mut clone = first.clone();
     for receiver in [&mut first, &mut clone] {
         assert_eq!(receiver.try_recv(), Err(TryRecvError::Lagged(2)));

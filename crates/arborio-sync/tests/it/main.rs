@@ -1,5 +1,6 @@
 //! What the primitives promise, seen from outside, under an executor that is
 //! not ours or under polls by hand.
+#![cfg(not(loom))]
 
 mod barrier;
 mod bounds;

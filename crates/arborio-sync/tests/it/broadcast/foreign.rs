@@ -70,13 +70,13 @@ fn a_waker_may_send_as_it_is_cloned_for_the_line<F: Flavour>() {
     let (sender, mut receiver) = channel::<u8, F>(8);
     let here = Here::new(sender.clone());
     let script = Script::default()
-        .on_clone(move || drop(here.send(7)))
+        .on_clone(move || assert!(here.send(7).is_ok()))
         .start();
     let mut waiting = recv(&mut receiver);
     assert_eq!(poll(&mut waiting, &script.waker()), Poll::Ready(Ok(7)));
     let here = Here::new(sender);
     let script = Script::default()
-        .on_clone(move || drop(here.close()))
+        .on_clone(move || assert!(here.close()))
         .start();
     assert_eq!(
         poll(&mut waiting, &script.waker()),

@@ -25,7 +25,7 @@ fn the_last_poll_counts_for_the_wake<F: Flavour>() {
 fn a_receive_charges_the_budget_for_each_message<F: Flavour>() {
     let many = budget::PER_POLL as usize + 10;
     let (sender, mut receiver) = channel::<usize, F>(many);
-    (0..many).for_each(|number| drop(sender.send(number)));
+    (0..many).for_each(|number| assert!(sender.send(number).is_ok()));
     let (woken, waker) = Counter::new();
     let received = in_a_poll(|| {
         (0..many)
@@ -74,7 +74,7 @@ fn a_stream_ends_with_the_broadcast<F: Flavour>() {
     let (sender, mut receiver) = channel::<u8, F>(2);
     let ((woken, waker), mut stream) = (Counter::new(), Box::pin(receiver.stream()));
     assert!(next(&mut stream, &waker).is_pending());
-    (1..=3).for_each(|number| drop(sender.send(number)));
+    (1..=3).for_each(|number| assert!(sender.send(number).is_ok()));
     assert_eq!(woken.count(), 1);
     assert_eq!(next(&mut stream, &waker), Poll::Ready(Some(Err(Lagged(1)))));
     assert_eq!(next(&mut stream, &waker), Poll::Ready(Some(Ok(2))));

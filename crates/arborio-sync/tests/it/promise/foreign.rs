@@ -94,7 +94,7 @@ fn a_promise_may_be_completed_by_the_waker_that_is_to_wait_for_it() {
         let promise = arborio_sync::Promise::new();
         let handle = promise.clone();
         let script = Script::default()
-            .on_clone(move || drop(handle.set(7)))
+            .on_clone(move || assert!(handle.set(7).is_ok()))
             .start();
         let mut waiting = wait(&promise);
         assert!(poll(&mut waiting, &script.waker()).is_ready());
