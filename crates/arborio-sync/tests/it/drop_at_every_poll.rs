@@ -141,6 +141,7 @@ fn futures_of(source: &str) -> impl Iterator<Item = String> {
     let mut found = [after(" Future for"), after(" Stream for")].concat();
     found.retain(|name| code.contains(&format!("pub struct {name}")));
     found.extend(after("pub async fn"));
+    // `pub fn recv(&mut self) -> impl Future<...>`
     let signatures = code.match_indices("pub fn").map(|(at, _)| &code[at..]);
     let signatures = signatures.filter_map(|rest| rest.split('{').next());
     let returned = signatures.filter(|signature| signature.contains("-> impl Future"));
@@ -148,14 +149,6 @@ fn futures_of(source: &str) -> impl Iterator<Item = String> {
         let name = signature["pub fn".len()..].split(['<', '(']).next();
         name.map(|name| name.trim().to_owned())
     }));
-    // `pub fn recv(&mut self) -> impl Future<...>`
-    for (at, _) in code.match_indices("-> impl Future") {
-        let function = code[..at].rfind("fn ").expect("a function returns it");
-        if code[..function].ends_with("pub ") {
-            let name = code[function + 3..].split('(').next();
-            found.extend(name.map(str::to_owned));
-        }
-    }
     found.into_iter()
 }
 

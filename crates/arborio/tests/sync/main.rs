@@ -25,6 +25,7 @@ macro_rules! under_every_executor {
 
 mod budget;
 mod channels;
+mod costs;
 mod executor;
 mod locks;
 mod signals;

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use arborio::sync::{Barrier, Event, Notify, OnceCell, Promise, PromiseError, oneshot};
+use arborio::sync::{Barrier, Event, Mutex, Notify, OnceCell, Promise, PromiseError, oneshot};
 use futures_lite::FutureExt;
 
 use crate::{
@@ -105,28 +105,56 @@ async fn y04_every_notification_wakes_one<E: Executor>() {
     notify.notified().await; // the token is still there
 }
 
-/// What is done elsewhere with a condition variable.
+/// What is done elsewhere with a condition variable; the program is in
+/// `docs/sync.md`.
+#[derive(Default)]
+struct Queue<T> {
+    items: Mutex<Vec<T>>,
+    changed: Notify,
+}
+
+impl<T> Queue<T> {
+    async fn push(&self, item: T) {
+        self.items.lock().await.push(item);
+        self.changed.notify_waiters();
+    }
+
+    async fn pop(&self) -> T {
+        loop {
+            let changed = self.changed.notified(); // counts from here on
+            if let Some(item) = self.items.lock().await.pop() {
+                return item;
+            }
+            changed.await;
+        }
+    }
+}
+
 async fn a_condition_is_waited_for_with_a_notification<E: Executor>() {
-    let (count, changed) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
-    let jobs = (1..=20).map(|goal| {
-        let (count, changed) = (Arc::clone(&count), Arc::clone(&changed));
+    let queue = Arc::new(Queue::default());
+    let consumers = (0..10).map(|_| {
+        let queue = Arc::clone(&queue);
         E::spawn(async move {
-            loop {
-                let notified = changed.notified(); // counts from here on
-                if count.load(Ordering::Acquire) >= goal {
-                    return;
-                }
-                notified.await;
+            let mut sum = 0;
+            for _ in 0..30 {
+                sum += queue.pop().await;
+            }
+            sum
+        })
+    });
+    let consumers: Vec<_> = consumers.collect();
+    let producers = (0..3).map(|number| {
+        let queue = Arc::clone(&queue);
+        E::spawn(async move {
+            for item in 0..100 {
+                queue.push(number * 100 + item).await;
+                turn().await;
             }
         })
     });
-    let jobs: Vec<_> = jobs.collect();
-    for _ in 0..20 {
-        turn().await;
-        count.fetch_add(1, Ordering::Release);
-        changed.notify_waiters();
-    }
-    all(jobs).await;
+    all(producers.collect::<Vec<_>>()).await;
+    let sum: usize = all(consumers).await.into_iter().sum();
+    assert_eq!(sum, (0..300).sum());
 }
 
 async fn a_barrier_lets_five_through_at_a_time<E: Executor>() {
