@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 pub static CELLS: Account = Account::new("task");
 /// Hubs that exist now.
 pub static HUBS: Account = Account::new("hub");
+/// Tables of frames that exist now.
+pub static TABLES: Account = Account::new("table of frames");
 /// Side records that exist now.
 pub static SIDES: Account = Account::new("side record");
 

@@ -18,15 +18,19 @@
 //!   slot that is left. Whether a frame has a count is said by `ended`.
 
 use std::{
-    cell::RefCell,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    cell::{RefCell, RefMut},
+    sync::Arc,
     task::Waker,
 };
 
-use arborio_base::{contain, drop_contained};
+use arborio_base::{
+    contain, drop_contained,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+        lock,
+    },
+};
 
 use super::{
     root,
@@ -40,6 +44,19 @@ pub(crate) struct Table {
     /// Whether `away` has notes. Written under its lock only.
     noted: AtomicBool,
     away: Mutex<Away>,
+    #[cfg(loom)]
+    watched: Watched,
+}
+
+/// Fails a model in which two threads touch the slots, or a table is leaked.
+#[cfg(loom)]
+struct Watched(loom::cell::UnsafeCell<()>, crate::life::Life);
+
+#[cfg(loom)]
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.1.end();
+    }
 }
 
 /// What happened to frames outside of their tree.
@@ -81,7 +98,19 @@ impl Table {
                 root: Some(root),
                 ended: false,
             }),
+            #[cfg(loom)]
+            watched: Watched(
+                loom::cell::UnsafeCell::new(()),
+                crate::life::Life::new(&crate::life::TABLES),
+            ),
         })
+    }
+
+    /// The slots, for whoever may touch them (B1).
+    fn slots(&self) -> RefMut<'_, Slots> {
+        #[cfg(loom)]
+        self.watched.0.with_mut(|_| ());
+        self.slots.borrow_mut()
     }
 
     /// A table for the frames of `task`, which is being polled.
@@ -95,7 +124,7 @@ impl Table {
     }
 
     fn away(&self) -> MutexGuard<'_, Away> {
-        self.away.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.away)
     }
 
     /// Touches the frames. `touch` calls no foreign code (B3).
@@ -109,7 +138,7 @@ impl Table {
         if self.noted.load(Ordering::Relaxed) {
             self.read_notes();
         }
-        touch(&mut self.slots.borrow_mut())
+        touch(&mut self.slots())
     }
 
     /// The outermost frame of a foreign tree was polled by another waker.
@@ -161,7 +190,7 @@ impl Table {
     /// of the origins that may go on now.
     fn apply(&self, away: &mut Away) -> (Vec<Waker>, Vec<Waker>) {
         self.noted.store(false, Ordering::Relaxed);
-        let mut slots = self.slots.borrow_mut();
+        let mut slots = self.slots();
         let mut gone = Vec::new();
         for Note { key, answer } in away.notes.drain(..) {
             slots.answer(key, answer);
@@ -179,7 +208,7 @@ impl Table {
         let mut away = table.away();
         let (gone, _) = table.apply(&mut away);
         let (wakers, left) = {
-            let mut slots = table.slots.borrow_mut();
+            let mut slots = table.slots();
             (slots.take_wakers(), slots.len())
         };
         for _ in 0..left {

@@ -2,7 +2,7 @@
 //! must balance when an execution is over.
 //!
 //! # Accounts
-//! - Every cell, hub and side record that an execution made has been freed
+//! - Every cell, hub, side record and table of frames that an execution made has been freed
 //!   (`arborio_task::life`), and nobody holds the loop's notifier any more.
 //! - The loop was notified at most once for each time it slept, and once when
 //!   its last submitter went.
@@ -20,7 +20,7 @@ use std::{
 
 use arborio_task::{
     Notify, Running, Submitter, Tasks,
-    life::{CELLS, HUBS, SIDES},
+    life::{CELLS, HUBS, SIDES, TABLES},
 };
 use loom::{
     cell::UnsafeCell,
@@ -72,12 +72,15 @@ fn bound(preemptions: usize) -> usize {
 }
 
 fn execute(dense: bool, scenario: &dyn Fn(&World)) {
-    let before = [&CELLS, &HUBS, &SIDES].map(|account| account.alive());
+    let before = [&CELLS, &HUBS, &SIDES, &TABLES].map(|account| account.alive());
     let world = World::new(dense, before[0]);
     scenario(&world);
     world.join_all();
-    let after = [&CELLS, &HUBS, &SIDES].map(|account| account.alive());
-    assert_eq!(after, before, "a task, hub or side record was leaked");
+    let after = [&CELLS, &HUBS, &SIDES, &TABLES].map(|account| account.alive());
+    assert_eq!(
+        after, before,
+        "a task, hub, side record or table was leaked"
+    );
     let bell = &world.bell;
     assert_eq!(Arc::strong_count(bell), 1, "a notifier was leaked");
     assert!(
