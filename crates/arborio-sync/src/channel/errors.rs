@@ -114,7 +114,6 @@ impl<T> From<SendError<T>> for TrySendError<T> {
 /// # });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct RecvError;
 
 impl fmt::Display for RecvError {
