@@ -1,14 +1,13 @@
 //! A mutex hands over in order, whatever becomes of those who wait.
 
+mod among_threads;
+mod owned;
+
 use std::{
     cell::{Cell, RefCell},
     future::Future,
     pin::Pin,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
     task::{Poll, Waker},
 };
 
@@ -17,7 +16,6 @@ use futures_lite::future::{block_on, yield_now};
 
 use crate::support::{
     Census, Counter, Here, Log, Script, in_a_poll, in_both_flavours, panics, poll, poll_idle,
-    without_hanging,
 };
 
 in_both_flavours![
@@ -85,8 +83,8 @@ fn s31_waiters_are_served_in_the_order_in_which_they_came<F: Flavour>() {
     for number in 0..5 {
         drop(guard.take());
         assert_eq!(log.take(), [number], "one is woken, in its turn");
-        for later in number + 1..5 {
-            assert!(poll(&mut waiting[later], &log.waker(later)).is_pending());
+        for (later, lock) in waiting.iter_mut().enumerate().skip(number + 1) {
+            assert!(poll(lock, &log.waker(later)).is_pending());
         }
         guard = Some(granted(&mut waiting[number]));
     }
@@ -474,109 +472,4 @@ fn a_blocking_lock_in_a_task_panics_even_if_the_mutex_is_free() {
     let mutex = arborio_sync::Mutex::new(1);
     assert!(in_a_poll(|| panics(|| mutex.lock_blocking())));
     assert_eq!(*mutex.lock_blocking(), 1);
-}
-
-#[test]
-fn y02_an_owned_lock_that_is_dropped_after_its_grant_passes_it_on() {
-    let mutex = Arc::new(arborio_sync::Mutex::new(()));
-    let guard = Arc::clone(&mutex).try_lock_owned();
-    let (woken, waker) = Counter::new();
-    let mut first = Box::pin(Arc::clone(&mutex).lock_owned());
-    let mut second = Box::pin(Arc::clone(&mutex).lock_owned());
-    assert!(poll_idle(&mut first).is_pending());
-    assert!(poll(&mut second, &waker).is_pending());
-    assert_eq!(Arc::strong_count(&mutex), 4);
-    drop(guard);
-    drop(first);
-    assert_eq!((woken.count(), Arc::strong_count(&mutex)), (1, 2));
-    let Poll::Ready(guard) = poll_idle(&mut second) else {
-        panic!("it is its turn");
-    };
-    assert_eq!(
-        Arc::strong_count(&mutex),
-        2,
-        "the guard took over the owner"
-    );
-    drop(second);
-    drop(guard);
-    assert_eq!(Arc::strong_count(&mutex), 1);
-    assert!(mutex.try_lock().is_some());
-}
-
-#[test]
-fn an_owned_guard_may_be_the_last_owner() {
-    let census = Census::default();
-    let mutex = Arc::new(arborio_sync::Mutex::new(census.value(1)));
-    let guard = Arc::clone(&mutex).try_lock_owned().unwrap();
-    let mut waiting = Box::pin(Arc::clone(&mutex).lock_owned());
-    assert!(poll_idle(&mut waiting).is_pending());
-    drop(mutex);
-    drop(guard);
-    assert_eq!(census.alive(), 1, "the one that waits owns it");
-    drop(waiting);
-    assert_eq!(census.alive(), 0);
-}
-
-#[test]
-fn an_owned_lock_that_is_polled_after_its_end_panics() {
-    let mutex = Arc::new(arborio_sync::Mutex::new(()));
-    let mut lock = Box::pin(mutex.lock_owned());
-    assert!(poll_idle(&mut lock).is_ready());
-    assert!(panics(|| poll_idle(&mut lock)));
-}
-
-#[test]
-fn an_owned_lock_of_an_unsized_value() {
-    let mutex: Arc<arborio_sync::Mutex<[u8]>> = Arc::new(arborio_sync::Mutex::new([1, 2]));
-    let mut guard = block_on(Arc::clone(&mutex).lock_owned());
-    guard[0] = 3;
-    drop(guard);
-    assert_eq!(**mutex.try_lock().as_ref().unwrap(), [3, 2]);
-}
-
-/// Runs `body` on four threads, and waits for them.
-fn on_four_threads(body: impl Fn(usize) + Send + Sync + 'static) {
-    without_hanging(move || {
-        std::thread::scope(|scope| {
-            for number in 0..4 {
-                let body = &body;
-                scope.spawn(move || body(number));
-            }
-        });
-    });
-}
-
-#[test]
-fn threads_exclude_each_other_however_they_lock() {
-    const EACH: usize = 5_000;
-    for mutex in [arborio_sync::Mutex::new(0), arborio_sync::Mutex::barging(0)] {
-        let mutex = Arc::new(mutex);
-        let inside = Arc::new(AtomicBool::new(false));
-        let locked = Arc::new(AtomicUsize::new(0));
-        let shared = (Arc::clone(&mutex), inside, Arc::clone(&locked));
-        on_four_threads(move |number| {
-            let (mutex, inside, locked) = &shared;
-            for turn in 0..EACH {
-                let guard = match (turn + number) % 4 {
-                    0 => Some(block_on(mutex.lock())),
-                    1 => Some(mutex.lock_blocking()),
-                    2 => mutex.try_lock(),
-                    _ => {
-                        // Given up at once, granted or not.
-                        let _ = poll_idle(&mut lock(mutex)).is_ready();
-                        None
-                    }
-                };
-                let Some(mut guard) = guard else { continue };
-                assert!(!inside.swap(true, Ordering::Relaxed), "two are inside");
-                *guard += 1; // not atomic: a second holder would lose counts
-                locked.fetch_add(1, Ordering::Relaxed);
-                inside.store(false, Ordering::Relaxed);
-            }
-        });
-        assert_eq!(
-            mutex.try_lock().map(|guard| *guard),
-            Some(locked.load(Ordering::Relaxed))
-        );
-    }
 }

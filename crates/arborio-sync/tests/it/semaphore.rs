@@ -1,27 +1,25 @@
 //! A semaphore counts, and serves in order.
 
+mod among_threads;
+mod counts;
 mod model;
+mod owned;
 
 use std::{
     cell::{Cell, RefCell},
     pin::Pin,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
     task::{Poll, Waker},
 };
 
 use arborio_sync::{
-    Closed, TooManyPermits, TryAcquireError,
+    Closed, TryAcquireError,
     flavour::{Acquire, Flavour, Semaphore, SemaphorePermit},
 };
-use futures_lite::future::{block_on, yield_now};
+use futures_lite::future::yield_now;
 
 use crate::support::{
     Counter, Here, Log, Script, in_a_poll, in_both_flavours, panics, poll, poll_idle,
-    without_hanging,
 };
 
 in_both_flavours![
@@ -40,13 +38,6 @@ in_both_flavours![
     a_try_says_whether_to_try_again,
     closing_tells_everybody,
     closing_takes_nothing_from_those_who_were_served,
-    permits_may_be_added_for_those_who_wait,
-    more_permits_than_a_word_counts_are_refused,
-    permits_in_use_count_towards_the_most,
-    forgotten_permits_make_room_for_others,
-    permits_can_be_forgotten_split_and_merged,
-    permits_of_two_semaphores_cannot_be_merged,
-    more_permits_than_can_be_are_not_waited_for,
     no_permits_at_all_are_taken_in_turn,
     a_barging_semaphore_serves_whoever_is_polled_first,
     a_try_on_a_barging_semaphore_takes_what_is_free,
@@ -338,10 +329,7 @@ fn closing_tells_everybody<F: Flavour>() {
     assert!(semaphore.is_closed());
     assert_eq!(log.take(), [0, 1, 2]);
     for acquire in &mut waiting {
-        assert!(matches!(
-            poll_idle(acquire),
-            Poll::Ready(Err(Closed))
-        ));
+        assert!(matches!(poll_idle(acquire), Poll::Ready(Err(Closed))));
     }
     assert!(matches!(
         poll_idle(&mut acquire(&semaphore, 1)),
@@ -361,97 +349,6 @@ fn closing_takes_nothing_from_those_who_were_served<F: Flavour>() {
     semaphore.close();
     assert_eq!(granted(&mut served).count(), 1);
     assert!(matches!(poll_idle(&mut late), Poll::Ready(Err(_))));
-    assert_eq!(semaphore.available_permits(), 1);
-}
-
-fn permits_may_be_added_for_those_who_wait<F: Flavour>() {
-    let (semaphore, log) = (Semaphore::<F>::empty(), Log::default());
-    let (mut first, mut second) = (acquire(&semaphore, 2), acquire(&semaphore, 1));
-    assert!(poll(&mut first, &log.waker(1)).is_pending());
-    assert!(poll(&mut second, &log.waker(2)).is_pending());
-    semaphore.add_permits(0).unwrap();
-    semaphore.add_permits(1).unwrap();
-    assert_eq!(log.take(), [0; 0]);
-    semaphore.add_permits(3).unwrap();
-    assert_eq!(log.take(), [1, 2]);
-    let permits = (granted(&mut first), granted(&mut second));
-    assert_eq!(semaphore.available_permits(), 1);
-    drop(permits);
-    assert_eq!(semaphore.available_permits(), 4);
-}
-
-fn more_permits_than_a_word_counts_are_refused<F: Flavour>() {
-    let most = Semaphore::<F>::MAX_PERMITS;
-    let semaphore = Semaphore::<F>::new(1);
-    assert!(matches!(
-        semaphore.add_permits(most),
-        Err(TooManyPermits)
-    ));
-    assert!(semaphore.add_permits(usize::MAX).is_err());
-    assert_eq!(semaphore.available_permits(), 1, "nothing was added");
-    semaphore.add_permits(most - 1).unwrap();
-    assert!(semaphore.add_permits(1).is_err());
-    assert_eq!(semaphore.available_permits(), most);
-}
-
-fn permits_in_use_count_towards_the_most<F: Flavour>() {
-    let most = Semaphore::<F>::MAX_PERMITS;
-    let semaphore = Semaphore::<F>::new(most);
-    let permits = semaphore.try_acquire_many(most).unwrap();
-    // Were they added, those in use could not come back.
-    assert!(semaphore.add_permits(1).is_err());
-    assert!(!semaphore.is_closed(), "no flag was hit");
-    drop(permits);
-    assert_eq!(semaphore.available_permits(), most);
-}
-
-fn forgotten_permits_make_room_for_others<F: Flavour>() {
-    let most = Semaphore::<F>::MAX_PERMITS;
-    let semaphore = Semaphore::<F>::new(most);
-    semaphore.try_acquire_many(2).unwrap().forget();
-    assert_eq!(semaphore.forget_permits(3), 3);
-    assert!(semaphore.add_permits(6).is_err());
-    semaphore.add_permits(5).unwrap();
-    assert_eq!(semaphore.available_permits(), most);
-    let held = semaphore.try_acquire_many(most - 1).unwrap();
-    assert_eq!(semaphore.forget_permits(5), 1, "only those that are free");
-    drop(held);
-    assert_eq!(semaphore.available_permits(), most - 1);
-}
-
-fn permits_can_be_forgotten_split_and_merged<F: Flavour>() {
-    let semaphore = Semaphore::<F>::new(6);
-    let mut permits = semaphore.try_acquire_many(4).unwrap();
-    assert!(permits.split(5).is_none());
-    let two = permits.split(2).unwrap();
-    let none = permits.split(0).unwrap();
-    assert_eq!((permits.count(), two.count(), none.count()), (2, 2, 0));
-    drop(none);
-    assert_eq!(semaphore.available_permits(), 2);
-    permits.merge(two);
-    assert_eq!((permits.count(), semaphore.available_permits()), (4, 2));
-    let one = permits.split(1).unwrap();
-    one.forget();
-    drop(permits);
-    assert_eq!(semaphore.available_permits(), 5);
-}
-
-fn permits_of_two_semaphores_cannot_be_merged<F: Flavour>() {
-    let (one, two) = (Semaphore::<F>::new(1), Semaphore::<F>::new(1));
-    let (mut mine, other) = (one.try_acquire().unwrap(), two.try_acquire().unwrap());
-    assert!(panics(|| mine.merge(other)));
-    assert_eq!((one.available_permits(), two.available_permits()), (0, 1));
-}
-
-fn more_permits_than_can_be_are_not_waited_for<F: Flavour>() {
-    let semaphore = Semaphore::<F>::new(1);
-    let more = Semaphore::<F>::MAX_PERMITS + 1;
-    assert!(panics(|| drop(semaphore.acquire_many(more))));
-    assert!(panics(|| drop(semaphore.acquire_many_blocking(more))));
-    for count in [2, more, usize::MAX] {
-        let error = semaphore.try_acquire_many(count).unwrap_err();
-        assert_eq!(error, TryAcquireError::NoPermits);
-    }
     assert_eq!(semaphore.available_permits(), 1);
 }
 
@@ -572,110 +469,4 @@ fn a_blocking_acquire_in_a_task_panics_even_if_a_permit_is_free() {
     assert!(in_a_poll(|| panics(|| semaphore.acquire_blocking())));
     assert!(in_a_poll(|| panics(|| semaphore.acquire_many_blocking(1))));
     assert_eq!(semaphore.acquire_blocking().unwrap().count(), 1);
-}
-
-#[test]
-fn y02_an_owned_acquisition_that_is_dropped_after_its_grant_passes_it_on() {
-    let semaphore = Arc::new(arborio_sync::Semaphore::new(2));
-    let permits = Arc::clone(&semaphore).try_acquire_many_owned(2);
-    let (woken, waker) = Counter::new();
-    let mut first = Box::pin(Arc::clone(&semaphore).acquire_many_owned(2));
-    let mut second = Box::pin(Arc::clone(&semaphore).acquire_owned());
-    assert!(poll_idle(&mut first).is_pending());
-    assert!(poll(&mut second, &waker).is_pending());
-    drop(permits);
-    drop(first);
-    assert_eq!((woken.count(), Arc::strong_count(&semaphore)), (1, 2));
-    let Poll::Ready(Ok(mut permit)) = poll_idle(&mut second) else {
-        panic!("it is its turn");
-    };
-    permit.merge(Arc::clone(&semaphore).try_acquire_owned().unwrap());
-    let other = permit.split(1).unwrap();
-    assert_eq!((permit.count(), other.count()), (1, 1));
-    permit.forget();
-    drop((other, second));
-    assert_eq!(
-        (semaphore.available_permits(), Arc::strong_count(&semaphore)),
-        (1, 1)
-    );
-}
-
-#[test]
-fn many_owned_permits_are_taken_at_once() {
-    let semaphore = Rc::new(arborio_sync::local::Semaphore::new(3));
-    let one = Rc::clone(&semaphore).try_acquire_owned().unwrap();
-    assert!(Rc::clone(&semaphore).try_acquire_many_owned(3).is_err());
-    let mut acquire = Box::pin(Rc::clone(&semaphore).acquire_many_owned(3));
-    assert!(poll_idle(&mut acquire).is_pending());
-    drop(one);
-    let Poll::Ready(Ok(all)) = poll_idle(&mut acquire) else {
-        panic!("all are free");
-    };
-    assert_eq!((all.count(), semaphore.available_permits()), (3, 0));
-    drop(all);
-    assert_eq!(semaphore.available_permits(), 3);
-    let more = arborio_sync::Semaphore::MAX_PERMITS + 1;
-    assert!(panics(|| semaphore.acquire_many_owned(more)));
-}
-
-#[test]
-fn owned_permits_of_two_semaphores_cannot_be_merged() {
-    let permit = || {
-        Arc::new(arborio_sync::Semaphore::new(1))
-            .try_acquire_owned()
-            .unwrap()
-    };
-    assert!(panics(|| permit().merge(permit())));
-}
-
-#[test]
-fn an_owned_acquisition_is_told_that_the_semaphore_closed() {
-    let semaphore = Rc::new(arborio_sync::local::Semaphore::empty());
-    let mut acquire = Box::pin(Rc::clone(&semaphore).acquire_owned());
-    assert!(poll_idle(&mut acquire).is_pending());
-    semaphore.close();
-    assert!(matches!(poll_idle(&mut acquire), Poll::Ready(Err(_))));
-    assert!(
-        matches!(poll_idle(&mut acquire), Poll::Ready(Err(_))),
-        "it stays closed"
-    );
-}
-
-#[test]
-fn threads_never_hold_more_permits_than_there_are() {
-    const SIZE: usize = 3;
-    for semaphore in [
-        arborio_sync::Semaphore::new(SIZE),
-        arborio_sync::Semaphore::barging(SIZE),
-    ] {
-        without_hanging(move || {
-            let held = AtomicUsize::new(0);
-            std::thread::scope(|scope| {
-                for thread in 0..4 {
-                    let (semaphore, held) = (&semaphore, &held);
-                    scope.spawn(move || {
-                        for turn in 0..3_000 {
-                            let count = 1 + (turn + thread) % SIZE;
-                            let permits = match turn % 3 {
-                                0 => block_on(semaphore.acquire_many(count)).unwrap(),
-                                1 => semaphore.acquire_many_blocking(count).unwrap(),
-                                _ => {
-                                    let _ = poll_idle(&mut acquire(semaphore, count)).is_ready();
-                                    continue;
-                                }
-                            };
-                            let before = held.fetch_add(count, Ordering::Relaxed);
-                            assert!(before + count <= SIZE, "{before} and {count}");
-                            held.fetch_sub(count, Ordering::Relaxed);
-                            drop(permits);
-                        }
-                    });
-                }
-            });
-            assert_eq!(
-                (semaphore.available_permits(), semaphore.waiting()),
-                (SIZE, 0)
-            );
-        });
-    }
 }
