@@ -180,3 +180,38 @@ impl<T, K: Receiving> State<T, K> {
         self.receiving.next(self.messages.len())
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Nobody waits.
+    struct Nobody;
+
+    impl Receiving for Nobody {
+        fn waits(&self) -> bool {
+            false
+        }
+        fn next(&mut self, _messages: usize) -> Option<Waker> {
+            None
+        }
+        fn next_in_vain(&mut self) -> Option<Waker> {
+            None
+        }
+        fn gone(&mut self) -> Option<Waker> {
+            None
+        }
+    }
+
+    #[test]
+    fn the_memory_of_a_burst_is_given_back_as_it_is_received() {
+        let mut state = State::<usize, _>::new(Nobody);
+        state.messages.extend(0..100_000);
+        for number in 0..100_000 {
+            assert_eq!(state.pop(), Some(number));
+            let used = state.messages.len().max(KEPT / 8);
+            assert!(state.messages.capacity() <= 16 * used + KEPT);
+        }
+        assert!(state.messages.capacity() <= 2 * KEPT);
+    }
+}

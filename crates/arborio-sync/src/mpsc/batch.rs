@@ -70,3 +70,39 @@ impl<T> Batch<T> {
         std::mem::take(&mut self.messages)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Sends `count` messages, exchanges, and receives them.
+    fn pass(batch: &mut Batch<usize>, sent: &mut VecDeque<usize>, count: usize) {
+        sent.extend(0..count);
+        batch.trim();
+        batch.exchange(sent);
+        while batch.pop().is_some() {}
+    }
+
+    #[test]
+    fn the_memory_of_a_burst_is_given_back_in_a_trickle() {
+        let (mut batch, mut sent) = (Batch::new(), VecDeque::new());
+        pass(&mut batch, &mut sent, 100_000);
+        assert!(
+            batch.messages.capacity() >= 100_000,
+            "kept until it is of no use"
+        );
+        for _ in 0..4 {
+            pass(&mut batch, &mut sent, 1);
+        }
+        assert!(batch.messages.capacity() + sent.capacity() <= 2 * KEPT);
+    }
+
+    #[test]
+    fn bursts_of_one_size_do_not_allocate_again() {
+        let (mut batch, mut sent) = (Batch::new(), VecDeque::new());
+        (0..2).for_each(|_| pass(&mut batch, &mut sent, 10_000));
+        let room = (batch.messages.capacity(), sent.capacity());
+        (0..10).for_each(|_| pass(&mut batch, &mut sent, 10_000));
+        assert_eq!((batch.messages.capacity(), sent.capacity()), room);
+    }
+}

@@ -11,6 +11,8 @@ use arborio_sync::flavour::{
     MutexGuard, OnceCell, OneThread, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard,
     OwnedSemaphorePermit, RwLock, RwLockRead, RwLockReadGuard, RwLockReadOwned, RwLockWrite,
     RwLockWriteGuard, RwLockWriteOwned, Semaphore, SemaphorePermit, Threads,
+    channel::{self, OneReceiver},
+    mpmc, mpsc, oneshot,
 };
 
 /// What a probe says where it has nothing better to say.
@@ -153,6 +155,82 @@ fn y10_a_cell_is_shared_if_its_value_may_be_sent_and_shared() {
 }
 
 #[test]
+fn y10_the_ends_of_a_channel_ask_that_its_messages_may_be_sent() {
+    bounds! {
+        mpsc::Sender<Both, Threads> => true true,
+        mpsc::Sender<Sends, Threads> => true true,
+        mpsc::Sender<Syncs, Threads> => false false,
+        mpsc::Sender<Neither, Threads> => false false,
+        mpsc::WeakSender<Sends, Threads> => true true,
+        mpsc::WeakSender<Syncs, Threads> => false false,
+        mpsc::Permit<'static, Sends, Threads> => true true,
+        mpsc::Permit<'static, Syncs, Threads> => false false,
+        mpsc::OwnedPermit<Sends, Threads> => true true,
+        mpsc::OwnedPermit<Syncs, Threads> => false false,
+        mpsc::Receiver<Sends, Threads> => true true,
+        mpsc::Receiver<Syncs, Threads> => false false,
+        mpsc::UnboundedSender<Sends, Threads> => true true,
+        mpsc::UnboundedSender<Syncs, Threads> => false false,
+        mpsc::WeakUnboundedSender<Syncs, Threads> => false false,
+        // A shared receiver shows no message.
+        mpsc::UnboundedReceiver<Sends, Threads> => true true,
+        mpsc::UnboundedReceiver<Syncs, Threads> => false false,
+        mpmc::Sender<Sends, Threads> => true true,
+        mpmc::Sender<Syncs, Threads> => false false,
+        mpmc::Receiver<Sends, Threads> => true true,
+        mpmc::Receiver<Syncs, Threads> => false false,
+        mpmc::Recv<'static, Sends, Threads> => true true,
+        mpmc::Recv<'static, Syncs, Threads> => false false,
+        mpmc::IntoStream<Sends, Threads> => true true,
+        mpmc::IntoStream<Syncs, Threads> => false false,
+        oneshot::Sender<Sends, Threads> => true true,
+        oneshot::Sender<Syncs, Threads> => false false,
+        oneshot::Receiver<Sends, Threads> => true true,
+        oneshot::Receiver<Syncs, Threads> => false false,
+        // A send has the message with it.
+        channel::Send<'static, Both, Threads, OneReceiver> => true true,
+        channel::Send<'static, Sends, Threads, OneReceiver> => true false,
+        channel::Send<'static, Syncs, Threads, OneReceiver> => false false,
+        channel::Reserve<'static, Sends, Threads, OneReceiver> => true true,
+        channel::ReserveOwned<Syncs, Threads, OneReceiver> => false false,
+    }
+}
+
+#[test]
+fn y10_the_ends_of_a_channel_for_one_thread_stay_there() {
+    bounds! {
+        mpsc::Sender<Both, OneThread> => false false,
+        mpsc::WeakSender<Both, OneThread> => false false,
+        mpsc::Permit<'static, Both, OneThread> => false false,
+        mpsc::OwnedPermit<Both, OneThread> => false false,
+        mpsc::Receiver<Both, OneThread> => false false,
+        mpsc::UnboundedSender<Both, OneThread> => false false,
+        mpsc::UnboundedReceiver<Both, OneThread> => false false,
+        mpmc::Receiver<Both, OneThread> => false false,
+        mpmc::Recv<'static, Both, OneThread> => false false,
+        mpmc::IntoStream<Both, OneThread> => false false,
+        oneshot::Sender<Both, OneThread> => false false,
+        oneshot::Receiver<Both, OneThread> => false false,
+        channel::Send<'static, Both, OneThread, OneReceiver> => false false,
+        channel::ReserveOwned<Both, OneThread, OneReceiver> => false false,
+    }
+}
+
+#[test]
+fn y10_what_waits_for_a_message_goes_to_any_thread() {
+    fn goes<T: Send>(_: T) {}
+    let (sender, mut receiver) = mpsc::channel::<Sends, Threads>(1);
+    goes(sender.closed());
+    goes(receiver.recv());
+    goes(receiver.recv_many(&mut Vec::new(), 1));
+    let (sender, mut receiver) = mpsc::unbounded::<Sends, Threads>();
+    goes(sender.closed());
+    goes(receiver.recv());
+    let (mut sender, _receiver) = oneshot::channel::<Sends, Threads>();
+    goes(sender.closed());
+}
+
+#[test]
 fn y10_what_is_for_one_thread_stays_there() {
     bounds! {
         Mutex<Both, OneThread> => false false,
@@ -193,6 +271,10 @@ fn what_waits_in_line_cannot_be_moved() {
         AcquireOwned<OneThread>,
         EventWait<'static, OneThread>,
         BarrierWait<'static, Threads>,
+        channel::Send<'static, Both, Threads, OneReceiver>,
+        channel::ReserveOwned<Both, Threads, OneReceiver>,
+        mpmc::Recv<'static, Both, Threads>,
+        mpmc::IntoStream<Both, OneThread>,
     }
     assert!(is!(Mutex<Both, Threads>: Unpin), "the probe can tell");
 }
