@@ -222,6 +222,11 @@ pub(crate) unsafe fn free(task: TaskRef) {
         let record = unsafe { Box::from_raw(pointer) };
         #[cfg(loom)]
         let record = end_life(record);
+        let mut record = record;
+        // The table serves the next task of this thread.
+        if let Some(table) = record.frames.take() {
+            Table::give_up(table);
+        }
         drop_contained(record);
     }
 }

@@ -1,6 +1,7 @@
 //! Cancellation from outside: what origins and handlers promise, on a simulated
 //! clock under the event loop, and under an executor that is nobody's.
 
+mod allocations;
 mod cancel_scope;
 mod grace;
 mod support;

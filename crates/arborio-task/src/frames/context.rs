@@ -423,6 +423,7 @@ unsafe fn end_foreign(place: Place) {
     drop_contained(waker);
     // SAFETY: B1, and nobody else ends this tree.
     unsafe { Table::end(&table) };
+    Table::give_up(table);
 }
 
 impl Drop for Frame {

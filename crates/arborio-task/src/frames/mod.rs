@@ -2,9 +2,26 @@
 //!
 //! A task, or a part of it, can be asked to end. Rust cannot throw an error into
 //! a suspended future, so what is asked are *frames*: parts of the future that
-//! know what to do then. [`slots`] is the tree as data, [`table`] says who may
-//! touch it, [`context`] how a frame finds its place, and [`root`] what the task
-//! itself does with a request.
+//! know what to do then. `slots` is the tree as data, `table` says who may touch
+//! it, `context` how a frame finds its place, and `root` what the task itself does
+//! with a request.
+//!
+//! # Examples
+//! An origin that asks at once, and a handler inside that answers.
+//! ```
+//! use arborio_task::frames::{Answer, Frame, Next};
+//! use std::task::{Context, Poll, Waker};
+//! let (mut origin, mut handler) = (Frame::origin(), Frame::handler());
+//! let mut cx = Context::from_waker(Waker::noop());
+//! let polled = origin.poll(&mut cx, |cx, inside| {
+//!     assert!(handler.poll(cx, |_, _| Poll::<()>::Pending).is_pending());
+//!     assert_eq!(inside.request(), Next::Poll);
+//!     let answers = handler.poll(cx, |_, inside| Poll::Ready(inside.answer(Answer::Swallowed)));
+//!     assert!(answers.is_ready());
+//!     Poll::Ready(inside.settle(true))
+//! });
+//! assert_eq!(polled, Poll::Ready(Next::Withdraw));
+//! ```
 
 mod context;
 pub(crate) mod root;

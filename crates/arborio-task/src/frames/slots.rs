@@ -52,6 +52,12 @@ pub(crate) enum Kind {
 }
 
 /// What a handler says to a request.
+///
+/// # Examples
+/// ```
+/// use arborio_task::frames::Answer;
+/// assert_ne!(Answer::Passed, Answer::Swallowed);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The request goes on to the handlers further out.
@@ -86,6 +92,13 @@ enum Role {
 }
 
 /// What an origin whose inside is pending has to do next.
+///
+/// # Examples
+/// See the examples of [`Frame`](super::Frame).
+/// ```
+/// use arborio_task::frames::Next;
+/// assert_ne!(Next::Wait, Next::Poll);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Nothing: a handler is still at it.
@@ -146,6 +159,15 @@ impl Slots {
             },
             round: 0,
         }
+    }
+
+    /// Nothing, in the memory that is there. No key of a slot may be left.
+    #[cfg(not(loom))]
+    pub(crate) fn clear(&mut self) {
+        let slots = std::mem::take(&mut self.slots);
+        *self = Self::new();
+        self.slots = slots;
+        self.slots.clear();
     }
 
     fn index(&self, key: Key) -> Option<u32> {

@@ -48,6 +48,16 @@ pub(crate) struct Table {
     watched: Watched,
 }
 
+/// Tables that one thread keeps for later.
+#[cfg(not(loom))]
+const MOST_USED: usize = 64;
+
+#[cfg(not(loom))]
+thread_local! {
+    /// Tables of trees that have ended, empty and with a count of one.
+    static USED: RefCell<Vec<Arc<Table>>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Fails a model in which two threads touch the slots, or a table is leaked.
 #[cfg(loom)]
 struct Watched(loom::cell::UnsafeCell<()>, crate::life::Life);
@@ -90,6 +100,15 @@ unsafe impl Sync for Table {}
 
 impl Table {
     fn with_root(root: Root) -> Arc<Self> {
+        #[cfg(not(loom))]
+        if let Some(mut table) = Self::used()
+            && let Some(unused) = Arc::get_mut(&mut table)
+        {
+            let away = unused.away.get_mut();
+            let away = away.unwrap_or_else(std::sync::PoisonError::into_inner);
+            (away.root, away.ended) = (Some(root), false);
+            return table;
+        }
         Arc::new(Self {
             slots: RefCell::new(Slots::new()),
             noted: AtomicBool::new(false),
@@ -104,6 +123,35 @@ impl Table {
                 crate::life::Life::new(&crate::life::TABLES),
             ),
         })
+    }
+
+    /// A table that has been used before on this thread.
+    #[cfg(not(loom))]
+    fn used() -> Option<Arc<Self>> {
+        USED.try_with(|used| used.borrow_mut().pop()).ok()?
+    }
+
+    /// The root gives its count up, after [`end`](Self::end). A table that nobody
+    /// else refers to is kept for the next tree of this thread.
+    pub(crate) fn give_up(table: Arc<Self>) {
+        #[cfg(not(loom))]
+        {
+            let mut table = table;
+            let Some(unused) = Arc::get_mut(&mut table) else {
+                return;
+            };
+            unused.slots.get_mut().clear(); // no frame has a key (B4)
+            let away = unused.away.get_mut();
+            debug_assert!(away.is_ok_and(|away| away.ended), "it counts for its slots");
+            let _ = USED.try_with(|used| {
+                let mut used = used.borrow_mut();
+                if used.len() < MOST_USED {
+                    used.push(table);
+                }
+            });
+        }
+        #[cfg(loom)]
+        drop(table);
     }
 
     /// The slots, for whoever may touch them (B1).

@@ -1,0 +1,112 @@
+//! What must not allocate. The counting allocator counts for each thread
+//! separately, so tests that run beside each other do not disturb it.
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    future::ready,
+};
+
+use arborio_executor::{spawn_local, yield_now};
+use arborio_scope::{catch_cancel, finally, move_on_after, shield, timeout};
+
+use crate::support::{ms, run};
+
+thread_local! {
+    /// Allocations of this thread. No destructor, so it can be used at any time.
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The system's allocator, with a count of its calls.
+struct Counting;
+
+// SAFETY: every call is passed on unchanged to the system's allocator, which
+// keeps the contract; counting touches a thread-local without destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the pointer came from `alloc` above, so from the system.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the pointer came from `alloc` above, so from the system.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often `code` allocates on this thread.
+async fn allocations_in(code: impl AsyncFnOnce()) -> usize {
+    let before = ALLOCATIONS.get();
+    code().await;
+    ALLOCATIONS.get() - before
+}
+
+#[test]
+fn the_count_of_allocations_counts() {
+    run(async {
+        assert_eq!(allocations_in(async || drop(Box::new(1))).await, 1);
+    });
+}
+
+#[test]
+fn frames_around_what_is_ready_at_once_allocate_nothing() {
+    run(async {
+        let count = allocations_in(async || {
+            for _ in 0..100 {
+                timeout(ms(5), ready(())).await.unwrap();
+                assert!(catch_cancel(ready(())).await.is_ok());
+                shield(ready(())).await;
+                finally(ready(()), || ready(())).await;
+            }
+        });
+        assert_eq!(count.await, 0);
+    });
+}
+
+#[test]
+fn a_deadline_around_what_has_no_handlers_allocates_nothing() {
+    run(async {
+        let limited = async || timeout(ms(5), yield_now()).await.unwrap();
+        limited().await; // the wheel has its slab now
+        let count = allocations_in(async || {
+            for _ in 0..100 {
+                limited().await;
+            }
+        });
+        assert_eq!(count.await, 0);
+    });
+}
+
+#[test]
+fn handlers_of_one_task_share_a_table_and_tasks_inherit_it() {
+    run(async {
+        let handlers = async || {
+            let inside = finally(yield_now(), yield_now);
+            move_on_after(ms(5), inside).await.unwrap();
+        };
+        handlers().await;
+        let count = allocations_in(async || {
+            for _ in 0..100 {
+                handlers().await;
+            }
+        });
+        assert_eq!(count.await, 0, "in the same task");
+        spawn_local(handlers()).await.unwrap();
+        let count = allocations_in(async || {
+            for _ in 0..100 {
+                spawn_local(handlers()).await.unwrap();
+            }
+        });
+        assert_eq!(count.await, 100, "the side record of each task");
+    });
+}
