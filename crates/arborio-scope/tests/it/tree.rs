@@ -300,3 +300,22 @@ fn a_handler_that_comes_into_being_after_the_request_is_asked_too() {
         assert_eq!(log.take(), ["first", "second"]);
     });
 }
+
+#[test]
+fn many_handlers_that_answer_one_after_another_are_all_waited_for() {
+    run(async {
+        const HANDLERS: u64 = 50_000;
+        let ended = Rc::new(Cell::new(0));
+        let one = |number| {
+            let ended = Rc::clone(&ended);
+            finally(pending::<()>(), async move || {
+                nap(1 + number % 900).await;
+                ended.set(ended.get() + 1);
+            })
+        };
+        let mut many: FuturesUnordered<_> = (0..HANDLERS).map(one).collect();
+        let all = async { while many.next().await.is_some() {} };
+        assert_eq!(move_on_after(ms(3), all).await, None);
+        assert_eq!(ended.get(), HANDLERS);
+    });
+}

@@ -82,6 +82,8 @@ struct Request {
     in_force: bool,
     passed: bool,
     swallowed: bool,
+    /// How many of those that it asked have not answered.
+    unanswered: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -143,6 +145,8 @@ pub(crate) struct Slots {
     first_free: u32,
     first_child: u32,
     root: Request,
+    /// How many handlers are Asked or Busy, whoever has asked them.
+    unanswered: u32,
     round: u32,
 }
 
@@ -156,7 +160,9 @@ impl Slots {
                 in_force: false,
                 passed: false,
                 swallowed: false,
+                unanswered: 0,
             },
+            unanswered: 0,
             round: 0,
         }
     }
@@ -316,8 +322,11 @@ impl Slots {
         }
     }
 
+    /// One that `asker` has asked answers.
     fn tell(&mut self, asker: Asker, answer: Answer) {
+        self.unanswered = self.unanswered.saturating_sub(1);
         if let Some(request) = self.request_of(asker) {
+            request.unanswered = request.unanswered.saturating_sub(1);
             match answer {
                 Answer::Passed => request.passed = true,
                 Answer::Swallowed => request.swallowed = true,
@@ -420,8 +429,8 @@ impl Slots {
     }
 
     /// Asks the innermost handlers inside `asker` that nobody has asked yet.
-    /// Gives back their wakers, to be called by the caller.
-    pub(crate) fn ask(&mut self, asker: Asker) -> Vec<Waker> {
+    /// Gives back how many these were, and their wakers, to be called by the caller.
+    fn ask(&mut self, asker: Asker) -> (u32, Vec<Waker>) {
         self.round = self.round.wrapping_add(1).max(1);
         let idle = |slot: &Slot| {
             matches!(
@@ -439,7 +448,7 @@ impl Slots {
         for &index in &unasked {
             self.cover_outward(index);
         }
-        let mut wakers = Vec::new();
+        let (mut asked, mut wakers) = (0, Vec::new());
         for index in unasked {
             let round = self.round;
             let slot = self.at_mut(index);
@@ -449,9 +458,14 @@ impl Slots {
                     by: asker,
                 };
                 wakers.extend(slot.waker.take()); // its next poll brings another
+                asked += 1;
             }
         }
-        wakers
+        self.unanswered += asked;
+        if let Some(request) = self.request_of(asker) {
+            request.unanswered += asked;
+        }
+        (asked, wakers)
     }
 
     /// Marks everything around a slot as having a handler to be asked inside.
@@ -464,7 +478,12 @@ impl Slots {
         }
     }
 
-    fn is_busy_inside(&self, asker: Asker) -> bool {
+    /// Whether somebody inside has not answered yet, whoever has asked.
+    fn is_busy_inside(&mut self, asker: Asker) -> bool {
+        let own = self.request_of(asker).map_or(0, |heard| heard.unanswered);
+        if own > 0 || self.unanswered == own {
+            return own > 0;
+        }
         self.inside(asker).any(|index| {
             matches!(
                 self.at(index).role,
@@ -494,12 +513,8 @@ impl Slots {
             self.set_in_force(asker, false);
             return (Next::Withdraw, Vec::new());
         }
-        let wakers = self.ask(asker);
-        let next = if wakers.is_empty() {
-            Next::Drop
-        } else {
-            Next::Poll
-        };
+        let (asked, wakers) = self.ask(asker);
+        let next = if asked == 0 { Next::Drop } else { Next::Poll };
         (next, wakers)
     }
 
@@ -589,7 +604,7 @@ mod tests {
         let elsewhere = slots.insert(Kind::Handler, None, waker());
         let asker = Asker::Slot(origin);
         slots.set_in_force(asker, true);
-        assert_eq!(slots.ask(asker).len(), 2);
+        assert_eq!(slots.ask(asker).0, 2);
         assert_eq!(slots.handler(inner), HandlerState::Asked);
         assert_eq!(slots.handler(beside), HandlerState::Asked);
         assert_eq!(slots.handler(outer), HandlerState::Idle);
@@ -609,7 +624,7 @@ mod tests {
             let mut slots = Slots::new();
             let handler = slots.insert(Kind::Handler, None, waker());
             slots.set_in_force(Asker::Root, true);
-            assert_eq!(slots.ask(Asker::Root).len(), 1);
+            assert_eq!(slots.ask(Asker::Root).0, 1);
             slots.answer(handler, Answer::Swallowed);
             let next = if may_swallow {
                 Next::Withdraw
@@ -631,7 +646,7 @@ mod tests {
         assert!(slots.remove(middle).is_some());
         assert!(slots.remove(middle).is_none(), "its key is stale");
         assert_eq!(slots.len(), 4);
-        assert_eq!(slots.ask(Asker::Slot(outer)).len(), 3);
+        assert_eq!(slots.ask(Asker::Slot(outer)).0, 3);
         assert!(
             inner
                 .iter()
@@ -640,6 +655,25 @@ mod tests {
         let next = slots.insert(Kind::Origin, None, waker());
         assert_ne!(next, middle, "a used slot has another generation");
         assert_eq!(slots.len(), 5);
+    }
+
+    #[test]
+    fn a_handler_that_another_asker_waits_for_is_waited_for_too() {
+        let mut slots = Slots::new();
+        let outer = slots.insert(Kind::Origin, None, waker());
+        let inner = slots.insert(Kind::Origin, Some(outer), waker());
+        let handler = slots.insert(Kind::Handler, Some(inner), waker());
+        let beside = slots.insert(Kind::Handler, Some(outer), waker());
+        assert_eq!(slots.request(Asker::Slot(inner)).0, Next::Poll);
+        assert_eq!(slots.request(Asker::Slot(outer)).0, Next::Wait);
+        drop(slots.remove(inner)); // its asker is gone
+        assert_eq!(slots.settle(Asker::Slot(outer), true).0, Next::Wait);
+        slots.answer(handler, Answer::Passed);
+        assert_eq!(slots.settle(Asker::Slot(outer), true).0, Next::Poll);
+        assert_eq!(slots.settle(Asker::Slot(outer), true).0, Next::Wait);
+        drop(slots.remove(beside));
+        assert_eq!(slots.settle(Asker::Slot(outer), true).0, Next::Drop);
+        assert_eq!(slots.unanswered, 0);
     }
 
     #[test]
