@@ -48,9 +48,10 @@ pub(crate) struct Table {
     watched: Watched,
 }
 
-/// Tables that one thread keeps for later.
+/// Tables that one thread keeps for later. None for the sanitizers: reuse would hide
+/// a use after free.
 #[cfg(not(loom))]
-const MOST_USED: usize = 64;
+const MOST_USED: usize = if cfg!(arborio_no_cell_cache) { 0 } else { 64 };
 
 #[cfg(not(loom))]
 thread_local! {

@@ -31,6 +31,12 @@ fn touch(frame: &mut Frame, cx: &mut Context<'_>) {
     assert!(frame.poll(cx, |_, _| Poll::<()>::Pending).is_pending());
 }
 
+/// Never drops `frame`. It stays reachable, so that a leak detector is content.
+fn leak(frame: Frame) {
+    static LEAKED: Mutex<Vec<mem::ManuallyDrop<Frame>>> = Mutex::new(Vec::new());
+    LEAKED.lock().unwrap().push(mem::ManuallyDrop::new(frame));
+}
+
 /// Makes `frame` one of the tree that is being polled.
 async fn enter(frame: &mut Frame) {
     poll_fn(|cx| {
@@ -91,7 +97,7 @@ fn a_task_that_had_frames_is_freed_when_it_has_ended() {
                     &mut Context::from_waker(&Waker::from(Arc::clone(&bell))),
                 );
                 if leaks {
-                    frames.into_iter().for_each(mem::forget);
+                    frames.into_iter().for_each(leak);
                 }
                 turn().await;
             });
@@ -472,7 +478,7 @@ fn the_frames_of_a_leaked_foreign_tree_may_be_dropped_anywhere() {
         touch(&mut inner, cx);
         Poll::<()>::Pending
     });
-    mem::forget(root);
+    leak(root);
     thread::spawn(move || drop(inner)).join().unwrap();
 }
 
@@ -487,7 +493,7 @@ fn a_foreign_tree_frees_its_wakers_and_what_it_leaves_behind_is_harmless() {
         touch(&mut leaked, cx);
         Poll::<()>::Pending
     });
-    mem::forget(leaked);
+    leak(leaked);
     drop(root);
     touch(&mut inner, &mut Context::from_waker(Waker::noop())); // on its own now
     thread::spawn(move || drop(inner)).join().unwrap();
@@ -528,7 +534,7 @@ fn wakers_may_drop_frames_of_the_tree_that_calls_them() {
                     let mut handler = Frame::handler();
                     touch(&mut handler, &mut Context::from_waker(&waker));
                     drop(waker);
-                    mem::forget(handler); // its slot has the last clone
+                    leak(handler); // its slot has the last clone
                 }
                 assert_eq!(inside.request(), Next::Poll); // wakes the meddlers
                 Poll::Ready(())
