@@ -18,6 +18,8 @@ mod world;
 
 #[path = "loom/barrier.rs"]
 mod barrier;
+#[path = "loom/channels.rs"]
+mod channels;
 #[path = "loom/event.rs"]
 mod event;
 #[path = "loom/latch.rs"]

@@ -21,9 +21,15 @@ pub(crate) struct Operation<T> {
     name: &'static str,
     run: fn(&T, &World),
     /// Whether it may wait until `Subject::release`.
-    waits: bool,
+    pub(crate) waits: bool,
     /// Two operations on the same thing that has one owner are no pair.
-    owns: Option<&'static str>,
+    pub(crate) owns: Option<&'static str>,
+}
+
+impl<T> Clone for Operation<T> {
+    fn clone(&self) -> Self {
+        Self { ..*self }
+    }
 }
 
 impl<T> Operation<T> {
@@ -63,6 +69,9 @@ pub(crate) trait Subject: Sized + Send + Sync + 'static {
     /// What threads can do.
     fn operations() -> Vec<Operation<Self>>;
 
+    /// Called for each operation before anybody starts.
+    fn enter(&self, _operation: &Operation<Self>) {}
+
     /// What the main thread does; it calls `start` once, which starts the others.
     fn witness(&self, _world: &World, start: &mut dyn FnMut()) {
         start();
@@ -93,20 +102,19 @@ fn explore_pair<T: Subject>(first: usize, second: usize) {
         return;
     }
     let name = format!("{} {}+{}", T::NAME, a.name, b.name);
-    let pair = [(a.run, a.waits), (b.run, b.waits)];
-    model(&name, T::PREEMPTIONS, move |world| {
-        execute::<T>(world, pair)
-    });
+    let pair = [a.clone(), b.clone()];
+    model(&name, T::PREEMPTIONS, move |world| execute(world, &pair));
 }
 
-type Run<T> = fn(&T, &World);
-
-fn execute<T: Subject>(world: &Arc<World>, pair: [(Run<T>, bool); 2]) {
+fn execute<T: Subject>(world: &Arc<World>, pair: &[Operation<T>; 2]) {
     let subject = Arc::new(T::new(world));
+    for operation in pair {
+        subject.enter(operation);
+    }
     let waiting = Arc::new(AtomicUsize::new(0));
     let (mut brief, mut patient) = (Vec::new(), Vec::new());
     subject.witness(world, &mut || {
-        for (run, waits) in pair {
+        for &Operation { run, waits, .. } in pair {
             waiting.fetch_add(usize::from(waits), Relaxed);
             let (subject, world) = (Arc::clone(&subject), Arc::clone(world));
             let waiting = Arc::clone(&waiting);
