@@ -27,6 +27,7 @@ mod budget;
 mod channels;
 mod costs;
 mod executor;
+mod local;
 mod locks;
 mod signals;
 mod support;

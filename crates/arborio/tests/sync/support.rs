@@ -6,9 +6,14 @@ use crate::executor::{Executor, Job};
 
 /// Runs a program, and fails if that takes a minute.
 pub(crate) fn run<E: Executor>(program: impl Future<Output = ()> + Send + 'static) {
+    within_a_minute(|| E::block_on(program));
+}
+
+/// Runs `body` on a thread of its own, and fails if that takes a minute.
+pub(crate) fn within_a_minute(body: impl FnOnce() + Send + 'static) {
     let (sender, receiver) = mpsc::channel();
     let thread = thread::spawn(move || {
-        E::block_on(program);
+        body();
         let _ = sender.send(());
     });
     match receiver.recv_timeout(Duration::from_secs(60)) {
