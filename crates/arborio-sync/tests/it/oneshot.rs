@@ -231,7 +231,7 @@ fn a_waker_may_use_the_channel_whenever_it_is_called<F: Flavour>() {
                 drop(sender.send(census.value(1)));
             }
         });
-        Script::default().on_clone(move || act()).start()
+        Script::default().on_clone(move || act.run()).start()
     };
     // It is sent while the receiver clones the waker that it leaves.
     let received = receive(&mut receiver, &act.waker());
@@ -244,7 +244,7 @@ fn a_waker_may_use_the_channel_whenever_it_is_called<F: Flavour>() {
     let act = {
         let sender = Rc::clone(&sender);
         let act = Here::new(move || drop(sender.take()));
-        Script::always(move || act())
+        Script::always(move || act.run())
     };
     let received = receive(&mut receiver, &act.waker());
     assert_eq!(

@@ -304,6 +304,13 @@ impl<T> Here<T> {
     }
 }
 
+impl<A: Fn()> Here<A> {
+    /// Runs the act that stays there.
+    pub(crate) fn run(&self) {
+        (**self)();
+    }
+}
+
 impl<T> Deref for Here<T> {
     type Target = T;
 

@@ -82,7 +82,7 @@ fn a_waker_may_use_the_channel_whenever_it_is_called<F: Flavour>() {
                 _ => assert!(sender.len() <= 2),
             }
         });
-        Script::always(move || act())
+        Script::always(move || act.run())
     };
     let waker = act.waker();
     for _ in 0..20 {
@@ -110,7 +110,7 @@ fn y12_a_wake_may_drop_the_receivers_behind_it<F: Flavour>() {
         let behind = Rc::clone(&behind);
         move || drop(behind.take())
     });
-    let waker = Script::default().on_wake(move || act()).into_waker();
+    let waker = Script::default().on_wake(move || act.run()).into_waker();
     let mut cx = std::task::Context::from_waker(&waker);
     let mut first = receive(&receiver);
     assert!(poll(&mut first, &waker).is_pending());
@@ -132,7 +132,7 @@ fn y12_a_wake_may_drop_the_receive_that_it_is_for<F: Flavour>() {
         let waiting = Rc::clone(&waiting);
         move || drop(waiting.take())
     });
-    let waker = Script::default().on_wake(move || act()).into_waker();
+    let waker = Script::default().on_wake(move || act.run()).into_waker();
     let mut cx = std::task::Context::from_waker(&waker);
     let mut stream = Box::pin(receiver.clone().into_stream());
     let pending = futures_core::Stream::poll_next(stream.as_mut(), &mut cx).is_pending();

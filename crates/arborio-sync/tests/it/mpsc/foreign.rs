@@ -131,7 +131,7 @@ fn a_waker_may_use_the_channel_whenever_it_is_called<F: Flavour>() {
             }
             assert!(sender.len() <= 2);
         });
-        Script::always(move || act())
+        Script::always(move || act.run())
     };
     let waker = act.waker();
     for _ in 0..20 {
@@ -159,7 +159,7 @@ fn y12_a_wake_may_drop_the_senders_behind_it<F: Flavour>() {
         let behind = Rc::clone(&behind);
         move || drop(behind.take())
     });
-    let waker = Script::default().on_wake(move || act()).into_waker();
+    let waker = Script::default().on_wake(move || act.run()).into_waker();
     let mut first = send(&sender, 1);
     assert!(poll(&mut first, &waker).is_pending());
     for _ in 0..3 {
@@ -180,7 +180,7 @@ fn y12_a_wake_may_drop_the_receiver<F: Flavour>() {
         let receiver = Rc::clone(&receiver);
         move || drop(receiver.take())
     });
-    let waker = Script::default().on_wake(move || act()).into_waker();
+    let waker = Script::default().on_wake(move || act.run()).into_waker();
     let pending = receive(receiver.borrow_mut().as_mut().unwrap(), &waker).is_pending();
     assert!(pending);
     sender.try_send(census.value(1)).unwrap();

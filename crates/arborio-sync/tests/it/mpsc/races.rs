@@ -63,11 +63,8 @@ fn messages_of_many_threads_arrive_without_a_bound() {
         }
         drop(sender);
         let (mut next, mut many) = ([0; 4], Vec::new());
-        loop {
-            match receiver.blocking_recv() {
-                Some(message) => many.push(message),
-                None => break,
-            }
+        while let Some(message) = receiver.blocking_recv() {
+            many.push(message);
             block_on(receiver.recv_many(&mut many, next[0] % 7));
             assert!(receiver.len() <= 4 * EACH);
             for (thread, number) in many.drain(..) {
