@@ -107,6 +107,9 @@ fn handlers_of_one_task_share_a_table_and_tasks_inherit_it() {
                 spawn_local(handlers()).await.unwrap();
             }
         });
-        assert_eq!(count.await, 100, "the side record of each task");
+        let count = count.await;
+        if cfg!(not(arborio_no_cell_cache)) {
+            assert_eq!(count, 100, "the side record of each task");
+        }
     });
 }

@@ -3,9 +3,13 @@
 use std::{
     cell::RefCell,
     future::Future,
+    pin::pin,
     rc::Rc,
-    sync::Arc,
-    task::Wake,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
     time::Duration,
 };
@@ -85,7 +89,38 @@ pub(crate) fn run<F: Future>(main: F) -> F::Output {
 pub(crate) fn everywhere<F: Future + 'static>(scenario: impl Fn() -> F) {
     run(scenario());
     run(async { drop(arborio_executor::spawn_local(scenario()).await.unwrap()) });
-    futures_lite::future::block_on(scenario());
+    block_on(scenario());
+}
+
+/// Has the future of a [`block_on`] been woken?
+struct Woken(AtomicBool, Thread);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+        self.1.unpark();
+    }
+}
+
+/// An executor of one future, on a clock of its own that is simulated.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let woken = Arc::new(Woken(AtomicBool::new(true), thread::current()));
+    let waker = Waker::from(Arc::clone(&woken));
+    let timers = Timers::new(Clock::simulated(), waker.clone());
+    let _entered = timers.enter();
+    let mut world = World {
+        timers: &timers,
+        batch: WakeBatch::new(),
+    };
+    let mut future = pin!(future);
+    loop {
+        while woken.0.swap(false, Ordering::SeqCst) {
+            if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return value;
+            }
+        }
+        let _ = world.pass(Wait::Allowed);
+    }
 }
 
 /// What happened, in order. Clones write to the same log.
