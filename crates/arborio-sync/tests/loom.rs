@@ -20,6 +20,8 @@ mod world;
 mod barrier;
 #[path = "loom/channels.rs"]
 mod channels;
+#[path = "loom/closing.rs"]
+mod closing;
 #[path = "loom/event.rs"]
 mod event;
 #[path = "loom/latch.rs"]
@@ -30,9 +32,13 @@ mod mutex;
 mod notify;
 #[path = "loom/once_cell.rs"]
 mod once_cell;
+#[path = "loom/oneshot.rs"]
+mod oneshot;
 #[path = "loom/permits.rs"]
 mod permits;
 #[path = "loom/rwlock.rs"]
 mod rwlock;
 #[path = "loom/semaphore.rs"]
 mod semaphore;
+#[path = "loom/unbounded.rs"]
+mod unbounded;

@@ -397,7 +397,8 @@ impl Subject for Rivals {
             }),
             can("receiver dropped", |it, _| {
                 it.ledger.lossy.store(true, Relaxed);
-                it.receivers.lock().unwrap().pop();
+                let receiver = it.receivers.lock().unwrap().pop();
+                drop(receiver); // without the lock of the model
             }),
         ]
     }

@@ -7,7 +7,7 @@
 //!   ordered before the next change and before its drop.
 
 use std::{
-    env,
+    env, fmt,
     pin::{Pin, pin},
     sync::{
         Arc, Mutex as StdMutex,
@@ -256,6 +256,12 @@ impl Value {
             // SAFETY: loom fails the model if a change is concurrent.
             unsafe { *changes }
         })
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Value({})", self.name())
     }
 }
 
