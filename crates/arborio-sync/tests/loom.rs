@@ -18,6 +18,8 @@ mod world;
 
 #[path = "loom/barrier.rs"]
 mod barrier;
+#[path = "loom/broadcast.rs"]
+mod broadcast;
 #[path = "loom/channels.rs"]
 mod channels;
 #[path = "loom/closing.rs"]
@@ -36,9 +38,13 @@ mod once_cell;
 mod oneshot;
 #[path = "loom/permits.rs"]
 mod permits;
+#[path = "loom/promise.rs"]
+mod promise;
 #[path = "loom/rwlock.rs"]
 mod rwlock;
 #[path = "loom/semaphore.rs"]
 mod semaphore;
 #[path = "loom/unbounded.rs"]
 mod unbounded;
+#[path = "loom/watch.rs"]
+mod watch;
