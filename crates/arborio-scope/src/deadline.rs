@@ -247,8 +247,8 @@ impl<F: Future> Future for Timeout<F> {
     }
 }
 
-/// The earliest deadline of the origins around the code that asks, if any has one.
-/// Origins outside of a [`shield`](crate::shield) do not count.
+/// The earliest deadline of the origins and scopes around the code that asks, if any
+/// has one. Those outside of a [`shield`](crate::shield) do not count.
 ///
 /// # Examples
 /// ```
@@ -265,7 +265,7 @@ impl<F: Future> Future for Timeout<F> {
 /// });
 /// ```
 pub fn current_effective_deadline() -> Option<Instant> {
-    arborio_task::frames::limit().map(Instant::from_nanos)
+    crate::scope::effective_limit().map(Instant::from_nanos)
 }
 
 /// Whether the code that asks was asked to end: its task, or an origin around it.

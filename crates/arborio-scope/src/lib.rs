@@ -25,6 +25,6 @@ pub use handlers::{
     shield,
 };
 pub use scope::{
-    Child, ChildBuilder, ChildOf, ChildOutput, Outcome, Scope, ScopeBuilder, ScopeClosed,
-    ScopeNote, scope,
+    AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, Outcome, Ready, Reporting, Scope,
+    ScopeBuilder, ScopeClosed, ScopeNote, scope,
 };

@@ -104,16 +104,32 @@ impl Branch {
             node: Node::new(),
             home: AtomicPtr::new(hub.address().cast_mut()),
             parent,
-            closed: Plain::new(false),
+            closed: Plain::new(forced),
             forced: Plain::new(forced),
             place: Plain::new(0),
         });
         branch.node.children.prepare();
         branch.node.set_branch(Arc::as_ptr(&branch));
+        if branch.is_of_a_daemon() {
+            branch.node.set_silent();
+        }
         let mut registry = hub.branches.borrow_mut();
         branch.place.set(registry.len());
         registry.push((Arc::clone(&branch), owner)); // R1
         Some(branch)
+    }
+
+    /// Whether a task that nobody waits for has just entered it, right below the node that
+    /// the task hangs on. Then that node does not wait for what is on the branch, either.
+    fn is_of_a_daemon(&self) -> bool {
+        let daemon = tasks::current_task().filter(|task| task.local.seen().any(Flags::DAEMON));
+        daemon.is_some_and(|task| {
+            // SAFETY: the node of a task that has not ended is alive, and this thread is
+            // the owner.
+            let node = unsafe { &*task.parent.get() };
+            let above = self.parent.as_ref().map_or(ptr::null(), Arc::as_ptr);
+            ptr::eq(node.branch(), above)
+        })
     }
 
     /// The branch of the code that is running: the one that it is [within](Self::within),

@@ -7,7 +7,8 @@
 //!
 //! # Invariants
 //! - N1: `pending` counts the tasks of the list that are waited for and have
-//!   not ended, and the nodes below that have pending tasks of their own.
+//!   not ended, and the nodes below that have pending tasks of their own, unless
+//!   they are silent: a task that is not waited for has entered them.
 //! - N2: `attention` is set whenever the one who drives the loop, or waits for the
 //!   branch, may have something to decide: nothing is pending any more, `main` has
 //!   ended, a task ended without an output, or a panic came up.
@@ -25,6 +26,8 @@ pub(crate) struct Node {
     pub(crate) children: List,
     pending: Plain<usize>,
     daemons: Plain<usize>,
+    /// What is pending here is not so for the nodes above.
+    silent: Plain<bool>,
     attention: Plain<bool>,
     /// Panics that nobody observed, oldest first.
     panics: RefCell<Vec<Payload>>,
@@ -40,6 +43,7 @@ impl Node {
             children: List::new(),
             pending: Plain::new(0),
             daemons: Plain::new(0),
+            silent: Plain::new(false),
             attention: Plain::new(false),
             panics: RefCell::new(Vec::new()),
             branch: Plain::new(ptr::null()),
@@ -50,6 +54,11 @@ impl Node {
     /// Notes which branch the node lies in.
     pub(crate) fn set_branch(&self, branch: *const Branch) {
         self.branch.set(branch);
+    }
+
+    /// What is pending here is not so for the nodes above. Before the first task.
+    pub(crate) fn set_silent(&self) {
+        self.silent.set(true);
     }
 
     /// The branch that the node lies in; null for the root.
@@ -197,8 +206,11 @@ impl Node {
 }
 
 /// The node that counts the pending ones of `node`: the nearest above it that is
-/// still in the tree.
+/// still in the tree. `None` for the root, and for one that is silent.
 fn above(node: &Node) -> Option<&Node> {
+    if node.silent.get() {
+        return None;
+    }
     // SAFETY: null, or the branch that the node lies in.
     let branch = unsafe { node.branch.get().as_ref() }?;
     branch.node_above()

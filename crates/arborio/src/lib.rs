@@ -40,8 +40,8 @@ pub use arborio_executor::{
     spawn_local, task, try_spawn, try_spawn_local, yield_now,
 };
 pub use arborio_scope::{
-    Child, ChildBuilder, ChildOf, ChildOutput, Outcome, Scope, ScopeBuilder, ScopeClosed,
-    ScopeNote, scope,
+    AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, Outcome, Ready, Reporting, Scope,
+    ScopeBuilder, ScopeClosed, ScopeNote, scope,
 };
 pub use event_loop::{Builder, EventLoop, run};
 

@@ -1,18 +1,21 @@
 //! A task of a scope, and where its error goes.
 
 use std::{
+    any::Any,
     fmt,
     marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use arborio_task::{Interrupt, Task};
+use arborio_task::{Interrupt, Payload, Task};
 
 use super::{
+    current::current_state,
     failure::Failure,
-    shared::{ScopeState, current_state, place_error},
+    shared::{ScopeState, place_error},
 };
 
 /// What a task of a scope may give: `Result<T, E>`, or `()`.
@@ -56,26 +59,50 @@ impl<E> ChildOutput<E> for () {
 
 pin_project_lite::pin_project! {
     /// The future of a task of a scope: sees to its end.
-    pub(crate) struct ChildFuture<F, E> {
+    pub(crate) struct ChildFuture<F, E>
+    where
+        E: Send,
+        E: 'static,
+    {
         #[pin]
         future: F,
         bubble: bool,
-        master: bool,
-        error: PhantomData<fn() -> E>,
+        master: Master<E>,
     }
 }
 
-impl<F, E> ChildFuture<F, E> {
+/// When this is dropped, a master has ended, in whatever way.
+struct Master<E: Send + 'static> {
+    is_one: bool,
+    error: PhantomData<fn() -> E>,
+}
+
+impl<E: Send + 'static> Drop for Master<E> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.is_one
+            && let Some(state) = current_state::<E>()
+        {
+            state.finish();
+        }
+    }
+}
+
+impl<F, E: Send + 'static> ChildFuture<F, E> {
     pub(crate) fn new(future: F, bubble: bool, master: bool) -> Self {
         Self {
             future,
             bubble,
-            master,
-            error: PhantomData,
+            master: Master {
+                is_one: master,
+                error: PhantomData,
+            },
         }
     }
 
-    pub(crate) fn into_inner(self) -> F {
+    /// The future, which was not spawned after all.
+    pub(crate) fn into_inner(mut self) -> F {
+        self.master.is_one = false;
         self.future
     }
 }
@@ -91,21 +118,40 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let child = self.project();
-        let output = ready!(child.future.poll(cx)).into_result();
-        if *child.master
-            && output.is_ok()
-            && let Some(state) = current_state::<E>()
-        {
-            state.finish();
+        if !*child.bubble {
+            return poll_apart(child.future, cx);
         }
-        Poll::Ready(output.map_err(|error| place_error(error, *child.bubble)))
+        let output = ready!(child.future.poll(cx)).into_result();
+        Poll::Ready(output.map_err(place_error))
     }
+}
+
+/// Polls a future whose errors and panics are nobody's but its handle's.
+fn poll_apart<F, E>(
+    future: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<<F::Output as ChildOutput<E>>::Value, Kept<E>>>
+where
+    F: Future,
+    F::Output: ChildOutput<E>,
+{
+    let polled = catch_unwind(AssertUnwindSafe(|| future.poll(cx)));
+    Poll::Ready(match polled {
+        Ok(polled) => ready!(polled).into_result().map_err(|e| Kept::Own(Some(e))),
+        Err(raised) => Err(Kept::Panic(Some(panicked(raised)))),
+    })
+}
+
+fn panicked(raised: Box<dyn Any + Send>) -> Payload {
+    Payload::new(raised)
 }
 
 /// Where the error of a task is.
 pub(crate) enum Kept<E> {
     /// In the outcome itself: it does not concern the scope.
     Own(Option<E>),
+    /// The same for a panic.
+    Panic(Option<Payload>),
     /// In the scope, until the handle takes it or is dropped.
     InScope {
         state: Arc<ScopeState<E>>,
@@ -116,12 +162,17 @@ pub(crate) enum Kept<E> {
 }
 
 impl<E> Kept<E> {
-    fn take(&mut self) -> Option<E> {
-        match self {
+    fn take<T>(&mut self) -> Outcome<T, E> {
+        let error = match self {
             Self::Own(error) => error.take(),
+            Self::Panic(payload) => {
+                let payload = payload.take();
+                return Err(payload.map_or(Interrupt::ScopeFailed, Interrupt::Panicked));
+            }
             Self::InScope { state, number } => state.take_kept(*number),
             Self::Bubbled => None,
-        }
+        };
+        error.map(Err).ok_or(Interrupt::ScopeFailed)
     }
 }
 
@@ -200,7 +251,7 @@ impl<T, E> Child<T, E> {
         let ended = ready!(Pin::new(&mut self.task).poll(cx));
         Poll::Ready(match ended {
             Ok(Ok(value)) => Ok(Ok(value)),
-            Ok(Err(mut kept)) => kept.take().map(Err).ok_or(Interrupt::ScopeFailed),
+            Ok(Err(mut kept)) => kept.take(),
             Err(interrupt) => Err(interrupt),
         })
     }

@@ -9,8 +9,9 @@
 //! | Closing    | is gone  | those not awaited are asked to end | the end: none is left  |
 //!
 //! Beside them *failing*: there is a reason to end (a failure, `cancel`, a request from
-//! outside, the deadline). The body is asked, every task is asked, and the grace
-//! runs; when that is over, what is left is dropped.
+//! outside, the deadline, the end of a master). Nothing is spawned any more, the body
+//! and every task are asked, and the grace runs; when that is over, what is left is
+//! dropped.
 //!
 //! # Invariants
 //! - S1: the branch leaves the tree only when no task of it is left.
@@ -18,15 +19,21 @@
 //!   the scope's failure, or among the later ones.
 
 mod child;
+mod current;
 mod failure;
 mod options;
 mod orphan;
 mod run;
 mod shared;
+mod start;
 
 pub use child::{Child, ChildOf, ChildOutput, Outcome};
-pub use options::{ChildBuilder, ScopeBuilder, ScopeNote};
+pub use current::AnyScope;
+pub(crate) use current::effective_limit;
+pub use failure::Failed;
+pub use options::{ChildBuilder, Reporting, ScopeBuilder, ScopeNote};
 pub use shared::{Scope, ScopeClosed};
+pub use start::Ready;
 
 use arborio_task::Interrupt;
 

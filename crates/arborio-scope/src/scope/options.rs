@@ -7,6 +7,8 @@ use arborio_timers::Instant;
 
 use super::{
     child::{Child, ChildFuture, ChildOf, ChildOutput},
+    current::AnyScope,
+    failure::{Failed, Later},
     run::ScopeRun,
     shared::{Observer, Scope, ScopeClosed, ScopeState},
 };
@@ -72,6 +74,8 @@ pub struct ScopeBuilder<E> {
     grace: Duration,
     observer: Option<Observer>,
     opened_at: &'static Location<'static>,
+    /// What it is forked from.
+    below: Option<AnyScope>,
     error: PhantomData<fn() -> E>,
 }
 
@@ -88,6 +92,7 @@ where
             grace: GRACE,
             observer: None,
             opened_at: Location::caller(),
+            below: None,
             error: PhantomData,
         }
     }
@@ -123,6 +128,17 @@ where
         self
     }
 
+    /// It is forked from that scope.
+    pub(crate) fn below(mut self, above: AnyScope) -> Self {
+        self.below = Some(above);
+        self
+    }
+
+    /// Keeps the errors that come after the first one, and gives them together.
+    pub fn report(self) -> Reporting<E> {
+        Reporting { scope: self }
+    }
+
     /// Opens the scope, and runs `body` and the tasks to their end. As
     /// [`scope`](super::scope), which see.
     ///
@@ -138,6 +154,15 @@ where
     where
         B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
     {
+        self.run_keeping(None, body)
+            .await
+            .map_err(|failed| failed.first)
+    }
+
+    async fn run_keeping<R, B>(self, later: Option<Later<E>>, body: B) -> Result<R, Failed<E>>
+    where
+        B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
+    {
         let after = self.timeout.map(|limit| Instant::now() + limit);
         let deadline = match (after, self.deadline) {
             (Some(one), Some(other)) => Some(one.min(other)),
@@ -149,13 +174,57 @@ where
             self.observer,
             deadline,
             self.grace,
+            later,
         );
         let scope = Scope(Arc::new(state));
-        assert!(
-            scope.enter(),
-            "no Arborio loop runs on this thread, or it is ending: a scope needs one"
-        );
-        ScopeRun::new(&scope, body(&scope)).await
+        if let Some(above) = &self.below {
+            if !scope.enter_below(above) {
+                return Err(Later::new().after(E::from(Interrupt::Closed)));
+            }
+        } else {
+            assert!(
+                scope.enter(),
+                "no Arborio loop runs on this thread, or it is ending: a scope needs one"
+            );
+        }
+        let ended = ScopeRun::new(&scope, body(&scope)).await;
+        ended.map_err(|first| {
+            let later = scope.0.progress().later.take();
+            later.unwrap_or_else(Later::new).after(first)
+        })
+    }
+}
+
+/// A scope that is not open yet, and that keeps its later errors; made by
+/// [`ScopeBuilder::report`].
+///
+/// # Examples
+/// See [`Failed`].
+#[must_use = "a scope does nothing unless it is run"]
+#[derive(Debug)]
+pub struct Reporting<E> {
+    scope: ScopeBuilder<E>,
+}
+
+impl<E> Reporting<E>
+where
+    E: From<Interrupt> + Send + 'static,
+{
+    /// As [`ScopeBuilder::run`].
+    ///
+    /// # Errors
+    /// [`Failed`], with all the errors.
+    ///
+    /// # Panics
+    /// As [`scope`](super::scope).
+    ///
+    /// # Cancel safety
+    /// As [`scope`](super::scope).
+    pub async fn run<R, B>(self, body: B) -> Result<R, Failed<E>>
+    where
+        B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
+    {
+        self.scope.run_keeping(Some(Later::new()), body).await
     }
 }
 
@@ -214,13 +283,15 @@ where
         self
     }
 
-    /// Whether an error of the task ends the scope; it does unless this says otherwise.
+    /// Whether an error or a panic of the task ends the scope; it does unless this says
+    /// otherwise. If it does not, the handle has it, and if nobody looks, nobody knows.
     pub fn bubble(mut self, bubble: bool) -> Self {
         self.options.bubble = bubble;
         self
     }
 
-    /// Whether the scope ends well when the task does: the others are asked to end then.
+    /// Whether the scope ends when the task does, in whatever way that is: the others are
+    /// asked to end then, and that is no failure.
     pub fn master(mut self, master: bool) -> Self {
         self.options.master = master;
         self

@@ -7,13 +7,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use arborio_task::{Branch, SpawnOptions};
+use arborio_task::{Branch, Interrupt, Reason, ReasonKind, SpawnOptions};
 
 use super::{
     failure::Failure,
     run::Watch,
     shared::{ScopeState, fail_with_panics},
 };
+use crate::handlers::shield;
 
 /// Sees to the tasks of a scope that nobody polls any more.
 pub(crate) fn adopt<E: Send + 'static>(state: &Arc<ScopeState<E>>) {
@@ -22,37 +23,64 @@ pub(crate) fn adopt<E: Send + 'static>(state: &Arc<ScopeState<E>>) {
         return; // dropped abroad: its tasks end by themselves, and their loop waits
     }
     branch.close();
+    let mut watch = Watch::default();
+    if branch.is_forced() {
+        watch.ask_nobody(); // whoever forces it sees to its tasks, too
+    }
     let orphans = Orphans {
         state: Arc::clone(state),
         branch: Arc::clone(branch),
-        watch: Watch::default(),
+        watch,
     };
-    if branch.pending() + branch.daemons() == 0 {
-        orphans.leave();
-        return;
+    if !orphans.leave_if_none_is_left() {
+        orphans.settle_above();
     }
-    let options = SpawnOptions::new().name("tasks of a dropped scope");
-    if let Ok(task) = branch.try_spawn_above(orphans, options) {
-        drop(task); // detached: whoever waits for the branch above waits for it
-    }
-    // Otherwise the loop is ending, and ends them itself.
 }
 
-struct Orphans<E> {
+fn forced() -> Interrupt {
+    Interrupt::Cancelled(Reason::new(ReasonKind::Abort))
+}
+
+struct Orphans<E: Send + 'static> {
     state: Arc<ScopeState<E>>,
     branch: Arc<Branch>,
     watch: Watch,
 }
 
-impl<E> Orphans<E> {
-    /// Every task has ended.
+impl<E: Send + 'static> Orphans<E> {
+    /// Becomes a task of whoever waits for the branch. It is shielded: when that is asked
+    /// to end, these tasks have been asked already.
+    fn settle_above(self) {
+        let branch = Arc::clone(&self.branch);
+        let options = SpawnOptions::new().name("tasks of a dropped scope");
+        match branch.try_spawn_above(shield(self), options) {
+            Ok(task) => drop(task), // detached: whoever waits above waits for it
+            Err(refused) => std::mem::forget(refused), // the loop is ending, and ends them
+        }
+    }
+
+    /// The scope ends, if every task has. False if some have not.
+    fn leave_if_none_is_left(&self) -> bool {
+        if self.branch.pending() + self.branch.daemons() > 0 {
+            return false;
+        }
+        if self.branch.is_here() {
+            self.leave();
+        }
+        true
+    }
+
     fn leave(&self) {
         let state = &self.state;
         state.fail_with_kept();
-        let panics = self.branch.leave();
-        let mut first = panics.into_iter();
-        let resumed = first.next();
-        fail_with_panics(state, first.collect());
+        for panic in state
+            .take_first_panic()
+            .into_iter()
+            .chain(self.branch.take_panics())
+        {
+            self.branch.bubble_above(panic);
+        }
+        fail_with_panics(state, self.branch.leave());
         let failure = {
             let mut progress = state.progress();
             progress.over = true;
@@ -61,19 +89,40 @@ impl<E> Orphans<E> {
         if let Some(Failure::Error(_)) = failure {
             state.tell(&super::ScopeNote::LaterError);
         }
-        if let Some(panic) = resumed {
-            panic.resume(); // it comes up in the branch above
-        }
     }
 }
 
-impl<E> Future for Orphans<E> {
+impl<E: Send + 'static> Future for Orphans<E> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         ready!(this.watch.poll_orphan(&this.state, &this.branch, cx));
-        this.leave();
+        this.leave_if_none_is_left();
         Poll::Ready(())
+    }
+}
+
+impl<E: Send + 'static> Drop for Orphans<E> {
+    /// It was forced before every task had ended, and so were they: another one waits
+    /// for those whose end was put off.
+    fn drop(&mut self) {
+        if !self.branch.is_here() || self.leave_if_none_is_left() {
+            return;
+        }
+        if !self.branch.is_forced() {
+            self.branch.force(&forced());
+        }
+        if self.leave_if_none_is_left() {
+            return;
+        }
+        let mut watch = Watch::default();
+        watch.ask_nobody();
+        let next = Self {
+            state: Arc::clone(&self.state),
+            branch: Arc::clone(&self.branch),
+            watch,
+        };
+        next.settle_above();
     }
 }

@@ -44,6 +44,8 @@ pin_project_lite::pin_project! {
         #[pin]
         body: Origin<B>,
         value: Option<R>,
+        // How it ended when it was asked from outside: it waits for its drop.
+        passed_on: Option<Interrupt>,
         phase: Phase,
         watch: Watch,
     }
@@ -88,9 +90,10 @@ where
         body.set_firm();
         Self {
             scope,
-            gate: Frame::shield(),
+            gate: Frame::gate(),
             body,
             value: None,
+            passed_on: None,
             phase: Phase::Running,
             watch: Watch::default(),
         }
@@ -108,11 +111,24 @@ where
         let this = self.project();
         let state = &this.scope.0;
         let (phase, value, watch, mut body) = (this.phase, this.value, this.watch, this.body);
-        this.gate.poll(cx, |cx, gate| {
-            if *phase == Phase::Over {
-                return Poll::Pending; // it has passed a request on, and waits for its drop
+        if let Some(interrupt) = this.passed_on.take() {
+            if arborio_task::frames::is_cancelling() {
+                *this.passed_on = Some(interrupt);
+                return Poll::Pending; // whoever asked will drop it
             }
-            let branch = Arc::clone(state.branch().expect("it entered before its body began"));
+            return Poll::Ready(Err(E::from(interrupt))); // it was taken elsewhere
+        }
+        let branch = Arc::clone(state.branch().expect("it entered before its body began"));
+        assert!(branch.is_here(), "{ABROAD}");
+        state.note_limits();
+        let passed_on = this.passed_on;
+        let limit = || {
+            state
+                .progress()
+                .deadline
+                .map(|deadline| deadline.as_nanos())
+        };
+        this.gate.poll_limited(cx, &limit, |cx, gate| {
             if gate.is_asked() && !watch.asked_from_outside {
                 watch.asked_from_outside = true;
                 gate.set_busy();
@@ -122,7 +138,7 @@ where
             state.set_waker(cx.waker());
             if *phase == Phase::Running {
                 watch.look(state, &branch, cx);
-                match poll_body(body.as_mut(), state, cx) {
+                match branch.within(|| poll_body(body.as_mut(), state, cx)) {
                     Some(given) => {
                         *value = given;
                         *phase = Phase::Finishing;
@@ -140,12 +156,19 @@ where
             gate.answer(Answer::Passed);
             match ended {
                 Conclusion::Result(result) => Poll::Ready(result),
-                Conclusion::Interrupted(_) if watch.asked_from_outside => Poll::Pending,
+                Conclusion::Interrupted(interrupt) if watch.asked_from_outside => {
+                    *passed_on = Some(interrupt);
+                    Poll::Pending
+                }
                 Conclusion::Interrupted(interrupt) => Poll::Ready(Err(E::from(interrupt))),
             }
         })
     }
 }
+
+/// What is wrong with polling a scope where its tasks are not.
+const ABROAD: &str = "a scope was polled on another thread, or in another loop, than the \
+    one where it was entered";
 
 /// Polls the body; `None` if it is pending, or else what it gave.
 fn poll_body<B, R, E>(
@@ -235,8 +258,10 @@ impl Watch {
         };
         if let Some((end, grace)) = reason {
             self.failing_told = true;
-            self.grace = Some(sleep(grace));
+            branch.close();
+            self.grace.get_or_insert_with(|| sleep(grace));
             branch.cancel_all(&end);
+            state.end_forks(&end);
         }
     }
 
@@ -303,12 +328,20 @@ impl Watch {
     }
 
     fn tell_daemons<E>(&mut self, state: &ScopeState<E>, branch: &Branch) {
-        if !self.ending_told {
+        if !self.ending_told && !self.failing_told {
             self.ending_told = true;
-            self.grace = Some(sleep(state.progress().grace));
-            let reason = Reason::new(ReasonKind::ScopeEnded);
-            branch.cancel_all(&Interrupt::Cancelled(reason));
+            let grace = state.progress().grace;
+            self.grace.get_or_insert_with(|| sleep(grace));
+            let end = Interrupt::Cancelled(Reason::new(ReasonKind::ScopeEnded));
+            branch.cancel_all(&end);
+            state.end_forks(&end);
         }
+    }
+
+    /// The tasks were, or are being, dropped: nobody is asked any more.
+    pub(crate) fn ask_nobody(&mut self) {
+        self.ending_told = true;
+        self.grace = None;
     }
 
     /// The scope was dropped: its tasks are asked to end, and waited for.

@@ -4,9 +4,9 @@ use std::{
     borrow::Cow,
     collections::HashMap,
     error::Error,
-    fmt,
+    fmt, ops,
     panic::Location,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     task::Waker,
     time::Duration,
 };
@@ -17,8 +17,10 @@ use arborio_timers::Instant;
 
 use super::{
     child::{Child, ChildFuture, ChildOf, ChildOutput, Kept},
-    failure::Failure,
+    current::{self, AnyScope, Erased, Owner, current_state},
+    failure::{Failure, Later},
     options::{ChildBuilder, ChildOptions, ScopeBuilder, ScopeNote},
+    start::{Ready, Starting},
 };
 
 /// A scope, as its body and its tasks see it: spawns tasks that end with it.
@@ -49,6 +51,8 @@ pub(crate) struct ScopeState<E> {
     pub(crate) observer: Option<Observer>,
     /// Its place in the tree, from its first poll on.
     branch: OnceLock<Arc<Branch>>,
+    /// The scope around it.
+    above: OnceLock<Weak<dyn Erased>>,
     progress: Mutex<Progress<E>>,
 }
 
@@ -69,7 +73,13 @@ pub(crate) struct Progress<E> {
     kept: HashMap<u64, E>,
     next_kept: u64,
     pub(crate) deadline: Option<Instant>,
+    /// The limit around it in its task, and whether the scope around it counts.
+    outside: (Option<u64>, bool),
     pub(crate) grace: Duration,
+    /// Scopes that end with this one although no task of it polls them.
+    forks: Vec<Weak<dyn Erased>>,
+    /// Errors after the first, if they are to be reported.
+    pub(crate) later: Option<Later<E>>,
     /// Has the scope polled.
     waker: Option<Waker>,
 }
@@ -81,12 +91,14 @@ impl<E> ScopeState<E> {
         observer: Option<Observer>,
         deadline: Option<Instant>,
         grace: Duration,
+        later: Option<Later<E>>,
     ) -> Self {
         Self {
             name,
             opened_at,
             observer,
             branch: OnceLock::new(),
+            above: OnceLock::new(),
             progress: Mutex::new(Progress {
                 failure: None,
                 failing: false,
@@ -95,7 +107,10 @@ impl<E> ScopeState<E> {
                 kept: HashMap::new(),
                 next_kept: 0,
                 deadline,
+                outside: (None, true),
                 grace,
+                forks: Vec::new(),
+                later,
                 waker: None,
             }),
         }
@@ -157,7 +172,11 @@ impl<E> ScopeState<E> {
             Failure::Cancelled(_) => {}
             Failure::Panic(payload) => self.tell(&ScopeNote::LaterPanic(payload)),
             Failure::Error(error) => {
-                drop_contained(error);
+                let unkept = match &mut self.progress().later {
+                    Some(later) => later.add(error),
+                    None => Some(error),
+                };
+                drop_contained(unkept);
                 self.tell(&ScopeNote::LaterError);
             }
         }
@@ -192,6 +211,31 @@ impl<E> ScopeState<E> {
         }
     }
 
+    /// Notes the limits around the scope, as they are now.
+    pub(crate) fn note_limits(&self) {
+        self.progress().outside = arborio_task::frames::limit_to_root();
+    }
+
+    /// Asks the scopes to end that were forked from this one.
+    pub(crate) fn end_forks(&self, end: &Interrupt) {
+        let forks = std::mem::take(&mut self.progress().forks);
+        for fork in forks.iter().filter_map(Weak::upgrade) {
+            fork.end_with(end.clone());
+        }
+    }
+
+    /// A panic that is the reason to end.
+    pub(crate) fn take_first_panic(&self) -> Option<Payload> {
+        let mut progress = self.progress();
+        match progress.failure.take() {
+            Some(Failure::Panic(payload)) => Some(payload),
+            other => {
+                progress.failure = other;
+                None
+            }
+        }
+    }
+
     /// A master has ended: those who are left are asked to end, and that is no failure.
     pub(crate) fn finish(&self) {
         self.progress().finished = true;
@@ -220,11 +264,109 @@ where
 
     /// Enters the tree. False if no loop runs on this thread.
     pub(crate) fn enter(&self) -> bool {
-        let owner = Arc::clone(&self.0);
-        let Some(branch) = Branch::enter(owner) else {
+        let owner = Owner(Arc::clone(&self.0) as Arc<dyn Erased>);
+        if let Some(above) = current::current() {
+            let _ = self.0.above.set(Arc::downgrade(&above));
+        }
+        let Some(branch) = Branch::enter(Arc::new(owner)) else {
             return false;
         };
         self.0.branch.set(branch).is_ok()
+    }
+
+    /// Enters the tree as a fork. False if what it is forked from is closed, or belongs
+    /// to another thread.
+    pub(crate) fn enter_below(&self, above: &AnyScope) -> bool {
+        let erased = Arc::clone(&self.0) as Arc<dyn Erased>;
+        let weak = Arc::downgrade(&erased);
+        let branch = above
+            .0
+            .branch()
+            .and_then(|branch| branch.enter_below(Arc::new(Owner(erased))));
+        let Some(branch) = branch else { return false };
+        above.0.add_fork(weak);
+        let _ = self.0.above.set(Arc::downgrade(&above.0));
+        self.0.branch.set(branch).is_ok()
+    }
+
+    /// The scope of the code that is running, whatever its errors are; as
+    /// [`AnyScope::current`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_scope::{Scope, scope};
+    /// assert!(run(async { Scope::<()>::current().is_none() }));
+    /// let found = run(scope(async |s: &Scope<()>| {
+    ///     Ok(Scope::<()>::current() == Some(s.erase()))
+    /// }));
+    /// assert_eq!(found, Ok(true));
+    /// ```
+    pub fn current() -> Option<AnyScope> {
+        AnyScope::current()
+    }
+
+    /// The same scope without the type of its errors.
+    pub fn erase(&self) -> AnyScope {
+        AnyScope(Arc::clone(&self.0) as Arc<dyn Erased>)
+    }
+
+    /// A scope that ends when this one does, wherever it is run. An error of it is its
+    /// own: it does not end this scope.
+    ///
+    /// If this scope is closed, the fork gives `E::from(Interrupt::Closed)`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_scope::{Scope, scope};
+    /// let went_on = run(scope(async |s: &Scope<()>| {
+    ///     let inner = s.fork::<()>().name("inner");
+    ///     let failed = inner.run(async |_| Err::<(), ()>(())).await;
+    ///     Ok(failed.is_err())
+    /// }));
+    /// assert_eq!(went_on, Ok(true));
+    /// ```
+    #[track_caller]
+    pub fn fork<E2>(&self) -> ScopeBuilder<E2>
+    where
+        E2: From<Interrupt> + Send + 'static,
+    {
+        ScopeBuilder::new().below(self.erase())
+    }
+
+    /// Spawns the task that `body` makes, and waits until it says that it is
+    /// [ready](super::Ready::tell); then it goes on as a task of the scope.
+    ///
+    /// # Errors
+    /// The task's error if it ends before it is ready, which does not end the scope then;
+    /// `E::from(Interrupt::Closed)` if it ends well without having said so.
+    ///
+    /// # Panics
+    /// Goes on with a panic of the task before it is ready.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the task is asked to end.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_scope::{Ready, Scope, scope};
+    /// let refused = run(scope(async |s: &Scope<std::io::Error>| {
+    ///     let server = async |_: Ready<()>| Err(std::io::Error::other("no port"));
+    ///     Ok(s.start(server).await.unwrap_err().to_string())
+    /// }));
+    /// assert_eq!(refused.unwrap(), "no port");
+    /// ```
+    #[track_caller]
+    pub fn start<V, B, F>(&self, body: B) -> impl Future<Output = Result<V, E>> + use<V, B, F, E>
+    where
+        V: 'static,
+        B: FnOnce(Ready<V>) -> F,
+        F: Future<Output = Result<(), E>> + 'static,
+    {
+        let child = self.task().observed();
+        Starting::new(move |ready| child.spawn(body(ready)))
     }
 
     /// Spawns `future` as a task of the scope. It gives `Result<T, E>`, or `()`.
@@ -399,19 +541,64 @@ impl<E> fmt::Debug for Scope<E> {
     }
 }
 
-/// The scope of the task that is being polled, if its errors are of type `E`.
-pub(crate) fn current_state<E: Send + 'static>() -> Option<Arc<ScopeState<E>>> {
-    Branch::current_owner()?.downcast().ok()
+impl<E> Erased for ScopeState<E>
+where
+    E: Send + 'static,
+{
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn opened_at(&self) -> &'static Location<'static> {
+        self.opened_at
+    }
+
+    fn branch(&self) -> Option<&Arc<Branch>> {
+        self.branch.get()
+    }
+
+    fn limits(&self) -> (Option<u64>, Option<Weak<dyn Erased>>) {
+        let progress = self.progress();
+        let (outside, to_root) = progress.outside;
+        let own = progress.deadline.map(|deadline| deadline.as_nanos());
+        let limit = own.into_iter().chain(outside).min();
+        let above = to_root.then(|| self.above.get().cloned()).flatten();
+        (limit, above)
+    }
+
+    fn end_with(&self, end: Interrupt) {
+        self.fail(Failure::Cancelled(end));
+    }
+
+    fn add_fork(&self, fork: Weak<dyn Erased>) {
+        let mut progress = self.progress();
+        if progress.forks.len() == progress.forks.capacity() {
+            progress.forks.retain(|fork| fork.strong_count() > 0);
+        }
+        progress.forks.push(fork);
+    }
+}
+
+/// `&scope << future` is [`scope.spawn(future)`](Scope::spawn).
+impl<E, F> ops::Shl<F> for &Scope<E>
+where
+    E: From<Interrupt> + Send + 'static,
+    F: Future + 'static,
+    F::Output: ChildOutput<E>,
+{
+    type Output = ChildOf<F, E>;
+
+    #[track_caller]
+    fn shl(self, future: F) -> ChildOf<F, E> {
+        self.spawn(future)
+    }
 }
 
 /// Where an error of a task that is being polled is to go.
-pub(crate) fn place_error<E: Send + 'static>(error: E, bubble: bool) -> Kept<E> {
+pub(crate) fn place_error<E: Send + 'static>(error: E) -> Kept<E> {
     let Some(state) = current_state::<E>() else {
         return Kept::Own(Some(error));
     };
-    if !bubble {
-        return Kept::Own(Some(error));
-    }
     if arborio_task::is_observed() {
         let number = state.keep(error);
         return Kept::InScope { state, number };

@@ -17,12 +17,16 @@ use arborio::{
     time::{Clock, clock, sleep},
 };
 
-fn simulated<T: 'static>(main: impl Future<Output = T>) -> T {
+pub(crate) fn simulated<T: 'static>(main: impl Future<Output = T>) -> T {
     EventLoop::builder().clock(Clock::simulated()).run(main)
 }
 
-fn seconds(count: u64) -> Duration {
+pub(crate) fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
+}
+
+pub(crate) fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
 }
 
 #[test]
@@ -171,13 +175,16 @@ fn an_error_that_is_awaited_does_not_end_the_scope() {
 }
 
 impl From<Interrupt> for Code {
-    fn from(_: Interrupt) -> Self {
-        Self(255)
+    fn from(interrupt: Interrupt) -> Self {
+        match interrupt {
+            Interrupt::TimedOut => Self(254),
+            _ => Self(255),
+        }
     }
 }
 
-#[derive(Debug, PartialEq)]
-struct Code(u8);
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Code(pub(crate) u8);
 
 #[test]
 fn a_scope_nests_and_is_send() {

@@ -1,0 +1,150 @@
+//! The scope around the code that asks, whatever its errors are.
+
+use std::{
+    any::Any,
+    fmt,
+    panic::Location,
+    sync::{Arc, Weak},
+};
+
+use arborio_task::{Branch, Interrupt, SpawnOptions, Task};
+use arborio_timers::Instant;
+
+use super::{options::ScopeBuilder, shared::ScopeState};
+
+/// What a scope can do whatever its errors are.
+pub(crate) trait Erased: Any + Send + Sync {
+    fn name(&self) -> Option<&str>;
+    fn opened_at(&self) -> &'static Location<'static>;
+    fn branch(&self) -> Option<&Arc<Branch>>;
+    /// Its own deadline, the limits around it in its task, and the scope around it
+    /// if that counts.
+    fn limits(&self) -> (Option<u64>, Option<Weak<dyn Erased>>);
+    /// Asks it to end, because the scope that it was forked from ends.
+    fn end_with(&self, end: Interrupt);
+    /// From now on it is told when this scope ends.
+    fn add_fork(&self, fork: Weak<dyn Erased>);
+}
+
+/// What the tasks of a branch find: the scope that builds on it.
+pub(crate) struct Owner(pub(crate) Arc<dyn Erased>);
+
+/// The scope of the code that is running.
+pub(crate) fn current() -> Option<Arc<dyn Erased>> {
+    let owner = Branch::current_owner()?.downcast::<Owner>().ok()?;
+    Some(Arc::clone(&owner.0))
+}
+
+/// The same, if its errors are of type `E`.
+pub(crate) fn current_state<E: Send + 'static>() -> Option<Arc<ScopeState<E>>> {
+    let state: Arc<dyn Any + Send + Sync> = current()?;
+    state.downcast().ok()
+}
+
+/// The earliest deadline that counts for the code that asks.
+pub(crate) fn effective_limit() -> Option<u64> {
+    let (mut earliest, to_root) = arborio_task::frames::limit_to_root();
+    let mut around = to_root.then(current).flatten();
+    while let Some(scope) = around {
+        let (limit, above) = scope.limits();
+        earliest = earliest.into_iter().chain(limit).min();
+        around = above.and_then(|above| above.upgrade());
+    }
+    earliest
+}
+
+/// A scope of which nobody knows what its errors are: it runs tasks that give `()`,
+/// and other scopes can be forked from it. Made by [`Scope::current`](super::Scope::current).
+///
+/// # Examples
+/// ```
+/// # use arborio_executor::doc::run;
+/// use arborio_scope::{AnyScope, Scope};
+/// let scope = Scope::<()>::builder().name("errands");
+/// let name = run(scope.run(async |_| {
+///     AnyScope::current().unwrap().spawn(async {}).await.unwrap();
+///     Ok(AnyScope::current().unwrap().name().unwrap().to_owned())
+/// }));
+/// assert_eq!(name.unwrap(), "errands");
+/// ```
+#[derive(Clone)]
+pub struct AnyScope(pub(crate) Arc<dyn Erased>);
+
+impl AnyScope {
+    /// The scope of the code that is running: in a body, its scope; in a task, the
+    /// scope that it was spawned on; `None` outside of every scope.
+    pub fn current() -> Option<Self> {
+        current().map(Self)
+    }
+
+    /// The scope's name.
+    pub fn name(&self) -> Option<&str> {
+        self.0.name()
+    }
+
+    /// Whether it can be forked from, and tasks can be spawned, on this thread.
+    pub fn is_open(&self) -> bool {
+        self.0.branch().is_some_and(|branch| !branch.is_closed())
+    }
+
+    /// Spawns a task of the scope. If the scope is closed, the future is dropped, and the
+    /// task ends with [`Interrupt::Closed`].
+    ///
+    /// # Panics
+    /// If no loop runs on this thread.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> Task<()>
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        let options = SpawnOptions::new();
+        let closed = match self.0.branch() {
+            None => future,
+            Some(branch) => match branch.try_spawn(future, options.clone()) {
+                Ok(task) => return task,
+                Err(future) => future,
+            },
+        };
+        Branch::spawn_ended(closed, options, Interrupt::Closed)
+            .expect("no Arborio loop runs on this thread")
+    }
+
+    /// A scope that ends when this one does; as [`Scope::fork`](super::Scope::fork).
+    #[track_caller]
+    pub fn fork<E>(&self) -> ScopeBuilder<E>
+    where
+        E: From<Interrupt> + Send + 'static,
+    {
+        ScopeBuilder::new().below(self.clone())
+    }
+
+    /// When the scope ends at the latest, by its own deadline or one around it.
+    pub fn effective_deadline(&self) -> Option<Instant> {
+        let mut earliest = None;
+        let mut next = Some(Arc::clone(&self.0));
+        while let Some(scope) = next {
+            let (limit, above) = scope.limits();
+            earliest = earliest.into_iter().chain(limit).min();
+            next = above.and_then(|above| above.upgrade());
+        }
+        earliest.map(Instant::from_nanos)
+    }
+}
+
+impl PartialEq for AnyScope {
+    /// Whether they are the same scope.
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&self.0), Arc::as_ptr(&other.0))
+    }
+}
+
+impl Eq for AnyScope {}
+
+impl fmt::Debug for AnyScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyScope")
+            .field("name", &self.0.name())
+            .field("opened_at", &self.0.opened_at().to_string())
+            .finish_non_exhaustive()
+    }
+}
