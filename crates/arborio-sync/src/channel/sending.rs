@@ -152,6 +152,8 @@ fn wait_to_send<T, F: Flavour, K: Kind>(
     cx: &mut Context<'_>,
     message: &mut Option<T>,
 ) -> Poll<Result<(), SendError<T>>> {
+    // Else it would be granted a slot that nobody fills.
+    assert!(message.is_some(), "polled after it was ready");
     let joined = place.poll_join(cx, |way, state| match state.slot(way.0.capacity) {
         Slot::Free => Ok(Some(state.push(taken(message)))),
         Slot::None => Err(1),
@@ -268,6 +270,8 @@ impl<T, F: Flavour, K: Kind> Future for ReserveOwned<T, F, K> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let reserve = self.project();
+        // Else it would reserve a slot that nobody gives back.
+        assert!(reserve.sender.is_some(), "polled after it was ready");
         ready!(budget::poll_charge(cx));
         let reserved = ready!(refund_unless_ready(poll_reserve(reserve.place, cx)));
         let sender = taken(reserve.sender);

@@ -4,11 +4,13 @@
 //! * [`pledge`]: the outcome and the line of those who wait; every transition.
 //! * [`waiting`]: the futures.
 //! * [`errors`]: what a promise says instead of a value.
+//! * [`number`]: the numbers of callbacks.
 //!
 //! Foreign code, which is callbacks, wakers, and the value's `clone` and `drop`,
 //! runs without any lock. It may do with the promise what it likes.
 
 mod errors;
+mod number;
 mod pledge;
 mod waiting;
 
@@ -258,8 +260,7 @@ impl<T, F: Flavour> Promise<T, F> {
     /// ```
     #[doc(alias = "remove_done_callback")]
     pub fn remove_callback(&self, id: CallbackId) -> bool {
-        let number = id.number.filter(|_| id.promise == self.address());
-        let callback = number.and_then(|number| self.pledge.take_back(number));
+        let callback = id.number.and_then(|number| self.pledge.take_back(number));
         callback.is_some()
     }
 
@@ -274,15 +275,7 @@ impl<T, F: Flavour> Promise<T, F> {
                 None
             }
         };
-        CallbackId {
-            promise: self.address(),
-            number,
-        }
-    }
-
-    /// The same for all handles.
-    fn address(&self) -> usize {
-        (&raw const *self.pledge).addr()
+        CallbackId { number }
     }
 }
 
@@ -418,9 +411,7 @@ impl<T> Promise<T, OneThread> {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct CallbackId {
-    /// The address of the promise: the callbacks of another one are not meant.
-    promise: usize,
-    /// Its number in the promise; `None` if it ran at once.
+    /// Its number, among all callbacks of all promises; `None` if it ran at once.
     number: Option<u64>,
 }
 

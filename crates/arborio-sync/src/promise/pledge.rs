@@ -24,7 +24,7 @@ use std::cell::UnsafeCell;
 
 use arborio_base::{contain, sync::atomic::AtomicUsize};
 
-use super::PromiseError;
+use super::{PromiseError, number};
 use crate::{
     flavour::Flavour,
     guarded::{Guarded, Held},
@@ -96,7 +96,6 @@ pub(super) struct Waiting<T, F: Flavour> {
     pub(super) line: Line,
     /// First come first; empty once it is done.
     callbacks: Vec<(u64, F::Callback<Outcome<T>>)>,
-    next_callback: u64,
 }
 
 /// What a try to take the value came to.
@@ -116,7 +115,6 @@ impl<T, F: Flavour> Pledge<T, F> {
                 round: 0,
                 line: Line::new(),
                 callbacks: Vec::new(),
-                next_callback: 0,
             }),
         }
     }
@@ -263,8 +261,7 @@ impl<T, F: Flavour> Pledge<T, F> {
             drop(waiting);
             return Err(callback);
         }
-        let number = waiting.next_callback;
-        waiting.next_callback += 1;
+        let number = number::next();
         waiting.callbacks.push((number, callback));
         Ok(number)
     }

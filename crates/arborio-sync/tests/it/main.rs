@@ -15,6 +15,7 @@ mod notify;
 mod once_cell;
 mod oneshot;
 mod promise;
+mod refuted;
 mod rwlock;
 mod semaphore;
 // Some helpers serve one module only.
