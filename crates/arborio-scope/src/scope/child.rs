@@ -113,7 +113,7 @@ where
     F::Output: ChildOutput<E>,
     E: Send + 'static,
 {
-    type Output = Result<<F::Output as ChildOutput<E>>::Value, Kept<E>>;
+    type Output = Held<F, E>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -126,11 +126,14 @@ where
     }
 }
 
+/// What a task gives to its handle.
+type Held<F, E> = Result<<<F as Future>::Output as ChildOutput<E>>::Value, Kept<E>>;
+
 /// Polls a future whose errors and panics are nobody's but its handle's.
 fn poll_apart<F, E>(
     future: Pin<&mut F>,
     cx: &mut Context<'_>,
-) -> Poll<Result<<F::Output as ChildOutput<E>>::Value, Kept<E>>>
+) -> Poll<Held<F, E>>
 where
     F: Future,
     F::Output: ChildOutput<E>,
