@@ -23,7 +23,7 @@ thread_local! {
 /// A number that was never given out.
 pub(super) fn next() -> u64 {
     let mut number = NEXT.get();
-    if number % BLOCK == 0 {
+    if number.is_multiple_of(BLOCK) {
         // Relaxed: a number that publishes nothing. The first of each block stays
         // unused: in `NEXT` it means that the block before has ended.
         number = BLOCKS.fetch_add(BLOCK, Ordering::Relaxed) + 1;
