@@ -51,11 +51,14 @@ impl<E: Send + 'static> Orphans<E> {
     /// Becomes a task of whoever waits for the branch. It is shielded: when that is asked
     /// to end, these tasks have been asked already.
     fn settle_above(self) {
-        let branch = Arc::clone(&self.branch);
+        let (branch, state) = (Arc::clone(&self.branch), Arc::clone(&self.state));
         let options = SpawnOptions::new().name("tasks of a dropped scope");
         match branch.try_spawn_above(shield(self), options) {
             Ok(task) => drop(task), // detached: whoever waits above waits for it
-            Err(refused) => std::mem::forget(refused), // the loop is ending, and ends them
+            Err(refused) => {
+                state.progress().over = true; // the loop is ending, and ends them
+                drop(refused);
+            }
         }
     }
 
@@ -107,7 +110,8 @@ impl<E: Send + 'static> Drop for Orphans<E> {
     /// It was forced before every task had ended, and so were they: another one waits
     /// for those whose end was put off.
     fn drop(&mut self) {
-        if !self.branch.is_here() || self.leave_if_none_is_left() {
+        let over = self.state.progress().over;
+        if over || !self.branch.is_here() || self.leave_if_none_is_left() {
             return;
         }
         if !self.branch.is_forced() {
