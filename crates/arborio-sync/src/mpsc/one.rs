@@ -56,7 +56,7 @@ impl<T, F: Flavour> Channel<T, F, OneReceiver> {
     /// The receiver found nothing in `state`: comes to the end (`None`), or waits
     /// until `take` finds something. For the receiver only (O1). `take` runs under
     /// the lock: no foreign code.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn poll_nothing<V>(
         &self,
         state: Locked<'_, T, F, OneReceiver>,

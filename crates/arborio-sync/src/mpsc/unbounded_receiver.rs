@@ -10,10 +10,10 @@ use std::{
 use arborio_base::budget;
 use futures_core::Stream;
 
-use super::{batch::Batch, receiver::charge_one_more, unbounded::Unbounded};
+use super::{batch::Batch, one::OneReceiver, receiver::charge_one_more, unbounded::Unbounded};
 use crate::{
     blocking::{assert_may_block, block_on},
-    channel::{TryRecvError, discard, refund_unless_ready},
+    channel::{Locked, TryRecvError, discard, refund_unless_ready},
     flavour::{Flavour, Threads},
 };
 
@@ -140,26 +140,23 @@ impl<T, F: Flavour> UnboundedReceiver<T, F> {
         buffer: &mut Vec<T>,
         limit: usize,
     ) -> Poll<usize> {
-        let room = buffer.len().saturating_add(limit);
-        let before = buffer.len();
-        while buffer.len() < room {
-            if buffer.len() == before {
-                let Some(message) = ready!(self.poll_recv(cx)) else {
-                    break;
-                };
-                buffer.push(message);
-                continue;
-            }
-            if !charge_one_more(cx) {
-                break;
-            }
+        if limit == 0 {
+            return Poll::Ready(0);
+        }
+        let Some(first) = ready!(self.poll_recv(cx)) else {
+            return Poll::Ready(0);
+        };
+        buffer.push(first);
+        let mut moved = 1;
+        while moved < limit && charge_one_more(cx) {
             let Ok(message) = self.try_recv() else {
                 budget::refund();
                 break;
             };
             buffer.push(message);
+            moved += 1;
         }
-        Poll::Ready(buffer.len() - before)
+        Poll::Ready(moved)
     }
 
     /// Receives a message if there is one.
@@ -250,14 +247,26 @@ impl<T, F: Flavour> UnboundedReceiver<T, F> {
         Some(message)
     }
 
-    /// The own queue is empty: waits for what comes from the channel.
+    /// The own queue is empty: receives from the channel, or waits.
+    #[inline]
     fn poll_take_over(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         self.batch.trim();
         let Self { shared, batch } = self;
         let mut state = shared.channel.lock();
-        if let Some(message) = shared.take_over(&mut state, batch) {
-            return Poll::Ready(Some(message));
+        match shared.take_over(&mut state, batch) {
+            Some(message) => Poll::Ready(Some(message)),
+            None => Self::poll_nothing(shared, batch, state, cx),
         }
+    }
+
+    /// The slow half: the channel was empty a moment ago.
+    #[inline(never)]
+    fn poll_nothing(
+        shared: &Unbounded<T, F>,
+        batch: &mut Batch<T>,
+        state: Locked<'_, T, F, OneReceiver>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<T>> {
         let take = |state: &mut _| shared.take_over(state, batch);
         shared.channel.poll_nothing(state, cx, take)
     }

@@ -223,6 +223,9 @@ fn senders_learn_that_the_channel_is_closed<F: Flavour>() {
     let mut closed = (Box::pin(sender.closed()), Box::pin(other.closed()));
     assert!(poll(&mut closed.0, &waker).is_pending());
     assert!(poll(&mut closed.1, &waker).is_pending());
+    drop(sender.try_reserve());
+    drop(sender.clone());
+    assert_eq!(woken.count(), 0, "nothing is closed yet");
     receiver.close();
     assert_eq!(woken.count(), 2);
     assert!(poll(&mut closed.0, &waker).is_ready());
