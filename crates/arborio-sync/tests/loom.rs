@@ -10,6 +10,10 @@
 //! so a thread's load hides the load of another one from it, and it leaves out
 //! orders that exist; the common word brings the orders of whole steps back.
 #![cfg(loom)]
+#![allow(
+    clippy::arc_with_non_send_sync,
+    reason = "the threads of a model take turns on one thread of the system"
+)]
 
 #[path = "loom/pairs.rs"]
 mod pairs;

@@ -10,7 +10,7 @@ use loom::thread;
 
 use crate::{
     pairs::{Operation, Subject, explore},
-    world::{World, model},
+    world::{World, join_all, model},
 };
 
 #[test]
@@ -92,9 +92,7 @@ impl Party {
         });
         let others: Vec<_> = others.collect();
         party.take_part(world);
-        for other in others {
-            other.join().unwrap();
-        }
+        join_all(others);
         let leaders = party.leaders.load(Relaxed);
         assert_eq!(leaders, rounds, "one leader for each round");
     }

@@ -10,7 +10,7 @@ use loom::thread;
 
 use crate::{
     pairs::{Operation, Subject, explore},
-    world::{Value, World, model},
+    world::{Value, World, join_all, model},
 };
 
 #[test]
@@ -171,7 +171,7 @@ fn everybody_who_waits_for_a_broadcast_gets_it() {
             assert!(sender.send(world.value(1)).is_ok());
             world.step();
             drop(sender);
-            others.map(|other| other.join().unwrap());
+            join_all(others);
         },
     );
 }

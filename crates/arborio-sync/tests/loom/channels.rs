@@ -49,7 +49,6 @@ trait Sends: Clone + Send + 'static {
     fn reserve(&self) -> impl Future<Output = Option<Self::Permit<'_>>>;
     fn fill(permit: Self::Permit<'_>, value: Value);
     fn closed(&self) -> impl Future<Output = ()>;
-    fn free(&self) -> usize;
 }
 
 /// A receiving end.
@@ -61,6 +60,8 @@ trait Receives: Send + Sized + 'static {
     fn recv(&mut self) -> impl Future<Output = Option<Value>>;
     fn try_recv(&mut self) -> Result<Value, TryRecvError>;
     fn close(&mut self);
+    /// How many slots are free.
+    fn free(&self) -> usize;
 }
 
 macro_rules! ends {
@@ -87,10 +88,6 @@ macro_rules! ends {
             fn closed(&self) -> impl Future<Output = ()> {
                 self.closed()
             }
-
-            fn free(&self) -> usize {
-                self.capacity()
-            }
         }
 
         impl Receives for $kind::Receiver<Value> {
@@ -111,6 +108,10 @@ macro_rules! ends {
 
             fn close(&mut self) {
                 $kind::Receiver::close(self);
+            }
+
+            fn free(&self) -> usize {
+                self.capacity()
             }
         }
     };
@@ -337,6 +338,7 @@ impl<R: Receives, const FULL: bool> Subject for Traffic<R, FULL> {
                 }
             };
             assert_eq!(end, TryRecvError::Disconnected, "somebody is counted still");
+            assert_eq!(receiver.free(), 1, "a slot was lost");
         }
         self.ledger.balance();
     }

@@ -10,7 +10,7 @@ use loom::{
     thread,
 };
 
-use crate::world::{World, model};
+use crate::world::{World, join_all, model};
 
 #[path = "../../src/latch.rs"]
 mod shipped;
@@ -42,9 +42,7 @@ fn contend(name: &str, threads: usize, rounds: usize, preemptions: usize) {
         });
         let others: Vec<_> = others.collect();
         (0..rounds).for_each(|_| guarded.add(world));
-        for other in others {
-            other.join().unwrap();
-        }
+        join_all(others);
         assert!(!guarded.held.load(Relaxed), "the latch was not given back");
         assert_eq!(guarded.count.get(), threads * rounds);
     });

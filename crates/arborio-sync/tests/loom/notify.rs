@@ -7,7 +7,7 @@ use loom::thread;
 
 use crate::{
     pairs::{Operation, Subject, explore},
-    world::{World, model},
+    world::{World, join_all, model},
 };
 
 #[test]
@@ -123,7 +123,7 @@ fn two_notifications_are_for_two_who_wait() {
         let others = [(); 2].map(|()| spawn(world, &notify, Notify::notify_one));
         world.block_on(second);
         world.block_on(first);
-        others.map(|other| other.join().unwrap());
+        join_all(others);
     });
 }
 

@@ -18,7 +18,7 @@ use loom::thread;
 
 use crate::{
     pairs::{Operation, Subject, explore},
-    world::{Counted, World, model},
+    world::{Counted, World, join_all, model},
 };
 
 #[test]
@@ -145,7 +145,7 @@ fn y18_the_next_one_initialises_when_the_first_is_dropped() {
                 })
             })
         };
-        others.map(|other| other.join().unwrap());
+        join_all(others);
         assert!(cell.get().is_some());
     });
 }

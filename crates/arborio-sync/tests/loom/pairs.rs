@@ -14,7 +14,7 @@ use std::sync::{
 
 use loom::thread;
 
-use crate::world::{World, model};
+use crate::world::{World, join_all, model};
 
 /// What a thread can do to a `T`.
 pub(crate) struct Operation<T> {
@@ -127,15 +127,11 @@ fn execute<T: Subject>(world: &Arc<World>, pair: &[Operation<T>; 2]) {
             }));
         }
     });
-    brief.into_iter().for_each(join);
+    join_all(brief);
     subject.release(world, &|| waiting.load(Relaxed));
-    patient.into_iter().for_each(join);
+    join_all(patient);
     let Ok(subject) = Arc::try_unwrap(subject) else {
         panic!("a thread that ended has the subject still");
     };
     subject.settle(world);
-}
-
-fn join(thread: thread::JoinHandle<()>) {
-    thread.join().unwrap();
 }

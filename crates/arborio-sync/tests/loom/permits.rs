@@ -5,7 +5,7 @@ use std::{pin::pin, sync::Arc, task::Poll};
 use arborio_sync::{Mutex, Semaphore};
 use loom::thread;
 
-use crate::world::{World, model};
+use crate::world::{World, join_all, model};
 
 /// Runs `code` on a thread of its own.
 fn spawn<T: Send + Sync + 'static>(
@@ -123,7 +123,7 @@ fn a_release_races_somebody_who_joins_the_line() {
         });
         drop(guard);
         world.block_on(mutex.lock()).change();
-        others.map(|other| other.join().unwrap());
+        join_all(others);
         assert_eq!(mutex.try_lock().expect("the lock was lost").look(), 3);
     });
 }
@@ -186,7 +186,7 @@ fn y12_neighbours_leave_the_line_at_the_same_time() {
         world.step();
         semaphore.add_permits(1).unwrap();
         drop(world.block_on(second).unwrap());
-        drops.map(|drop| drop.join().unwrap());
+        join_all(drops);
         assert_eq!(semaphore.waiting(), 0);
         assert!(semaphore.try_acquire().is_ok(), "the permit was lost");
     });

@@ -58,7 +58,9 @@ impl Kept {
         self.added.fetch_add(1, Relaxed);
         let called = Arc::clone(&self.called);
         self.promise.on_done(move |outcome| {
-            outcome.as_ref().map_or(0, Value::look);
+            if let Ok(value) = outcome {
+                value.look();
+            }
             called.fetch_add(1, Relaxed);
         })
     }
@@ -89,7 +91,9 @@ impl Subject for Kept {
                 Self::see(world.block_on(it.promise.wait()));
             }),
             can("wait, dropped", |it, world| {
-                world.glance(it.promise.wait()).map_or((), Self::see);
+                if let Some(result) = world.glance(it.promise.wait()) {
+                    Self::see(result);
+                }
             }),
             can("take", |it, world| {
                 it.take(world.block_on(it.promise.take()));
@@ -98,11 +102,14 @@ impl Subject for Kept {
                 it.take(world.impatient(it.promise.take()));
             }),
             can("take, dropped", |it, world| {
-                let taken = world.glance(it.promise.take());
-                taken.map_or((), |result| it.take(result));
+                if let Some(result) = world.glance(it.promise.take()) {
+                    it.take(result);
+                }
             }),
             can("try_result", |it, _| {
-                it.promise.try_result().map_or((), Self::see);
+                if let Ok(result) = it.promise.try_result() {
+                    Self::see(result);
+                }
             }),
             can("on_done", |it, _| {
                 it.on_done();

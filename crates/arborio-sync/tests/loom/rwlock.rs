@@ -10,7 +10,7 @@ use loom::thread;
 
 use crate::{
     pairs::{Operation, Subject, explore},
-    world::{Value, World, model},
+    world::{Value, World, join_all, model},
 };
 
 #[test]
@@ -113,7 +113,7 @@ fn a_writer_becomes_a_reader_while_others_come() {
         guard.change();
         it.written.fetch_add(1, Relaxed);
         it.read(world, RwLockWriteGuard::downgrade(guard));
-        others.map(|other| other.join().unwrap());
+        join_all(others);
         let it = Arc::try_unwrap(it).ok();
         it.expect("the threads have ended").settle(world);
     });

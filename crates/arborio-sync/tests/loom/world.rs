@@ -55,6 +55,13 @@ pub(crate) fn model(
     println!("model {name}: {executions} executions");
 }
 
+/// Waits for all `threads`.
+pub(crate) fn join_all(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
 fn bound(preemptions: usize) -> usize {
     if env::var_os("ARBORIO_DEEP").is_some() {
         return preemptions + 1;
