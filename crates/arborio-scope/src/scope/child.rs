@@ -130,10 +130,7 @@ where
 type Held<F, E> = Result<<<F as Future>::Output as ChildOutput<E>>::Value, Kept<E>>;
 
 /// Polls a future whose errors and panics are nobody's but its handle's.
-fn poll_apart<F, E>(
-    future: Pin<&mut F>,
-    cx: &mut Context<'_>,
-) -> Poll<Held<F, E>>
+fn poll_apart<F, E>(future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Held<F, E>>
 where
     F: Future,
     F::Output: ChildOutput<E>,

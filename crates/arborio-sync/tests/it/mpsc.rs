@@ -21,7 +21,7 @@ use arborio_sync::{
 };
 use futures_lite::{StreamExt, future::block_on};
 
-use crate::support::{Counter, Log, in_a_poll, in_both_flavours, panics, poll, poll_idle};
+use crate::support::{Counter, Log, Script, in_a_poll, in_both_flavours, panics, poll, poll_idle};
 
 in_both_flavours![
     messages_are_received_in_the_order_in_which_they_were_sent,
@@ -401,16 +401,15 @@ fn the_last_poll_counts_for_the_wake<F: Flavour>() {
 
 fn a_receiver_that_waits_still_needs_no_other_waker<F: Flavour>() {
     let (sender, mut receiver) = mpsc::channel::<_, F>(1);
-    let script = crate::support::Script::default().start();
+    let log = Log::default();
+    let clones = log.clone();
+    let script = Script::default().on_clone(move || clones.add(1)).start();
     let waker = script.waker();
     for _ in 0..3 {
         assert!(receive(&mut receiver, &waker).is_pending());
     }
-    assert_eq!(
-        script.clones_alive(),
-        2,
-        "the test's, and one in the channel"
-    );
+    assert_eq!(log.take(), [1], "by the first poll");
+    assert_eq!(script.clones_alive(), 2);
     sender.try_send(1).unwrap();
     assert_eq!((script.wakes(), script.clones_alive()), (1, 1));
 }

@@ -56,7 +56,10 @@ fn t02_a_scope_that_runs_out_of_time_ends_its_tasks() {
         assert_eq!(ended.await.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert_eq!(clock() - start, seconds(1));
         let scope = Scope::<io::Error>::builder().timeout(seconds(1));
-        let ended = scope.run(async |_| Ok(sleep(seconds(10)).await));
+        let ended = scope.run(async |_| {
+            sleep(seconds(10)).await;
+            Ok(())
+        });
         assert_eq!(ended.await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     });
 }

@@ -119,7 +119,12 @@ fn t14_a_scope_inside_ends_with_the_one_around_it() {
         let outer = Scope::<Code>::builder().timeout(millis(200));
         let ended = outer.run(async |_| {
             let inner = Scope::<Code>::builder().timeout(millis(500));
-            inner.run(async |_| Ok(sleep(seconds(10)).await)).await
+            inner
+                .run(async |_| {
+                    sleep(seconds(10)).await;
+                    Ok(())
+                })
+                .await
         });
         assert_eq!(ended.await, Err(Code(254)));
         assert_eq!(clock() - start, millis(200));
@@ -184,7 +189,10 @@ fn a_task_that_fails_or_ends_before_it_is_ready_tells_its_spawner() {
             assert_eq!(failed.await, Err(Code(5)));
             let silent = s.start(async |_: Ready<u8>| Ok(()));
             assert_eq!(silent.await, Err(Code(255)));
-            let at_once = s.start(async |ready: Ready<u8>| Ok(ready.tell(1)));
+            let at_once = s.start(async |ready: Ready<u8>| {
+                ready.tell(1);
+                Ok(())
+            });
             assert_eq!(at_once.await, Ok(1));
             let dropped = s.start(async |_: Ready<u8>| pending().await);
             assert_eq!(move_on_after(millis(5), dropped).await, None);
@@ -222,7 +230,7 @@ fn nested(depth: u32, mut random: u64, least: Option<Instant>) -> Local {
         };
         let given = Instant::now().saturating_add(limit);
         let both = Some(least.map_or(given, |least| least.min(given)));
-        if next(&mut random) % 2 == 0 {
+        if next(&mut random).is_multiple_of(2) {
             sleep(millis(1)).await; // from here on the frames outside have their slots
         }
         let given = Instant::now().saturating_add(limit);
@@ -234,7 +242,11 @@ fn nested(depth: u32, mut random: u64, least: Option<Instant>) -> Local {
             3 => {
                 let scope = Scope::<()>::builder().deadline(given);
                 let inside = nested(depth - 1, random, both);
-                scope.run(async |_| Ok(inside.await)).await.unwrap();
+                let run = scope.run(async |_| {
+                    inside.await;
+                    Ok(())
+                });
+                run.await.unwrap();
             }
             4 => {
                 let scope = Scope::<()>::builder().deadline(given);

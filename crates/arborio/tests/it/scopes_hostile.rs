@@ -286,7 +286,8 @@ fn c11_what_is_spawned_on_a_scope_that_is_ending_is_told_so() {
             s.spawn(async move {
                 catch_cancel(pending::<()>()).await.ok();
                 let late = handle.spawn(async { Ok::<_, Code>(1) });
-                noted.lock().unwrap().push(late.outcome().await.is_err());
+                let refused = late.outcome().await.is_err();
+                noted.lock().unwrap().push(refused);
                 assert!(handle.try_spawn(async {}).is_err());
             });
             yield_now().await;
