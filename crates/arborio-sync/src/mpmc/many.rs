@@ -63,8 +63,8 @@ impl Receiving for ManyReceivers {
     }
 
     fn gone(&mut self) -> Option<Waker> {
-        // Only futures that were leaked can have a promise now.
-        self.promised = 0;
+        // Whoever waits has a receiver. What futures that were leaked had been
+        // promised goes unheeded: no message comes any more.
         None
     }
 }

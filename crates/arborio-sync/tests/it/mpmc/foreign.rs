@@ -22,6 +22,7 @@ in_both_flavours![
     x09_a_waker_that_panics_keeps_nobody_else_from_being_told_the_end,
     x09_a_waker_that_panics_as_it_is_cloned_has_no_effect,
     a_waker_may_use_the_channel_whenever_it_is_called,
+    what_comes_while_a_waker_is_cloned_is_not_missed,
     y12_a_wake_may_drop_the_receivers_behind_it,
     y12_a_wake_may_drop_the_receive_that_it_is_for,
     a_message_that_panics_as_it_is_dropped_keeps_none_of_the_others,
@@ -101,6 +102,22 @@ fn a_waker_may_use_the_channel_whenever_it_is_called<F: Flavour>() {
     assert_eq!(receiver.len() + sender.capacity(), 2, "no slot is lost");
     while receiver.try_recv().is_ok() {}
     assert_eq!(receiver.len(), 0, "no promise is left");
+}
+
+fn what_comes_while_a_waker_is_cloned_is_not_missed<F: Flavour>() {
+    let (sender, receiver) = mpmc::channel::<_, F>(2);
+    let sending = Here::new({
+        let sender = sender.clone();
+        move || sender.try_send(1).unwrap()
+    });
+    let script = Script::default().on_clone(move || sending.run()).start();
+    let received = poll(&mut receive(&receiver), &script.waker());
+    assert_eq!((received, script.clones_alive()), (Poll::Ready(Ok(1)), 0));
+    let closing = Here::new(move || assert!(sender.close()));
+    let script = Script::default().on_clone(move || closing.run()).start();
+    let received = poll(&mut receive(&receiver), &script.waker());
+    assert_eq!(received, Poll::Ready(Err(RecvError)));
+    assert_eq!(script.clones_alive(), 0);
 }
 
 fn y12_a_wake_may_drop_the_receivers_behind_it<F: Flavour>() {

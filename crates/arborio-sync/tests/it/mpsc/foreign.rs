@@ -23,6 +23,11 @@ in_both_flavours![
     x09_a_waker_that_panics_as_it_is_cloned_has_no_effect,
     x09_a_waker_that_panics_as_it_is_dropped_is_contained,
     a_waker_may_use_the_channel_whenever_it_is_called,
+    a_message_that_comes_while_a_waker_is_cloned_is_not_missed,
+    the_end_that_comes_while_a_waker_is_cloned_is_not_missed,
+    a_slot_that_is_freed_while_a_waker_is_cloned_is_not_missed,
+    a_close_while_a_waker_is_cloned_is_not_missed,
+    a_receiver_takes_its_waker_along,
     y12_a_wake_may_drop_the_senders_behind_it,
     y12_a_wake_may_drop_the_receiver,
     a_message_that_panics_as_it_is_dropped_keeps_none_of_the_others,
@@ -149,6 +154,89 @@ fn a_waker_may_use_the_channel_whenever_it_is_called<F: Flavour>() {
     act.hush();
     let capacity = sender.capacity();
     assert_eq!(ends.0.borrow().len() + capacity, 2, "no slot is lost");
+}
+
+/// A waker that does `act` when it is cloned, which is before its poll comes to
+/// wait and after it has found nothing.
+fn on_clone(act: impl Fn() + 'static) -> Arc<Script> {
+    let act = Here::new(act);
+    Script::default().on_clone(move || act.run()).start()
+}
+
+fn a_message_that_comes_while_a_waker_is_cloned_is_not_missed<F: Flavour>() {
+    let (sender, mut receiver) = mpsc::channel::<_, F>(2);
+    let script = on_clone(move || sender.try_send(1).unwrap());
+    let received = receive(&mut receiver, &script.waker());
+    assert_eq!(received, Poll::Ready(Some(1)));
+    let mut many = Vec::new();
+    let received = poll(
+        &mut Box::pin(receiver.recv_many(&mut many, 2)),
+        &script.waker(),
+    );
+    assert_eq!((received, many), (Poll::Ready(1), vec![1]));
+    let (sender, mut receiver) = mpsc::unbounded::<_, F>();
+    let script = on_clone(move || (1..=2).for_each(|number| sender.send(number).unwrap()));
+    let received = receive_unbounded(&mut receiver, &script.waker());
+    assert_eq!(received, Poll::Ready(Some(1)));
+    assert_eq!((script.clones_alive(), receiver.try_recv()), (0, Ok(2)));
+}
+
+fn the_end_that_comes_while_a_waker_is_cloned_is_not_missed<F: Flavour>() {
+    let (sender, mut receiver) = mpsc::channel::<u8, F>(2);
+    let sender = RefCell::new(Some(sender));
+    let script = on_clone(move || drop(sender.take()));
+    let received = receive(&mut receiver, &script.waker());
+    assert_eq!(received, Poll::Ready(None));
+    let (sender, mut receiver) = mpsc::unbounded::<u8, F>();
+    let sender = RefCell::new(Some(sender));
+    let script = on_clone(move || drop(sender.take()));
+    let received = receive_unbounded(&mut receiver, &script.waker());
+    assert_eq!((received, script.clones_alive()), (Poll::Ready(None), 0));
+}
+
+fn a_slot_that_is_freed_while_a_waker_is_cloned_is_not_missed<F: Flavour>() {
+    let (sender, receiver) = mpsc::channel::<_, F>(1);
+    sender.try_send(1).unwrap();
+    let receiver = RefCell::new(receiver);
+    let script = on_clone(move || assert!(receiver.borrow_mut().try_recv().is_ok()));
+    let waker = script.waker();
+    assert_eq!(poll(&mut send(&sender, 2), &waker), Poll::Ready(Ok(())));
+    let reserved = poll(&mut Box::pin(sender.reserve()), &waker);
+    assert!(matches!(reserved, Poll::Ready(Ok(_))));
+    assert_eq!((sender.len(), sender.capacity()), (0, 0));
+    drop(reserved);
+    sender.try_send(3).unwrap();
+    let reserved = poll(&mut Box::pin(sender.clone().reserve_owned()), &waker);
+    assert!(matches!(reserved, Poll::Ready(Ok(_))));
+    assert_eq!(script.clones_alive(), 1);
+}
+
+fn a_close_while_a_waker_is_cloned_is_not_missed<F: Flavour>() {
+    for waits in 0..3 {
+        let (sender, mut receiver) = mpsc::channel::<_, F>(1);
+        sender.try_send(1).unwrap();
+        let receiver = RefCell::new(move || receiver.close());
+        let script = on_clone(move || receiver.borrow_mut()());
+        let waker = script.waker();
+        let refused = match waits {
+            0 => poll(&mut send(&sender, 2), &waker).map(|sent| sent.is_err()),
+            1 => poll(&mut Box::pin(sender.reserve()), &waker).map(|permit| permit.is_err()),
+            _ => poll(&mut Box::pin(sender.closed()), &waker).map(|()| true),
+        };
+        assert_eq!((refused, script.clones_alive()), (Poll::Ready(true), 1));
+    }
+}
+
+fn a_receiver_takes_its_waker_along<F: Flavour>() {
+    let script = Script::default().start();
+    let (sender, mut receiver) = mpsc::channel::<u8, F>(1);
+    assert!(receive(&mut receiver, &script.waker()).is_pending());
+    drop(receiver);
+    assert_eq!((script.clones_alive(), sender.is_closed()), (0, true));
+    let (sender, mut receiver) = mpsc::unbounded::<u8, F>();
+    assert!(receive_unbounded(&mut receiver, &script.waker()).is_pending());
+    drop(receiver);
+    assert_eq!((script.clones_alive(), sender.is_closed()), (0, true));
 }
 
 fn y12_a_wake_may_drop_the_senders_behind_it<F: Flavour>() {
