@@ -411,10 +411,10 @@ fn finish(hub: &Hub, task: TaskRef, how: Flags) {
     if seen.any(Flags::DETACHED) {
         drop_outcome(hub, task);
     }
-    let waiters = parent_of(task).child_ended(task);
-    task.awaiter.take().wake(hub);
-    for waiter in waiters {
-        arborio_base::contain(|| waiter.wake());
+    if parent_of(task).child_ended(task) {
+        last_of_branch_ended(hub, task);
+    } else {
+        task.awaiter.take().wake(hub);
     }
     if seen.any(Flags::WAITED.and(Flags::FRAMED)) {
         side::wake_waiters(task);
@@ -424,6 +424,17 @@ fn finish(hub: &Hub, task: TaskRef, how: Flags) {
     // its own: what counts is what was seen above.
     if !seen.any(Flags::QUEUED) {
         release(hub, task); // LIVE; otherwise the place in the queue holds it
+    }
+}
+
+/// `task` was the last of its branch: whoever waits for that is woken, too, and after
+/// that the branch may be gone.
+#[cold]
+fn last_of_branch_ended(hub: &Hub, task: TaskRef) {
+    let waiters = parent_of(task).last_ended(task);
+    task.awaiter.take().wake(hub);
+    for waiter in waiters {
+        arborio_base::contain(|| waiter.wake());
     }
 }
 

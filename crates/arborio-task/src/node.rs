@@ -19,7 +19,12 @@ use std::{cell::RefCell, ptr, task::Waker};
 
 use arborio_base::{List, Plain, contain, drop_contained};
 
-use crate::{branch::Branch, cell::TaskRef, interrupt::Payload, local::Flags};
+use crate::{
+    branch::Branch,
+    cell::TaskRef,
+    interrupt::Payload,
+    local::{Flags, Seen},
+};
 
 /// See the head of this file.
 pub(crate) struct Node {
@@ -78,20 +83,24 @@ impl Node {
         unsafe { self.children.push_back(task.links()) };
         let seen = task.local.seen();
         if seen.any(Flags::DAEMON.and(Flags::DONE)) {
-            if !seen.any(Flags::DONE) {
-                self.daemons.set(self.daemons.get() + 1);
-            }
-            return;
+            return self.adopt_uncounted(seen);
         }
         let before = self.pending.get();
         self.pending.set(before + 1);
-        if before == 0 {
+        if before == 0 && !self.branch.get().is_null() {
             self.first_pending();
         }
     }
 
+    #[cold]
+    fn adopt_uncounted(&self, seen: Seen) {
+        if !seen.any(Flags::DONE) {
+            self.daemons.set(self.daemons.get() + 1);
+        }
+    }
+
     /// Something is pending here that was not before: so it is for the nodes above.
-    #[inline]
+    #[cold]
     fn first_pending(&self) {
         let mut node = self;
         while let Some(above) = above(node) {
@@ -104,34 +113,46 @@ impl Node {
         }
     }
 
-    /// A task of this node has ended. Returns whom to wake once nothing of the node is
-    /// used any more: who is woken may take the branch out of the tree.
-    #[inline]
+    /// A task of this node has ended. True if it was the last of a branch: the caller
+    /// goes on with [`last_ended`](Self::last_ended).
+    #[inline(always)]
     #[must_use]
-    pub(crate) fn child_ended(&self, task: TaskRef) -> Vec<Waker> {
-        let mut waiters = Vec::new();
+    pub(crate) fn child_ended(&self, task: TaskRef) -> bool {
         let seen = task.local.seen();
         if seen.any(Flags::DAEMON) {
-            let left = self.daemons.get() - 1;
-            self.daemons.set(left);
-            if left == 0 {
-                waiters.extend(self.waiter.take());
-            }
-            return waiters;
+            return self.daemon_ended();
         }
         let left = self.pending.get() - 1;
         self.pending.set(left);
-        if left == 0 || seen.any(Flags::MAIN) {
-            self.attention.set(true); // N2
-            if !self.branch.get().is_null() {
-                self.last_pending(&mut waiters);
-            }
+        if left != 0 && !seen.any(Flags::MAIN) {
+            return false;
+        }
+        self.attention.set(true); // N2
+        left == 0 && !self.branch.get().is_null()
+    }
+
+    #[cold]
+    fn daemon_ended(&self) -> bool {
+        let left = self.daemons.get() - 1;
+        self.daemons.set(left);
+        left == 0 && !self.branch.get().is_null()
+    }
+
+    /// `task`, the last of its kind in this branch, has ended. Returns whom to wake once
+    /// nothing of the node is used any more: who is woken may take the branch out of
+    /// the tree.
+    #[cold]
+    pub(crate) fn last_ended(&self, task: TaskRef) -> Vec<Waker> {
+        let mut waiters = Vec::new();
+        if task.local.seen().any(Flags::DAEMON) {
+            waiters.extend(self.waiter.take());
+        } else {
+            self.last_pending(&mut waiters);
         }
         waiters
     }
 
     /// Nothing is pending here any more: the nodes above count one less.
-    #[cold]
     fn last_pending(&self, waiters: &mut Vec<Waker>) {
         let mut node = self;
         loop {
