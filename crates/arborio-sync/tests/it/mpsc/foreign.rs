@@ -237,6 +237,7 @@ fn a_receiver_takes_its_waker_along<F: Flavour>() {
     assert!(receive_unbounded(&mut receiver, &script.waker()).is_pending());
     drop(receiver);
     assert_eq!((script.clones_alive(), sender.is_closed()), (0, true));
+    assert_eq!(script.wakes(), 0, "nobody is there to be woken");
 }
 
 fn y12_a_wake_may_drop_the_senders_behind_it<F: Flavour>() {
