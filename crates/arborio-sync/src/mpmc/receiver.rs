@@ -31,7 +31,9 @@ use crate::{
 /// [`local::mpmc::Receiver`](crate::local::mpmc::Receiver) for one.
 ///
 /// When the last one is dropped, messages that were not received are dropped with
-/// it, and senders get theirs back.
+/// it, oldest first, and senders get theirs back. A message that panics then keeps
+/// none of the others. Messages that own receivers of further messages are dropped
+/// as deep as they are nested, on the stack.
 ///
 /// # Fairness
 /// Those who wait get a message first come, first served, and nobody takes one

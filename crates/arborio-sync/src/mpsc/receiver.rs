@@ -23,8 +23,10 @@ use crate::{
 /// [`local::mpsc::Receiver`](crate::local::mpsc::Receiver) for one. It is a
 /// [`Stream`] of the messages.
 ///
-/// When it is dropped, messages that were not received are dropped with it, and
-/// senders get theirs back.
+/// When it is dropped, messages that were not received are dropped with it, oldest
+/// first, and senders get theirs back. A message that panics then keeps none of the
+/// others. Messages that own receivers of further messages are dropped as deep as
+/// they are nested, on the stack.
 ///
 /// # Examples
 /// ```
