@@ -48,6 +48,8 @@ const GOALS: &[Goal] = &[
     at_most("yield-1", "ns", 6.0),
     at_most("yield-1000", "ns", 5.0),
     at_most("ring-1000", "ns", 32.0),
+    at_most("scope-10", "ns", 45.0),
+    at_most("scope-1000", "ns", 45.0),
     at_most("pingpong-local", "ns", 40.0),
     at_most("pingpong-send", "ns", 130.0),
     at_most("mpsc-bounded-local", "ns", 12.0),

@@ -13,6 +13,7 @@
 pub(crate) mod echo;
 mod idle;
 mod ring;
+mod scopes;
 mod sleep_size;
 mod sleeps;
 mod spawn_join;
@@ -96,6 +97,8 @@ pub(crate) const ALL: &[Scenario] = &[
     yields::ONE,
     yields::THOUSAND,
     ring::SCENARIO,
+    scopes::TEN,
+    scopes::THOUSAND,
     sync::ping_pong::LOCAL,
     sync::ping_pong::SEND,
     sync::mpsc::BOUNDED_LOCAL,

@@ -28,4 +28,4 @@ macro_rules! pairs {
     };
 }
 
-use pairs;
+pub(super) use pairs;
