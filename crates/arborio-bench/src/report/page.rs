@@ -45,7 +45,7 @@ the interquartile range). Where nothing waits, nanoseconds are CPU time. A goal 
 within 10 % of the floor measured in the same run; Arborio is behind a peer on epoll when its figure is more than 15 % worse. The floor is a hand-written minimum for the same work \
 (`Rc` tasks, a `VecDeque`, no atomics; a raw epoll loop for sockets; for primitives of any threads (`-send`), one \
 standard mutex around the same algorithm). A name such as `tokio@arborio` is a peer's primitive on Arborio's loop; \
-`futures`, `kanal` and `flume` have no loop, and run there.\n\n";
+`futures`, `futures-concurrency`, `moro`, `kanal` and `flume` have no loop, and run there.\n\n";
 
 fn summary(rows: &[Row]) -> String {
     let verdicts: Vec<Verdict> = rows.iter().filter_map(Row::verdict).collect();

@@ -10,7 +10,7 @@ use crate::rounds::Results;
 const LEFT: f64 = 190.0;
 const WIDTH: f64 = 720.0;
 const RIGHT: f64 = 40.0;
-const TOP: f64 = 80.0;
+const TOP: f64 = 100.0;
 /// Names of contestants in one line of the legend.
 const LEGEND_LINE: usize = 8;
 const LINE: f64 = 26.0;
@@ -36,6 +36,8 @@ const COLOURS: &[(&str, &str)] = &[
     ("futures", "#00a3a3"),
     ("kanal", "#ff7f0e"),
     ("flume", "#7f7f7f"),
+    ("moro", "#c2185b"),
+    ("futures-concurrency", "#7fd6c2"),
 ];
 
 /// The SVG.
