@@ -13,6 +13,7 @@ mod deadline;
 mod handlers;
 mod limit;
 mod origin;
+mod repeat;
 mod scope;
 
 pub use cancel_scope::{CancelScope, Run};
@@ -24,6 +25,7 @@ pub use handlers::{
     Cancelled, CatchCancel, Finally, Shield, WhenCancelled, cancelled, catch_cancel, finally,
     shield,
 };
+pub use repeat::{Ticker, repeat_timeout};
 pub use scope::{
     AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, Outcome, Ready, Reporting, Scope,
     ScopeBuilder, ScopeClosed, ScopeNote, scope,

@@ -61,9 +61,9 @@ pub use event_loop::{Builder, EventLoop, run};
 /// ```
 pub mod cancel {
     pub use arborio_scope::{
-        Cancelled, CatchCancel, Finally, MoveOn, Shield, Timeout, WhenCancelled, cancelled,
+        Cancelled, CatchCancel, Finally, MoveOn, Shield, Ticker, Timeout, WhenCancelled, cancelled,
         catch_cancel, current_effective_deadline, fail_after, fail_at, finally, is_cancelling,
-        move_on_after, move_on_at, shield,
+        move_on_after, move_on_at, repeat_timeout, shield,
     };
 }
 

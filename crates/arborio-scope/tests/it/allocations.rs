@@ -8,7 +8,11 @@ use std::{
 };
 
 use arborio_executor::{spawn_local, yield_now};
-use arborio_scope::{catch_cancel, finally, move_on_after, shield, timeout};
+use arborio_scope::{
+    Ticker, catch_cancel, finally, move_on_after, repeat_timeout, shield, timeout,
+};
+
+use arborio_timers::sleep;
 
 use crate::support::{ms, run};
 
@@ -111,5 +115,25 @@ fn handlers_of_one_task_share_a_table_and_tasks_inherit_it() {
         if cfg!(not(arborio_no_cell_cache)) {
             assert_eq!(count, 100, "the side record of each task");
         }
+    });
+}
+
+#[test]
+fn s28_a_million_rounds_have_one_timer() {
+    run(async {
+        let rounds = async |count: u32| {
+            let rounds = repeat_timeout(ms(5), async |t: &Ticker| {
+                for round in 0..count {
+                    t.tick();
+                    if round % 1_000 == 0 {
+                        sleep(ms(3)).await; // the timer rings in a later round
+                    }
+                }
+            });
+            assert!(rounds.await.is_ok());
+        };
+        rounds(3_000).await; // the wheel has its slab now
+        let count = allocations_in(async || rounds(1_000_000).await).await;
+        assert!(count <= 2, "{count} allocations");
     });
 }

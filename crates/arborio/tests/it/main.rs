@@ -8,6 +8,7 @@ mod lingering;
 mod panics;
 mod passes;
 mod refuted;
+mod repeats;
 mod running;
 mod scheduling;
 mod scopes;
