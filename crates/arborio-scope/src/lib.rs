@@ -10,6 +10,7 @@
 
 mod cancel_scope;
 mod deadline;
+mod detached;
 mod handlers;
 mod limit;
 mod origin;
@@ -21,12 +22,13 @@ pub use deadline::{
     MoveOn, Timeout, current_effective_deadline, fail_after, fail_at, is_cancelling, move_on_after,
     move_on_at, timeout,
 };
+pub use detached::{FinallyDetached, finally_detached};
 pub use handlers::{
     Cancelled, CatchCancel, Finally, Shield, WhenCancelled, cancelled, catch_cancel, finally,
     shield,
 };
 pub use repeat::{Ticker, repeat_timeout};
 pub use scope::{
-    AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, Outcome, Ready, Reporting, Scope,
-    ScopeBuilder, ScopeClosed, ScopeNote, scope,
+    AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, FreeScope, Outcome, Ready,
+    Reporting, Scope, ScopeBuilder, ScopeClosed, ScopeEnd, ScopeEnded, ScopeNote, scope,
 };

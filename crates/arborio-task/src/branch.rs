@@ -227,6 +227,29 @@ impl Branch {
         Ok(unsafe { Task::new(task) })
     }
 
+    /// As [`try_spawn`](Self::try_spawn), also when the branch is closed: for what has
+    /// to be cleaned up.
+    ///
+    /// # Errors
+    /// The future, if the branch is being forced, is gone, or belongs to another thread.
+    pub fn try_spawn_late<F>(&self, future: F, options: SpawnOptions) -> Result<Task<F::Output>, F>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let Some(hub) = self.own_hub().filter(|hub| !hub.closing.get()) else {
+            return Err(future);
+        };
+        if self.forced.get() {
+            return Err(future);
+        }
+        // SAFETY: this thread is the owner, the future borrows nothing, and the node
+        // outlives the task's end (R1).
+        let task = unsafe { life_cycle::spawn_on(hub, &self.node, future, options) };
+        // SAFETY: the future's output is an `F::Output`.
+        Ok(unsafe { Task::new(task) })
+    }
+
     /// Spawns `future` as a task of what counts this branch's tasks: the branch above,
     /// or the root.
     ///
@@ -337,6 +360,12 @@ impl Branch {
             life_cycle::release(hub, task);
         }
         infos
+    }
+
+    /// Whether whoever waits above does not wait for what is on this branch: a task
+    /// that nobody waits for has entered it.
+    pub fn is_silent(&self) -> bool {
+        self.own_hub().is_some_and(|_| self.node.is_silent())
     }
 
     /// Whether its tasks are dropped without being asked: what builds on it has no

@@ -66,6 +66,11 @@ impl Node {
         self.silent.set(true);
     }
 
+    /// Whether what is pending here is not so for the nodes above.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.silent.get()
+    }
+
     /// The branch that the node lies in; null for the root.
     pub(crate) fn branch(&self) -> *const Branch {
         self.branch.get()

@@ -3,10 +3,11 @@
 use std::{fmt, rc::Rc, sync::Arc, time::Duration};
 
 use arborio_executor::{
-    Drain, Leftover, LoopOptions, Notify, OnUnobservedPanic, Report, RunError, Tasks, drive,
-    is_running, snapshot, task,
+    Drain, Interrupt, Leftover, LoopOptions, Notify, OnUnobservedPanic, Report, RunError, Tasks,
+    drive, is_running, snapshot, task,
 };
 use arborio_reactor::LoopReactor;
+use arborio_scope::{Scope, scope};
 use arborio_timers::{Clock, Timers, sleep};
 
 use crate::driver::{Driver, LoopNotifier, ReactorBell};
@@ -47,6 +48,36 @@ type Observer = Rc<dyn Fn(Report<'_>)>;
 #[track_caller]
 pub fn run<F: Future>(main: F) -> F::Output {
     EventLoop::builder().run(main)
+}
+
+/// Runs `body` in a scope that is the root of everything: errors come out of here.
+///
+/// As [`run`] with a [`scope`](crate::scope()) in it. The first error of the body or of a
+/// task that was spawned on the scope ends the others, and is returned; a panic of any
+/// task goes on here. Tasks that were [spawned](crate::spawn) elsewhere are waited for as in [`run`].
+///
+/// # Errors
+/// The first error of the body or of a task.
+///
+/// # Panics
+/// As [`run`].
+///
+/// # Examples
+/// ```
+/// use arborio::{Scope, run_scope};
+/// let failed = run_scope(async |s: &Scope<std::io::Error>| {
+///     s.spawn(async { Err::<(), _>(std::io::Error::other("no disk")) });
+///     std::future::pending::<Result<(), _>>().await
+/// });
+/// assert_eq!(failed.unwrap_err().to_string(), "no disk");
+/// ```
+#[track_caller]
+pub fn run_scope<R, E, B>(body: B) -> Result<R, E>
+where
+    B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
+    E: From<Interrupt> + Send + 'static,
+{
+    EventLoop::builder().run_scope(body)
 }
 
 /// An event loop: one thread, strict order, tasks that need not be `Send`.
@@ -272,6 +303,29 @@ impl Builder {
             Ok(output) => output,
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// As [`run_scope`], with these options.
+    ///
+    /// # Errors
+    /// As [`run_scope`].
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{EventLoop, Scope};
+    /// let ended = EventLoop::builder().run_scope(async |_: &Scope<()>| Ok(1));
+    /// assert_eq!(ended, Ok(1));
+    /// ```
+    #[track_caller]
+    pub fn run_scope<R, E, B>(self, body: B) -> Result<R, E>
+    where
+        B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
+        E: From<Interrupt> + Send + 'static,
+    {
+        self.run(scope(body))
     }
 
     /// As [`run`](Self::run), but misuse is an error instead of a panic.

@@ -40,10 +40,10 @@ pub use arborio_executor::{
     spawn_local, task, try_spawn, try_spawn_local, yield_now,
 };
 pub use arborio_scope::{
-    AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, Outcome, Ready, Reporting, Scope,
-    ScopeBuilder, ScopeClosed, ScopeNote, scope,
+    AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, FreeScope, Outcome, Ready,
+    Reporting, Scope, ScopeBuilder, ScopeClosed, ScopeEnd, ScopeEnded, ScopeNote, scope,
 };
-pub use event_loop::{Builder, EventLoop, run};
+pub use event_loop::{Builder, EventLoop, run, run_scope};
 
 /// Asking a part of a program to end, and answering.
 ///
@@ -61,9 +61,10 @@ pub use event_loop::{Builder, EventLoop, run};
 /// ```
 pub mod cancel {
     pub use arborio_scope::{
-        Cancelled, CatchCancel, Finally, MoveOn, Shield, Ticker, Timeout, WhenCancelled, cancelled,
-        catch_cancel, current_effective_deadline, fail_after, fail_at, finally, is_cancelling,
-        move_on_after, move_on_at, repeat_timeout, shield,
+        Cancelled, CatchCancel, Finally, FinallyDetached, MoveOn, Shield, Ticker, Timeout,
+        WhenCancelled, cancelled, catch_cancel, current_effective_deadline, fail_after, fail_at,
+        finally, finally_detached, is_cancelling, move_on_after, move_on_at, repeat_timeout,
+        shield,
     };
 }
 

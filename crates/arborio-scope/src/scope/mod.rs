@@ -21,6 +21,7 @@
 mod child;
 mod current;
 mod failure;
+mod free;
 mod options;
 mod orphan;
 mod run;
@@ -31,6 +32,7 @@ pub use child::{Child, ChildOf, ChildOutput, Outcome};
 pub use current::AnyScope;
 pub(crate) use current::effective_limit;
 pub use failure::Failed;
+pub use free::{FreeScope, ScopeEnd, ScopeEnded};
 pub use options::{ChildBuilder, Reporting, ScopeBuilder, ScopeNote};
 pub use shared::{Scope, ScopeClosed};
 pub use start::Ready;

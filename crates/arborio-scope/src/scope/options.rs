@@ -9,6 +9,7 @@ use super::{
     child::{Child, ChildFuture, ChildOf, ChildOutput},
     current::AnyScope,
     failure::{Failed, Later},
+    free::FreeScope,
     run::ScopeRun,
     shared::{Observer, Scope, ScopeClosed, ScopeState},
 };
@@ -40,6 +41,8 @@ pub enum ScopeNote {
     LaterError,
     /// A panic that came after the first failure.
     LaterPanic(Payload),
+    /// An error of a free scope that nobody waits for.
+    Unclaimed,
     /// A task was dropped because it had not ended when the grace was over.
     Stubborn(TaskInfo),
 }
@@ -51,6 +54,7 @@ impl fmt::Display for ScopeNote {
             Self::LaterPanic(payload) => {
                 write!(f, "a later panic of the scope: {}", payload.message())
             }
+            Self::Unclaimed => f.write_str("the error of a scope that nobody awaits was dropped"),
             Self::Stubborn(task) => write!(f, "a task outlived its grace and was dropped: {task}"),
         }
     }
@@ -103,7 +107,7 @@ where
         self
     }
 
-    /// Ends the scope this long after its first poll.
+    /// Ends the scope this long after its first poll; a free one, after it was [opened](Self::open).
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
         self
@@ -159,33 +163,60 @@ where
             .map_err(|failed| failed.first)
     }
 
-    async fn run_keeping<R, B>(self, later: Option<Later<E>>, body: B) -> Result<R, Failed<E>>
-    where
-        B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
-    {
-        let after = self.timeout.map(|limit| Instant::now() + limit);
-        let deadline = match (after, self.deadline) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        let state = ScopeState::new(
+    /// Opens the scope without a body, from now on: its limits count from here.
+    ///
+    /// A fork of a scope that is closed gives `E::from(Interrupt::Closed)`.
+    ///
+    /// # Panics
+    /// If no loop runs on this thread.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_scope::Scope;
+    /// use std::time::Duration;
+    /// let ended = run(async {
+    ///     let scope = Scope::<()>::builder().timeout(Duration::from_millis(1)).open();
+    ///     scope.spawn(std::future::pending::<()>());
+    ///     scope.await
+    /// });
+    /// assert_eq!(ended, Err(()));
+    /// ```
+    #[track_caller]
+    pub fn open(self) -> FreeScope<E> {
+        let below = self.below.clone();
+        let scope = self.make(None);
+        if enter(&scope, below.as_ref()) {
+            FreeScope::keep(scope)
+        } else {
+            FreeScope::closed(scope)
+        }
+    }
+
+    /// The scope, which is not in the tree yet. Its time begins.
+    fn make(self, later: Option<Later<E>>) -> Scope<E> {
+        let after = self
+            .timeout
+            .map(|limit| Instant::now().saturating_add(limit));
+        let deadline = after.into_iter().chain(self.deadline).min();
+        Scope(Arc::new(ScopeState::new(
             self.name,
             self.opened_at,
             self.observer,
             deadline,
             self.grace,
             later,
-        );
-        let scope = Scope(Arc::new(state));
-        if let Some(above) = &self.below {
-            if !scope.enter_below(above) {
-                return Err(Later::new().after(E::from(Interrupt::Closed)));
-            }
-        } else {
-            assert!(
-                scope.enter(),
-                "no Arborio loop runs on this thread, or it is ending: a scope needs one"
-            );
+        )))
+    }
+
+    async fn run_keeping<R, B>(self, later: Option<Later<E>>, body: B) -> Result<R, Failed<E>>
+    where
+        B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
+    {
+        let below = self.below.clone();
+        let scope = self.make(later);
+        if !enter(&scope, below.as_ref()) {
+            return Err(Later::new().after(E::from(Interrupt::Closed)));
         }
         let ended = ScopeRun::new(&scope, body(&scope)).await;
         ended.map_err(|first| {
@@ -193,6 +224,22 @@ where
             later.unwrap_or_else(Later::new).after(first)
         })
     }
+}
+
+/// Puts the scope into the tree. False if what it is forked from is closed.
+#[track_caller]
+fn enter<E>(scope: &Scope<E>, below: Option<&AnyScope>) -> bool
+where
+    E: From<Interrupt> + Send + 'static,
+{
+    if let Some(above) = below {
+        return scope.enter_below(above);
+    }
+    assert!(
+        scope.enter(),
+        "no Arborio loop runs on this thread, or it is ending: a scope needs one"
+    );
+    true
 }
 
 /// A scope that is not open yet, and that keeps its later errors; made by

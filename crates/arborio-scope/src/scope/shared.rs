@@ -19,6 +19,7 @@ use super::{
     child::{Child, ChildFuture, ChildOf, ChildOutput, Kept},
     current::{self, AnyScope, Erased, Owner, current_state},
     failure::{Failure, Later},
+    free::FreeScope,
     options::{ChildBuilder, ChildOptions, ScopeBuilder, ScopeNote},
     start::{Ready, Starting},
 };
@@ -69,6 +70,10 @@ pub(crate) struct Progress<E> {
     pub(crate) finished: bool,
     /// The scope has ended, and takes no errors any more.
     pub(crate) over: bool,
+    /// A free scope: it ends when its tasks have.
+    pub(crate) finalized: bool,
+    /// A free scope: nobody will take its error.
+    pub(crate) disowned: bool,
     /// Errors that wait for the handle of their task, by number.
     kept: HashMap<u64, E>,
     next_kept: u64,
@@ -104,6 +109,8 @@ impl<E> ScopeState<E> {
                 failing: false,
                 finished: false,
                 over: false,
+                finalized: false,
+                disowned: false,
                 kept: HashMap::new(),
                 next_kept: 0,
                 deadline,
@@ -260,6 +267,50 @@ where
     #[track_caller]
     pub fn builder() -> ScopeBuilder<E> {
         ScopeBuilder::new()
+    }
+
+    /// A scope without a body. It is open from now on, and has an owner, which
+    /// says when it is to end: see [`FreeScope`]. [`builder`](Self::builder) has options
+    /// for it, and [`fork`](Self::fork) makes one that ends with this scope.
+    ///
+    /// # Panics
+    /// If no loop runs on this thread.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// let ended = run(async {
+    ///     let scope = arborio_scope::Scope::<()>::new();
+    ///     scope.spawn(async {});
+    ///     scope.finalize();
+    ///     scope.await
+    /// });
+    /// assert_eq!(ended, Ok(()));
+    /// ```
+    #[track_caller]
+    #[expect(clippy::new_ret_no_self, reason = "what is made is the scope's owner")]
+    pub fn new() -> FreeScope<E> {
+        Self::builder().open()
+    }
+
+    /// A [free scope](FreeScope) ends from now on when every awaited task has ended. Until then tasks
+    /// may be spawned. Nothing changes for a scope with a body, which ends with
+    /// that and its tasks. Finalizing twice does nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// let ended = run(async {
+    ///     let scope = arborio_scope::Scope::<()>::new();
+    ///     let handle = scope.clone();
+    ///     scope.spawn(async move { handle.finalize() });
+    ///     scope.await
+    /// });
+    /// assert_eq!(ended, Ok(()));
+    /// ```
+    pub fn finalize(&self) {
+        self.0.progress().finalized = true;
+        self.0.wake();
     }
 
     /// Enters the tree. False if no loop runs on this thread.

@@ -3,6 +3,7 @@
 
 mod allocations;
 mod cancel_scope;
+mod detached;
 mod grace;
 mod support;
 mod tasks;

@@ -14,6 +14,7 @@ mod scheduling;
 mod scopes;
 mod scopes_current;
 mod scopes_flags;
+mod scopes_free;
 mod scopes_hostile;
 mod scopes_model;
 mod scopes_size;
