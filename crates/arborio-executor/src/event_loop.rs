@@ -14,7 +14,7 @@
 
 use std::{error::Error, fmt, io};
 
-use arborio_task::{Interrupt, Payload, Running, TaskInfo, Tasks};
+use arborio_task::{Interrupt, Payload, Running, Tasks, Tree};
 
 use crate::{
     here::{self, Here},
@@ -81,16 +81,18 @@ pub enum Leftover {
 /// # Examples
 /// ```
 /// use arborio_executor::Report;
-/// let report = Report::Lingering(&[]);
-/// assert_eq!(report.to_string(), "main has ended; the loop waits for 0 tasks");
+/// let tree = arborio_executor::Tree::default();
+/// let report = Report::Lingering(&tree).to_string();
+/// assert!(report.starts_with("main has ended; the loop waits for 0 tasks"));
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Report<'a> {
     /// A task panicked, and nobody observed it.
     Panic(&'a Payload),
-    /// `main` has ended, and the loop has been waiting for these tasks since.
-    Lingering(&'a [TaskInfo]),
+    /// `main` has ended, and the loop has been waiting for these tasks since: the
+    /// [awaited](Tree::awaited) part of its tree.
+    Lingering(&'a Tree),
     /// The system refuses to tell the loop of its I/O. The loop goes on with
     /// its timers and what other threads send, and asks again.
     Io(&'a io::Error),
@@ -100,27 +102,16 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Panic(payload) => write!(f, "a task panicked: {}", payload.message()),
-            Self::Lingering(tasks) => {
+            Self::Lingering(tree) => {
+                let tasks = tree.tasks().count();
                 write!(
                     f,
-                    "main has ended; the loop waits for {} tasks",
-                    tasks.len()
-                )?;
-                write_tree(f, tasks)
+                    "main has ended; the loop waits for {tasks} tasks\n{tree}"
+                )
             }
             Self::Io(error) => write!(f, "the loop cannot wait for its I/O: {error}"),
         }
     }
-}
-
-/// The tasks, one a line, as branches of the root.
-fn write_tree(f: &mut fmt::Formatter<'_>, tasks: &[TaskInfo]) -> fmt::Result {
-    let last = tasks.len().saturating_sub(1);
-    for (index, task) in tasks.iter().enumerate() {
-        let branch = if index == last { "└─" } else { "├─" };
-        write!(f, "\n{branch} {task}")?;
-    }
-    Ok(())
 }
 
 /// How a loop runs.
@@ -155,7 +146,7 @@ pub enum RunError {
     System(io::Error),
     /// Every task waits, and there is no timer, no I/O and nobody outside that
     /// could wake one. Only a loop with a virtual clock notices.
-    Stalled(Vec<TaskInfo>),
+    Stalled(Tree),
 }
 
 impl fmt::Display for RunError {
@@ -165,13 +156,10 @@ impl fmt::Display for RunError {
                 "a loop already runs on this thread: `run` inside of `run` would never end",
             ),
             Self::System(error) => write!(f, "the loop could not start: {error}"),
-            Self::Stalled(tasks) => {
-                write!(
-                    f,
-                    "every task waits for something that cannot happen any more"
-                )?;
-                write_tree(f, tasks)
-            }
+            Self::Stalled(tree) => write!(
+                f,
+                "every task waits for something that cannot happen any more\n{tree}"
+            ),
         }
     }
 }
@@ -246,7 +234,7 @@ pub fn drive<F: Future>(
     drop(here);
     match (end, outcome) {
         (End::Panicked(payload), _) | (_, Err(Interrupt::Panicked(payload))) => payload.resume(),
-        (End::Stalled(tasks), _) => Err(RunError::Stalled(tasks)),
+        (End::Stalled(tree), _) => Err(RunError::Stalled(tree)),
         (End::Settled, Ok(output)) => Ok(output),
         (End::Settled, Err(interrupt)) => unreachable!("main was ended by nobody: {interrupt}"),
     }
@@ -259,7 +247,7 @@ enum End {
     /// A panic that nobody observed.
     Panicked(Payload),
     /// Nothing can happen any more.
-    Stalled(Vec<TaskInfo>),
+    Stalled(Tree),
 }
 
 /// The loop while it turns.
@@ -337,7 +325,7 @@ impl Turns<'_> {
         if self.running.take_attention() {
             return self.decide();
         }
-        Some(End::Stalled(self.running.snapshot()))
+        Some(End::Stalled(self.running.tree()))
     }
 
     /// Something happened that may end the loop.

@@ -27,8 +27,9 @@ mod spawn;
 mod yields;
 
 pub use arborio_task::{
-    Interrupt, Joining, Notify, Payload, Reason, ReasonKind, Requester, Task, TaskInfo, TaskState,
-    Tasks, pending, snapshot,
+    Interrupt, Joining, Lines, Notify, Payload, Reason, ReasonKind, Requester, ScopeInfo,
+    ScopeStage, Task, TaskInfo, TaskState, Tasks, Tree, TreeEntry, TreeNode, pending, snapshot,
+    tree,
 };
 pub use doorbell::{Doorbell, Ring};
 pub use event_loop::{

@@ -19,6 +19,7 @@
 //!   a branch with pending tasks does not leave.
 //! - R4: what `inside` of the hub points to is borrowed by a call of `within` that is
 //!   running.
+//! - R5: a branch that is not gone has a reference to the task that entered it.
 
 use std::{any::Any, collections::HashMap, ptr, sync::Arc, task::Waker};
 
@@ -37,6 +38,7 @@ use crate::{
     local::Flags,
     node::Node,
     tasks,
+    tree::{Describe, Tree, walk},
 };
 
 /// A node of the task tree below the root. See the head of this file.
@@ -66,6 +68,11 @@ pub struct Branch {
     forced: Plain<bool>,
     /// Where in the registry it is.
     place: Plain<usize>,
+    /// How many branches of this loop were entered before it.
+    number: u64,
+    /// The task that entered it, counted once more until the branch is gone: the tree
+    /// is printed so, and takes no other task at that address for it.
+    entered_by: Plain<Option<TaskRef>>,
 }
 
 // SAFETY: only the owner touches what is not made for all threads (R2); the
@@ -79,21 +86,22 @@ impl Branch {
     /// hangs on. `None` if no loop runs on this thread, or if it is ending.
     ///
     /// `owner` is what builds on the branch: its tasks reach it with
-    /// [`current_owner`](Self::current_owner) until the branch leaves.
-    pub fn enter(owner: Arc<dyn Any + Send + Sync>) -> Option<Arc<Self>> {
+    /// [`current_owner`](Self::current_owner) until the branch leaves, and a
+    /// [`Tree`](crate::Tree) asks it what is known of the branch.
+    pub fn enter(owner: Arc<dyn Describe>) -> Option<Arc<Self>> {
         Self::enter_on(Self::current(), owner)
     }
 
     /// A new branch below this one. `None` if this one is closed, or belongs to
     /// another thread.
-    pub fn enter_below(self: &Arc<Self>, owner: Arc<dyn Any + Send + Sync>) -> Option<Arc<Self>> {
+    pub fn enter_below(self: &Arc<Self>, owner: Arc<dyn Describe>) -> Option<Arc<Self>> {
         if self.is_closed() {
             return None;
         }
         Self::enter_on(Some(Arc::clone(self)), owner)
     }
 
-    fn enter_on(parent: Option<Arc<Self>>, owner: Arc<dyn Any + Send + Sync>) -> Option<Arc<Self>> {
+    fn enter_on(parent: Option<Arc<Self>>, owner: Arc<dyn Describe>) -> Option<Arc<Self>> {
         // SAFETY: a current hub is alive, and this thread is its owner.
         let hub = unsafe { current().as_ref() }?;
         if hub.closing.get() {
@@ -107,7 +115,12 @@ impl Branch {
             closed: Plain::new(forced),
             forced: Plain::new(forced),
             place: Plain::new(0),
+            number: hub.entered.replace(hub.entered.get() + 1),
+            entered_by: Plain::new(tasks::current_task()),
         });
+        if let Some(task) = branch.entered_by.get() {
+            task.local.add_reference(); // R5
+        }
         branch.node.children.prepare();
         branch.node.set_branch(Arc::as_ptr(&branch));
         if branch.is_of_a_daemon() {
@@ -161,7 +174,7 @@ impl Branch {
         let registry = hub.branches.borrow();
         registry
             .get(branch.place.get())
-            .map(|(_, owner)| Arc::clone(owner))
+            .map(|(_, owner)| Arc::clone(owner) as Arc<dyn Any + Send + Sync>)
     }
 
     /// Runs `code`, a part of the task that is being polled, as belonging to this
@@ -461,6 +474,7 @@ impl Branch {
             ours
         };
         self.home.store(ptr::null_mut(), Ordering::Release); // R2
+        self.forget_task(hub);
         drop_contained(ours); // the owner may be the last of its kind
     }
 
@@ -475,8 +489,53 @@ impl Branch {
     }
 
     /// The loop is over, and every task has ended.
-    pub(crate) fn orphan(&self) {
+    pub(crate) fn orphan(&self, hub: &Hub) {
         self.home.store(ptr::null_mut(), Ordering::Release); // R2
+        self.forget_task(hub);
+    }
+
+    /// The branch is gone: the task that entered it is not counted for it any more.
+    fn forget_task(&self, hub: &Hub) {
+        // R5
+        if let Some(task) = self.entered_by.replace(None) {
+            life_cycle::release(hub, task);
+        }
+    }
+
+    /// How many branches of this loop were entered before this one.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Where in the registry it is. The owner asks, and it is not gone.
+    pub(crate) fn place(&self) -> usize {
+        self.place.get()
+    }
+
+    /// The task that entered it, which may have ended. The owner asks.
+    pub(crate) fn entered_by(&self) -> Option<TaskRef> {
+        self.entered_by.get()
+    }
+
+    /// Everything that hangs on this branch, which is the first entry. Empty if the
+    /// branch is gone, or belongs to another thread.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_task::{Branch, SpawnOptions, Tasks};
+    /// # let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// # let main = async {
+    /// let branch = Branch::enter(std::sync::Arc::new(())).expect("a loop runs");
+    /// let task = branch.try_spawn(async {}, SpawnOptions::new()).ok().unwrap();
+    /// assert_eq!(branch.tree().tasks().count(), 1);
+    /// task.await.unwrap();
+    /// assert_eq!(branch.tree().tasks().count(), 0);
+    /// # };
+    /// # tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+    /// ```
+    pub fn tree(&self) -> Tree {
+        self.own_hub()
+            .map_or_else(Tree::default, |hub| walk::from_branch(hub, self))
     }
 
     /// The node, for the owner.

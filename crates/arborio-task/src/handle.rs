@@ -214,6 +214,26 @@ impl<T> Task<T> {
         Some(self.task?.spawned_at)
     }
 
+    /// What is known of the task; `None` if it has ended, or if this is not the thread
+    /// that runs its loop.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_task::{SpawnOptions, TaskState, Tasks, try_spawn};
+    /// # let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// # let main = async {
+    /// let task = try_spawn(async {}, SpawnOptions::new()).ok().unwrap();
+    /// assert_eq!(task.info().unwrap().state, TaskState::New);
+    /// (&task).await.unwrap();
+    /// assert!(task.info().is_none());
+    /// # };
+    /// # tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+    /// ```
+    pub fn info(&self) -> Option<crate::TaskInfo> {
+        let task = self.task?;
+        crate::TaskInfo::of(own_hub(task)?, task)
+    }
+
     /// Takes the outcome if the task has ended.
     ///
     /// # Examples

@@ -9,7 +9,7 @@
 //! once the loop has ended, each task that it left behind. Whoever drops the
 //! last one frees the hub: memory only, no user's value is left by then.
 
-use std::{any::Any, cell::RefCell, ptr::NonNull, sync::Arc};
+use std::{cell::RefCell, ptr::NonNull, sync::Arc};
 
 use arborio_base::{
     List, Plain, drop_contained,
@@ -23,10 +23,11 @@ use crate::{
     inbox::{Inbox, Notify, Pushed},
     node::Node,
     queue::RunQueue,
+    tree::Describe,
 };
 
 /// A branch, and what builds on it.
-pub(crate) type Registered = (Arc<Branch>, Arc<dyn Any + Send + Sync>);
+pub(crate) type Registered = (Arc<Branch>, Arc<dyn Describe>);
 
 /// See the head of this file.
 pub(crate) struct Hub {
@@ -41,6 +42,8 @@ pub(crate) struct Hub {
     pub(crate) root: Node,
     /// The branches of the tree that are not gone.
     pub(crate) branches: RefCell<Vec<Registered>>,
+    /// How many branches were entered so far.
+    pub(crate) entered: Plain<u64>,
     /// Tasks that had ended when the loop, or their branch, was left, and are still
     /// referred to.
     pub(crate) left_behind: List,
@@ -76,6 +79,7 @@ impl Hub {
             queue: RunQueue::new(),
             root: Node::new(),
             branches: RefCell::new(Vec::new()),
+            entered: Plain::new(0),
             left_behind: List::new(),
             polling: Plain::new(None),
             ending: Plain::new(None),

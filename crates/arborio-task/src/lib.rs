@@ -33,6 +33,7 @@ mod queue;
 mod shared;
 mod side;
 mod tasks;
+mod tree;
 mod waker;
 
 pub use branch::Branch;
@@ -41,6 +42,9 @@ pub use inbox::Notify;
 pub use interrupt::{Interrupt, Payload, Reason, ReasonKind, Requester};
 pub use life_cycle::SpawnOptions;
 pub use tasks::{
-    NoNotify, Running, Submitter, TaskInfo, TaskState, Tasks, is_observed, pending, snapshot,
-    try_spawn,
+    NoNotify, Running, Submitter, Tasks, current_info, is_dropping, is_observed, pending, snapshot,
+    tree, try_spawn,
+};
+pub use tree::{
+    Describe, Lines, ScopeInfo, ScopeStage, TaskInfo, TaskState, Tree, TreeEntry, TreeNode,
 };

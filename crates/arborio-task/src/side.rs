@@ -138,6 +138,12 @@ pub(crate) fn take_request(task: TaskRef) -> Option<Interrupt> {
     taken.map(|(end, _)| end)
 }
 
+/// How `task` is asked to end.
+pub(crate) fn request(task: TaskRef) -> Option<Interrupt> {
+    let requests = lock(&existing(&task)?.requests);
+    requests.end.as_ref().map(|(end, _)| end.clone())
+}
+
 /// How the task that was asked to end is to be treated; `None` if the request was
 /// swallowed meanwhile.
 pub(crate) fn manner(task: TaskRef) -> Option<Manner> {

@@ -2,9 +2,9 @@
 //! sees: [`Tasks`] (before the loop runs), [`Running`] (what drives it) and
 //! [`Submitter`] (how other threads reach it).
 
-use std::{borrow::Cow, fmt, marker::PhantomData, panic::Location, ptr::NonNull, sync::Arc};
+use std::{fmt, marker::PhantomData, ptr::NonNull, sync::Arc};
 
-use arborio_base::{List, budget, contain, drop_contained, sync::atomic::Ordering};
+use arborio_base::{budget, contain, drop_contained, sync::atomic::Ordering};
 
 use crate::{
     abroad,
@@ -17,6 +17,7 @@ use crate::{
     life_cycle::{self, SpawnOptions},
     local::Flags,
     side,
+    tree::{TaskInfo, Tree, walk},
 };
 
 /// A notifier for a loop that never sleeps.
@@ -303,14 +304,21 @@ impl Running<'_> {
         self.hub.refs.load(Ordering::Acquire) > 1
     }
 
-    /// The tasks that have not ended, in the order in which they were spawned.
+    /// The tasks that have not ended: those of the root first, and of each node in the
+    /// order in which they were spawned.
     pub fn snapshot(&self) -> Vec<TaskInfo> {
-        snapshot_of(self.hub)
+        walk::tasks(self.hub)
+    }
+
+    /// The whole tree, scopes included.
+    pub fn tree(&self) -> Tree {
+        walk::from_root(self.hub)
     }
 }
 
-/// The tasks of the loop that runs on this thread, in the order in which they
-/// were spawned; `None` if no loop does. Tasks that have ended are left out.
+/// The tasks of the loop that runs on this thread, without the scopes that they hang
+/// on: those of the root first, and of each scope in the order in which they were
+/// spawned. `None` if no loop runs here. Tasks that have ended are left out.
 ///
 /// # Examples
 /// ```
@@ -318,7 +326,19 @@ impl Running<'_> {
 /// ```
 pub fn snapshot() -> Option<Vec<TaskInfo>> {
     // SAFETY: a current hub is alive, and this thread is its owner.
-    unsafe { current().as_ref() }.map(snapshot_of)
+    unsafe { current().as_ref() }.map(walk::tasks)
+}
+
+/// The tree of the loop that runs on this thread: its scopes, and the tasks that have
+/// not ended. `None` if no loop runs here.
+///
+/// # Examples
+/// ```
+/// assert!(arborio_task::tree().is_none(), "no loop runs here");
+/// ```
+pub fn tree() -> Option<Tree> {
+    // SAFETY: a current hub is alive, and this thread is its owner.
+    unsafe { current().as_ref() }.map(walk::from_root)
 }
 
 /// How many tasks the loop that runs on this thread still waits for, this one
@@ -331,115 +351,6 @@ pub fn snapshot() -> Option<Vec<TaskInfo>> {
 pub fn pending() -> Option<usize> {
     // SAFETY: a current hub is alive, and this thread is its owner.
     unsafe { current().as_ref() }.map(|hub| hub.root.pending())
-}
-
-fn snapshot_of(hub: &Hub) -> Vec<TaskInfo> {
-    let mut all = Vec::new();
-    add_infos(hub, &hub.root.children, &mut all);
-    for (branch, _) in hub.branches.borrow().iter() {
-        add_infos(hub, &branch.node().children, &mut all);
-    }
-    all
-}
-
-fn add_infos(hub: &Hub, children: &List, all: &mut Vec<TaskInfo>) {
-    let mut next = children.first();
-    while let Some(links) = next {
-        // SAFETY: in the list, and nothing runs meanwhile.
-        next = unsafe { children.after(links) };
-        all.extend(TaskInfo::of(hub, TaskRef::from_links(links)));
-    }
-}
-
-/// What is known of a task that has not ended.
-///
-/// # Examples
-/// ```
-/// use arborio_task::{NoNotify, TaskState, Tasks};
-/// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
-/// tasks.run_main(async {}, |running| {
-///     let [main] = &running.snapshot()[..] else { panic!("one task") };
-///     assert_eq!(main.name.as_deref(), Some("main"));
-///     assert_eq!(main.state, TaskState::New);
-/// });
-/// ```
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct TaskInfo {
-    /// The task's name, if it has one.
-    pub name: Option<Cow<'static, str>>,
-    /// Where it was spawned.
-    pub spawned_at: &'static Location<'static>,
-    /// What it is doing.
-    pub state: TaskState,
-    /// Whether its loop waits for it.
-    pub awaited: bool,
-}
-
-/// What a task that has not ended is doing.
-///
-/// # Examples
-/// ```
-/// assert_eq!(arborio_task::TaskState::Waiting.to_string(), "waiting");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TaskState {
-    /// Never polled yet.
-    New,
-    /// In the queue.
-    Ready,
-    /// Being polled.
-    Running,
-    /// Waits for a wake.
-    Waiting,
-}
-
-impl fmt::Display for TaskState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::New => "new",
-            Self::Ready => "ready",
-            Self::Running => "running",
-            Self::Waiting => "waiting",
-        })
-    }
-}
-
-impl TaskInfo {
-    pub(crate) fn of(hub: &Hub, task: TaskRef) -> Option<Self> {
-        let seen = task.local.seen();
-        if seen.any(Flags::DONE) {
-            return None;
-        }
-        let state = if seen.any(Flags::ENDING) || hub.polling.get() == Some(task) {
-            TaskState::Running
-        } else if !seen.any(Flags::STARTED) {
-            TaskState::New
-        } else if seen.any(Flags::QUEUED) {
-            TaskState::Ready
-        } else {
-            TaskState::Waiting
-        };
-        Some(Self {
-            name: side::name(task),
-            spawned_at: task.spawned_at,
-            state,
-            awaited: !seen.any(Flags::DAEMON),
-        })
-    }
-}
-
-impl fmt::Display for TaskInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.name.as_deref().unwrap_or("(unnamed)");
-        write!(f, "{name} [{}] spawned at {}", self.state, self.spawned_at)?;
-        if self.awaited {
-            Ok(())
-        } else {
-            f.write_str(", not awaited")
-        }
-    }
 }
 
 /// How any thread spawns tasks on a loop.
@@ -629,6 +540,22 @@ pub(crate) fn running_task() -> Option<Requester> {
 /// handle is polled, or it was spawned [observed](SpawnOptions::observed).
 pub fn is_observed() -> bool {
     current_task().is_some_and(|task| task.local.seen().any(Flags::OBSERVED))
+}
+
+/// What is known of the task whose code runs on this thread. `None` outside of every
+/// task.
+pub fn current_info() -> Option<TaskInfo> {
+    let task = current_task()?;
+    // SAFETY: there is a current task, so there is a current hub, which is alive, and
+    // this thread is its owner.
+    TaskInfo::of(unsafe { &*current() }, task)
+}
+
+/// Whether the code that runs on this thread belongs to a task whose future is being
+/// dropped before it was ready.
+pub fn is_dropping() -> bool {
+    // SAFETY: a current hub is alive, and this thread is its owner.
+    unsafe { current().as_ref() }.is_some_and(|hub| hub.ending.get().is_some())
 }
 
 /// The task whose code runs on this thread: the innermost one whose future is

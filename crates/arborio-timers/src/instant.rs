@@ -57,14 +57,44 @@ impl Instant {
         home::with_current(|current| current.clock().now()).unwrap_or_else(Self::now_real)
     }
 
+    /// As [`now`](Self::now), but on the real clock it may be up to ten milliseconds
+    /// old, and costs a fraction: for what people read.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_timers::Instant;
+    /// let recent = Instant::recent();
+    /// assert!(recent <= Instant::now());
+    /// ```
+    #[inline]
+    pub fn recent() -> Self {
+        let recent = home::with_current(|current| {
+            let clock = current.clock();
+            clock.is_simulated().then(|| clock.now())
+        });
+        recent
+            .flatten()
+            .unwrap_or_else(|| Self::of_reading(monotonic::coarse_reading()))
+    }
+
     /// The present on the real clock.
     #[inline]
     pub(crate) fn now_real() -> Self {
-        let start = monotonic::start();
+        let start = monotonic::start(); // before the reading: the first one is the origin
+        Self::of_reading_since(monotonic::reading(), start)
+    }
+
+    /// The instant of a reading of the real clock.
+    #[inline]
+    fn of_reading(reading: u64) -> Self {
+        Self::of_reading_since(reading, monotonic::start())
+    }
+
+    #[inline]
+    fn of_reading_since(reading: u64, start: u64) -> Self {
         // Wraps rather than panics: a clock that the system lets go back a
         // little is still far from zero.
-        let since_start = monotonic::reading().wrapping_sub(start);
-        Self(ORIGIN.wrapping_add(since_start))
+        Self(ORIGIN.wrapping_add(reading.wrapping_sub(start)))
     }
 
     /// An instant by its nanoseconds on the axis that [`Wheel`](crate::Wheel) uses.

@@ -17,12 +17,32 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 /// The reading of the clock in nanoseconds, from wherever the system counts.
 #[inline]
 pub(crate) fn reading() -> u64 {
-    let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::Monotonic);
+    nanos_of(clock_gettime(ClockId::Monotonic))
+}
+
+#[inline]
+fn nanos_of(time: Timespec) -> u64 {
+    let Timespec { tv_sec, tv_nsec } = time;
     // Lossless for five centuries of uptime; the sum of a nonsensical reading
     // wraps rather than panics.
     (tv_sec as u64)
         .wrapping_mul(1_000_000_000)
         .wrapping_add(tv_nsec as u64)
+}
+
+/// A reading that may be some milliseconds old, and costs a fraction: the time of the
+/// system's last tick.
+#[cfg(target_os = "linux")]
+#[inline]
+pub(crate) fn coarse_reading() -> u64 {
+    nanos_of(clock_gettime(ClockId::MonotonicCoarse))
+}
+
+/// Where there is no such thing it is the time.
+#[cfg(not(target_os = "linux"))]
+#[inline]
+pub(crate) fn coarse_reading() -> u64 {
+    reading()
 }
 
 /// The reading at which this process first asked.

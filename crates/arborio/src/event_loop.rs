@@ -4,7 +4,7 @@ use std::{fmt, rc::Rc, sync::Arc, time::Duration};
 
 use arborio_executor::{
     Drain, Interrupt, Leftover, LoopOptions, Notify, OnUnobservedPanic, Report, RunError, Tasks,
-    drive, is_running, snapshot, task,
+    drive, is_running, task, tree,
 };
 use arborio_reactor::LoopReactor;
 use arborio_scope::{Scope, scope};
@@ -256,8 +256,8 @@ impl Builder {
     ///     .clock(Clock::simulated())
     ///     .linger(Duration::from_secs(1))
     ///     .observer(move |report| {
-    ///         let Report::Lingering(tasks) = report else { return };
-    ///         count.set(tasks.len());
+    ///         let Report::Lingering(tree) = report else { return };
+    ///         count.set(tree.tasks().count());
     ///     })
     ///     .run(async { drop(arborio::spawn(sleep(Duration::from_secs(60)))) });
     /// assert_eq!(told.get(), 1);
@@ -389,11 +389,7 @@ fn start_linger(linger: Duration, observer: &Observer) {
     let observer = Rc::clone(observer);
     let watch = async move {
         sleep(linger).await;
-        let left: Vec<_> = snapshot()
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|task| task.awaited)
-            .collect();
+        let left = tree().unwrap_or_default().awaited();
         arborio_base::contain(|| observer(Report::Lingering(&left)));
     };
     drop(task().name("linger").awaited(false).spawn_local(watch));

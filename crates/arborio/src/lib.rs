@@ -34,10 +34,11 @@ mod driver;
 mod event_loop;
 
 pub use arborio_executor::{
-    Drain, Handle, Interrupt, Joining, Leftover, NoLoop, OnUnobservedPanic, Payload, Reason,
-    ReasonKind, Report, Requester, RunError, SkipPollCycle, SkipReadyCycle, Task, TaskBuilder,
-    TaskInfo, TaskState, is_running, skip_poll_cycle, skip_ready_cycle, snapshot, spawn,
-    spawn_local, task, try_spawn, try_spawn_local, yield_now,
+    Drain, Handle, Interrupt, Joining, Leftover, Lines, NoLoop, OnUnobservedPanic, Payload, Reason,
+    ReasonKind, Report, Requester, RunError, ScopeInfo, ScopeStage, SkipPollCycle, SkipReadyCycle,
+    Task, TaskBuilder, TaskInfo, TaskState, Tree, TreeEntry, TreeNode, is_running, skip_poll_cycle,
+    skip_ready_cycle, snapshot, spawn, spawn_local, task, tree, try_spawn, try_spawn_local,
+    yield_now,
 };
 pub use arborio_scope::{
     AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, FreeScope, Outcome, Ready,

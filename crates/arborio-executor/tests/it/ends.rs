@@ -233,14 +233,14 @@ fn a_loop_in_which_nothing_can_happen_any_more_names_who_waits() {
     };
     let said = error.to_string();
     assert!(
-        said.contains("main [waiting]") && said.contains("waits [waiting]"),
+        said.contains("task `main` (waiting)") && said.contains("task `waits` (waiting)"),
         "{said}"
     );
-    let RunError::Stalled(tasks) = error else {
+    let RunError::Stalled(tree) = error else {
         unreachable!()
     };
-    assert_eq!(tasks.len(), 2);
-    assert!(tasks.iter().all(|task| task.state == TaskState::Waiting));
+    assert_eq!(tree.tasks().count(), 2);
+    assert!(tree.tasks().all(|task| task.state == TaskState::Waiting));
     assert_eq!(log.read(), ["waits dropped"]);
     assert_eq!(world.passes(), [Wait::Alone]);
 }

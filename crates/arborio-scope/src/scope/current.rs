@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use arborio_task::{Branch, Interrupt, SpawnOptions, Task};
+use arborio_task::{Branch, Describe, Interrupt, ScopeInfo, SpawnOptions, Task, Tree};
 use arborio_timers::Instant;
 
 use super::{options::ScopeBuilder, shared::ScopeState};
@@ -24,10 +24,18 @@ pub(crate) trait Erased: Any + Send + Sync {
     fn end_with(&self, end: Interrupt);
     /// From now on it is told when this scope ends.
     fn add_fork(&self, fork: Weak<dyn Erased>);
+    /// What is known of it.
+    fn info(&self) -> ScopeInfo;
 }
 
 /// What the tasks of a branch find: the scope that builds on it.
 pub(crate) struct Owner(pub(crate) Arc<dyn Erased>);
+
+impl Describe for Owner {
+    fn describe(&self) -> ScopeInfo {
+        self.0.info()
+    }
+}
 
 /// The scope of the code that is running.
 pub(crate) fn current() -> Option<Arc<dyn Erased>> {
@@ -85,6 +93,14 @@ impl AnyScope {
     /// Whether it can be forked from, and tasks can be spawned, on this thread.
     pub fn is_open(&self) -> bool {
         self.0.branch().is_some_and(|branch| !branch.is_closed())
+    }
+
+    /// What hangs on the scope, as it is now; see [`Scope::tree`](super::Scope::tree).
+    pub fn tree(&self) -> Tree {
+        self.0
+            .branch()
+            .map(|branch| branch.tree())
+            .unwrap_or_default()
     }
 
     /// Spawns a task of the scope. If the scope is closed, the future is dropped, and the

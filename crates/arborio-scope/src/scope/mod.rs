@@ -20,6 +20,7 @@
 
 mod child;
 mod current;
+mod describe;
 mod failure;
 mod free;
 mod options;

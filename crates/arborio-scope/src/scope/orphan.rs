@@ -10,6 +10,7 @@ use std::{
 use arborio_task::{Branch, Interrupt, Reason, ReasonKind, SpawnOptions};
 
 use super::{
+    describe::Stage,
     failure::Failure,
     run::Watch,
     shared::{ScopeState, fail_with_panics},
@@ -23,6 +24,7 @@ pub(crate) fn adopt<E: Send + 'static>(state: &Arc<ScopeState<E>>) {
         return; // dropped abroad: its tasks end by themselves, and their loop waits
     }
     branch.close();
+    state.life.set(Stage::Orphaned);
     let mut watch = Watch::default();
     if branch.is_forced() {
         watch.ask_nobody(); // whoever forces it sees to its tasks, too

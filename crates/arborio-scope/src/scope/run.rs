@@ -15,6 +15,7 @@ use arborio_task::{
 use arborio_timers::{Instant, Sleep, sleep, sleep_until};
 
 use super::{
+    describe::Stage,
     failure::{Failure, told},
     orphan,
     shared::{Scope, ScopeState, fail_with_panics},
@@ -142,6 +143,7 @@ where
                     Some(given) => {
                         *value = given;
                         *phase = Phase::Finishing;
+                        state.life.set(Stage::BodyEnded);
                     }
                     None => {
                         watch.look(state, &branch, cx); // it may have failed just now

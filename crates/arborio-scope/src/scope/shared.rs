@@ -12,12 +12,13 @@ use std::{
 };
 
 use arborio_base::{contain, drop_contained};
-use arborio_task::{Branch, Interrupt, Payload, Reason, ReasonKind};
+use arborio_task::{Branch, Interrupt, Payload, Reason, ReasonKind, ScopeInfo, Tree};
 use arborio_timers::Instant;
 
 use super::{
     child::{Child, ChildFuture, ChildOf, ChildOutput, Kept},
     current::{self, AnyScope, Erased, Owner, current_state},
+    describe::{self, Life},
     failure::{Failure, Later},
     free::FreeScope,
     options::{ChildBuilder, ChildOptions, ScopeBuilder, ScopeNote},
@@ -49,6 +50,10 @@ pub struct Scope<E>(pub(crate) Arc<ScopeState<E>>);
 pub(crate) struct ScopeState<E> {
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) opened_at: &'static Location<'static>,
+    /// When it was opened, for its age.
+    pub(super) opened: Instant,
+    /// How far its future is.
+    pub(super) life: Life,
     pub(crate) observer: Option<Observer>,
     /// Its place in the tree, from its first poll on.
     branch: OnceLock<Arc<Branch>>,
@@ -101,6 +106,8 @@ impl<E> ScopeState<E> {
         Self {
             name,
             opened_at,
+            opened: Instant::recent(),
+            life: Life::new(),
             observer,
             branch: OnceLock::new(),
             above: OnceLock::new(),
@@ -571,6 +578,26 @@ where
         self.0.name.as_deref()
     }
 
+    /// What hangs on the scope, as it is now: its tasks, the scopes below, and what is
+    /// known of each. Empty if the scope has ended, or belongs to another thread.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_scope::Scope;
+    /// let scope = Scope::<()>::builder().name("kitchen");
+    /// let drawn = run(scope.run(async |s| {
+    ///     s.task().name("cook").spawn(async {});
+    ///     Ok(s.tree().to_string())
+    /// }));
+    /// let drawn = drawn.unwrap();
+    /// assert!(drawn.starts_with("scope `kitchen` (running"));
+    /// assert!(drawn.contains("\n└─ task `cook` (new) "));
+    /// ```
+    pub fn tree(&self) -> Tree {
+        self.erase().tree()
+    }
+
     /// Whether there is a reason for the scope to end before its time.
     pub fn is_cancelling(&self) -> bool {
         self.0.progress().failing
@@ -619,6 +646,10 @@ where
 
     fn end_with(&self, end: Interrupt) {
         self.fail(Failure::Cancelled(end));
+    }
+
+    fn info(&self) -> ScopeInfo {
+        describe::info(self)
     }
 
     fn add_fork(&self, fork: Weak<dyn Erased>) {

@@ -12,7 +12,9 @@ use std::{
     thread,
 };
 
-use arborio_task::{Branch, Interrupt, Reason, ReasonKind, SpawnOptions, Task, try_spawn};
+use arborio_task::{
+    Branch, Describe, Interrupt, Reason, ReasonKind, ScopeInfo, SpawnOptions, Task, try_spawn,
+};
 
 use crate::support::{OnDrop, Probes, run, settle, spawn, tasks, turn};
 
@@ -36,6 +38,12 @@ fn asked() -> Interrupt {
 
 /// What builds on a branch and holds what it wants.
 struct Holder<T>(Mutex<Option<T>>);
+
+impl<T: Send + 'static> Describe for Holder<T> {
+    fn describe(&self) -> ScopeInfo {
+        ScopeInfo::new(std::panic::Location::caller())
+    }
+}
 
 impl<T> Holder<T> {
     fn new() -> Arc<Self> {

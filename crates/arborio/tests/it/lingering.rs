@@ -91,10 +91,10 @@ fn d7_a_loop_may_linger_first_and_stall_then() {
     let end = simulated()
         .observer(noting(&log))
         .try_run(async { drop(task().name("stuck").spawn(pending::<()>())) });
-    let Err(RunError::Stalled(tasks)) = end else {
+    let Err(RunError::Stalled(tree)) = end else {
         panic!("{end:?}")
     };
-    let names: Vec<_> = tasks.iter().map(|task| task.name.as_deref()).collect();
+    let names: Vec<_> = tree.tasks().map(|task| task.name.as_deref()).collect();
     assert_eq!(names, [Some("stuck")]);
     assert_eq!(log.len(), 1, "the lingering was reported before");
 }

@@ -22,9 +22,10 @@ fn g02_a_stalled_loop_names_its_tasks_and_where_they_were_spawned() {
     });
     let error = end.unwrap_err();
     let text = error.to_string();
-    let RunError::Stalled(tasks) = error else {
+    let RunError::Stalled(tree) = error else {
         panic!("{error}")
     };
+    let tasks: Vec<_> = tree.tasks().collect();
     let names: Vec<_> = tasks.iter().map(|task| task.name.as_deref()).collect();
     assert_eq!(names, [Some("main"), Some("courier"), None]);
     assert!(tasks.iter().all(|task| task.state == TaskState::Waiting));

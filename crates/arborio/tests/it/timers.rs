@@ -120,10 +120,10 @@ fn w01_a_sleep_without_end_never_fires() {
             sleep(secs(3600)).await;
             assert_eq!(clock(), secs(3600));
         });
-        let Err(RunError::Stalled(tasks)) = end else {
+        let Err(RunError::Stalled(tree)) = end else {
             panic!("a sleep without end has ended")
         };
-        assert_eq!(tasks.iter().filter(|task| task.awaited).count(), 4);
+        assert_eq!(tree.tasks().filter(|task| task.awaited).count(), 4);
     });
 }
 

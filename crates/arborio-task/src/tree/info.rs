@@ -1,0 +1,270 @@
+//! What is known of one task, and of one scope.
+
+use std::{borrow::Cow, fmt, panic::Location, time::Duration};
+
+use super::lines::Escaped;
+use crate::{
+    cell::TaskRef,
+    hub::Hub,
+    interrupt::{Interrupt, Reason, Requester},
+    local::Flags,
+    side,
+};
+
+/// What is known of a task that has not ended.
+///
+/// How old it is, is not known: a task has no room for the time of its birth.
+///
+/// # Examples
+/// ```
+/// use arborio_task::{NoNotify, TaskState, Tasks};
+/// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+/// tasks.run_main(async {}, |running| {
+///     let [main] = &running.snapshot()[..] else { panic!("one task") };
+///     assert_eq!(main.name.as_deref(), Some("main"));
+///     assert_eq!(main.state, TaskState::New);
+/// });
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TaskInfo {
+    /// The task's name, if it has one.
+    pub name: Option<Cow<'static, str>>,
+    /// Where it was spawned.
+    pub spawned_at: &'static Location<'static>,
+    /// What it is doing.
+    pub state: TaskState,
+    /// Whether its loop, or its scope, waits for it.
+    pub awaited: bool,
+    /// How it was asked to end, as long as it has not answered: the [`Reason`] in it says
+    /// by whom, where, and on what ground.
+    pub asked: Option<Interrupt>,
+}
+
+/// What a task that has not ended is doing.
+///
+/// # Examples
+/// ```
+/// assert_eq!(arborio_task::TaskState::Waiting.to_string(), "waiting");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TaskState {
+    /// Never polled yet.
+    New,
+    /// In the queue.
+    Ready,
+    /// Being polled, or dropped.
+    Running,
+    /// Waits for a wake.
+    Waiting,
+    /// Was asked to end, and is not running: it waits for its turn, or cleans up.
+    Cancelling,
+}
+
+impl fmt::Display for TaskState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::New => "new",
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Cancelling => "cancelling",
+        })
+    }
+}
+
+impl TaskInfo {
+    /// `None` if the task has ended. The owner asks.
+    pub(crate) fn of(hub: &Hub, task: TaskRef) -> Option<Self> {
+        let seen = task.local.seen();
+        if seen.any(Flags::DONE) {
+            return None;
+        }
+        let asked = side::request(task);
+        let state = if seen.any(Flags::ENDING) || hub.polling.get() == Some(task) {
+            TaskState::Running
+        } else if asked.is_some() {
+            TaskState::Cancelling
+        } else if !seen.any(Flags::STARTED) {
+            TaskState::New
+        } else if seen.any(Flags::QUEUED) {
+            TaskState::Ready
+        } else {
+            TaskState::Waiting
+        };
+        Some(Self {
+            name: side::name(task),
+            spawned_at: task.spawned_at,
+            state,
+            awaited: !seen.any(Flags::DAEMON),
+            asked,
+        })
+    }
+}
+
+impl fmt::Display for TaskInfo {
+    /// One line, whatever the name is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("task ")?;
+        write_name(f, self.name.as_deref())?;
+        write!(f, "({}", self.state)?;
+        if let Some(asked) = &self.asked {
+            write!(f, ": {}", Why(asked))?;
+        }
+        if !self.awaited {
+            f.write_str(", not awaited")?;
+        }
+        write!(f, ") {}", self.spawned_at)
+    }
+}
+
+/// What is known of a scope that is open.
+///
+/// # Examples
+/// ```
+/// use arborio_task::{ScopeInfo, ScopeStage};
+/// use std::{panic::Location, time::Duration};
+/// let mut info = ScopeInfo::new(Location::caller());
+/// info.name = Some("server".into());
+/// info.age = Some(Duration::from_millis(3200));
+/// assert_eq!(info.stage, ScopeStage::Running);
+/// assert!(info.to_string().starts_with("scope `server` (running, 3.2s old) "));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ScopeInfo {
+    /// The scope's name, if it has one.
+    pub name: Option<Cow<'static, str>>,
+    /// Where it was opened.
+    pub opened_at: &'static Location<'static>,
+    /// How far it is.
+    pub stage: ScopeStage,
+    /// How long ago it was opened, on the clock of its loop. On the real clock it may be a few
+    /// milliseconds too much.
+    pub age: Option<Duration>,
+    /// How much time is left until its own deadline; zero if that has passed. `None` if
+    /// it has none; it may end earlier with what it hangs on.
+    pub remaining: Option<Duration>,
+    /// Why it is asked to end, if it is: the [`Reason`] in it says by whom and where.
+    pub asked: Option<Interrupt>,
+    /// How many tasks hang on it that have not ended, without those of scopes below.
+    pub tasks: usize,
+    /// Whether what it hangs on waits for it.
+    pub awaited: bool,
+}
+
+impl ScopeInfo {
+    /// A running scope without tasks, that was opened at this place.
+    pub const fn new(opened_at: &'static Location<'static>) -> Self {
+        Self {
+            name: None,
+            opened_at,
+            stage: ScopeStage::Running,
+            age: None,
+            remaining: None,
+            asked: None,
+            tasks: 0,
+            awaited: true,
+        }
+    }
+}
+
+impl fmt::Display for ScopeInfo {
+    /// One line, whatever the name is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("scope ")?;
+        write_name(f, self.name.as_deref())?;
+        write!(f, "({}", self.stage)?;
+        if let Some(asked) = &self.asked {
+            write!(f, ": {}", Why(asked))?;
+        }
+        if let Some(age) = self.age {
+            write!(f, ", {age:.1?} old")?;
+        }
+        match self.remaining {
+            Some(Duration::ZERO) => f.write_str(", deadline passed")?,
+            Some(remaining) => write!(f, ", deadline in {remaining:.1?}")?,
+            None => {}
+        }
+        if !self.awaited {
+            f.write_str(", not awaited")?;
+        }
+        write!(f, ") {}", self.opened_at)
+    }
+}
+
+/// How far a scope is.
+///
+/// # Examples
+/// ```
+/// assert_eq!(arborio_task::ScopeStage::Finishing.to_string(), "finishing");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ScopeStage {
+    /// Its body has not ended.
+    Running,
+    /// Its body has ended, and it waits for its tasks.
+    Finishing,
+    /// What it waits for has ended; the others are asked to end.
+    Closing,
+    /// It has a reason to end before its time, and everything in it is asked to end.
+    Failing,
+    /// Its future was dropped; its tasks are asked to end.
+    Orphaned,
+}
+
+impl fmt::Display for ScopeStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Running => "running",
+            Self::Finishing => "finishing",
+            Self::Closing => "closing",
+            Self::Failing => "failing",
+            Self::Orphaned => "orphaned",
+        })
+    }
+}
+
+fn write_name(f: &mut fmt::Formatter<'_>, name: Option<&str>) -> fmt::Result {
+    name.map_or(Ok(()), |name| write!(f, "`{}` ", Escaped(name)))
+}
+
+/// Why something is asked to end, in a few words.
+struct Why<'a>(&'a Interrupt);
+
+impl fmt::Display for Why<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Interrupt::Cancelled(reason) => write_reason(f, reason),
+            Interrupt::TimedOut => f.write_str("out of time"),
+            Interrupt::Panicked(payload) => {
+                write!(f, "panicked: {}", Escaped(payload.message()))
+            }
+            Interrupt::ScopeFailed => f.write_str("it has failed"),
+            Interrupt::Closed => f.write_str("closed"),
+            Interrupt::Stopped => f.write_str("its loop is stopping"),
+        }
+    }
+}
+
+fn write_reason(f: &mut fmt::Formatter<'_>, reason: &Reason) -> fmt::Result {
+    let by = By(reason.requester());
+    write!(f, "{} by {by} at {}", reason.kind(), reason.location())
+}
+
+/// As the display of a [`Requester`], whatever the name is.
+pub(super) struct By<'a>(pub(super) &'a Requester);
+
+impl fmt::Display for By<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Requester::Task {
+                name: Some(name), ..
+            } => write!(f, "task `{}`", Escaped(name)),
+            Requester::Thread { name: Some(name) } => write!(f, "thread `{}`", Escaped(name)),
+            unnamed => unnamed.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The task tree as plain data: what hangs where, and what is known of it.
+//!
+//! A [`Tree`] is a list of entries in the order in which they are printed, each with its
+//! depth, so that nothing here recurses: a tree may be deeper than the stack. Scopes are
+//! branches; what builds on a branch says what it knows of it ([`Describe`]), because this
+//! crate knows no time.
+//!
+//! * `walk` reads the hub. It runs no foreign code before it is done with the lists.
+//! * `info` is what is known of one task or scope.
+//! * `print` is the form for people, `lines` the stable one for programs.
+
+mod info;
+mod lines;
+mod print;
+pub(crate) mod walk;
+
+use std::any::Any;
+
+pub use info::{ScopeInfo, ScopeStage, TaskInfo, TaskState};
+pub use lines::Lines;
+
+/// What builds on a branch: it says what is known of it.
+///
+/// # Examples
+/// ```
+/// use arborio_task::{Branch, Describe, ScopeInfo, Tasks};
+/// struct Kitchen;
+/// impl Describe for Kitchen {
+///     fn describe(&self) -> ScopeInfo {
+///         let mut info = ScopeInfo::new(std::panic::Location::caller());
+///         info.name = Some("kitchen".into());
+///         info
+///     }
+/// }
+/// let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+/// let main = async {
+///     let branch = Branch::enter(std::sync::Arc::new(Kitchen)).expect("a loop runs");
+///     let tree = branch.tree();
+///     assert_eq!(tree.scopes().next().unwrap().name.as_deref(), Some("kitchen"));
+/// };
+/// tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+/// ```
+pub trait Describe: Any + Send + Sync {
+    /// What is known of the branch. How many tasks it has, and whether it is waited for,
+    /// is filled in by who asks.
+    fn describe(&self) -> ScopeInfo;
+}
+
+/// A branch on which nothing builds.
+impl Describe for () {
+    fn describe(&self) -> ScopeInfo {
+        ScopeInfo::new(std::panic::Location::caller())
+    }
+}
+
+/// The scopes and tasks of a loop, or of one scope, as they were at one moment.
+///
+/// A scope hangs on the task that entered it, or, if that task hangs on something else
+/// than the scope around (or has ended), on the scope around. Under one entry come first
+/// the tasks, in the order in which they were spawned, then the scopes, in the order in
+/// which they were entered. Tasks that have ended are left out.
+///
+/// [`Display`](std::fmt::Display) draws it for people; [`lines`](Self::lines) is for
+/// programs.
+///
+/// # Examples
+/// ```
+/// use arborio_task::{NoNotify, SpawnOptions, Tasks, try_spawn};
+/// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+/// let main = async {
+///     let cook = try_spawn(async {}, SpawnOptions::new().name("cook")).ok().unwrap();
+///     let drawn = arborio_task::tree().unwrap().to_string();
+///     assert!(drawn.starts_with("run\n├─ task `main` (running) "));
+///     assert!(drawn.contains("\n└─ task `cook` (new) "));
+///     cook.await.unwrap();
+/// };
+/// tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    entries: Vec<TreeEntry>,
+}
+
+/// One line of a [`Tree`].
+///
+/// # Examples
+/// ```
+/// use arborio_task::{NoNotify, Tasks, TreeNode};
+/// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+/// let main = async {
+///     let tree = arborio_task::tree().unwrap();
+///     let [run, main] = tree.entries() else { panic!("two lines") };
+///     assert!(matches!((run.depth, &run.node), (0, TreeNode::Run)));
+///     assert!(matches!((main.depth, &main.node), (1, TreeNode::Task(_))));
+/// };
+/// tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TreeEntry {
+    /// On how many entries it hangs, one above the other; 0 is the first entry alone.
+    pub depth: usize,
+    /// What it is.
+    pub node: TreeNode,
+}
+
+/// What hangs in a [`Tree`]; see [`TreeEntry`] for an example.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum TreeNode {
+    /// The loop itself.
+    Run,
+    /// A scope.
+    Scope(ScopeInfo),
+    /// A task.
+    Task(TaskInfo),
+}
+
+impl TreeNode {
+    /// Whether somebody waits for it to end.
+    fn is_awaited(&self) -> bool {
+        match self {
+            Self::Run => true,
+            Self::Scope(scope) => scope.awaited,
+            Self::Task(task) => task.awaited,
+        }
+    }
+}
+
+impl Tree {
+    /// The entries from the top down: each is followed by all that hangs on it. Empty if
+    /// there was no tree to see.
+    pub fn entries(&self) -> &[TreeEntry] {
+        &self.entries
+    }
+
+    /// Whether there was no tree to see: the scope has ended, or belongs to another thread.
+    ///
+    /// # Examples
+    /// ```
+    /// assert!(arborio_task::Tree::default().is_empty());
+    /// ```
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The tasks, from the top down.
+    pub fn tasks(&self) -> impl Iterator<Item = &TaskInfo> {
+        self.entries.iter().filter_map(|entry| match &entry.node {
+            TreeNode::Task(task) => Some(task),
+            _ => None,
+        })
+    }
+
+    /// The scopes, from the top down.
+    pub fn scopes(&self) -> impl Iterator<Item = &ScopeInfo> {
+        self.entries.iter().filter_map(|entry| match &entry.node {
+            TreeNode::Scope(scope) => Some(scope),
+            _ => None,
+        })
+    }
+
+    /// The tree without what nobody waits for, and without all that hangs on that.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::{NoNotify, SpawnOptions, Tasks, try_spawn};
+    /// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+    /// let main = async {
+    ///     drop(try_spawn(async {}, SpawnOptions::new().name("daemon").awaited(false)));
+    ///     let tree = arborio_task::tree().unwrap();
+    ///     assert_eq!(tree.tasks().count(), 2);
+    ///     assert_eq!(tree.awaited().tasks().count(), 1);
+    /// };
+    /// tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+    /// ```
+    #[must_use]
+    pub fn awaited(&self) -> Self {
+        let mut cut = usize::MAX; // what is deeper hangs on what was left out
+        let is_kept = |entry: &&TreeEntry| {
+            if entry.depth > cut {
+                return false;
+            }
+            let awaited = entry.node.is_awaited();
+            cut = if awaited { usize::MAX } else { entry.depth };
+            awaited
+        };
+        Self {
+            entries: self.entries.iter().filter(is_kept).cloned().collect(),
+        }
+    }
+
+    /// The form for programs: one line for each entry, which will stay as it is.
+    ///
+    /// See [`Lines`] for the columns.
+    pub fn lines(&self) -> Lines<'_> {
+        Lines::new(self)
+    }
+}
