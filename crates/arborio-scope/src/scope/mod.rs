@@ -27,6 +27,7 @@ mod options;
 mod orphan;
 mod run;
 mod shared;
+mod signs;
 mod start;
 
 pub use child::{Child, ChildOf, ChildOutput, Outcome};

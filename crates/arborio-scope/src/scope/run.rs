@@ -5,12 +5,12 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use arborio_task::{
     Branch, Interrupt, Payload, Reason, ReasonKind,
-    frames::{Answer, Frame},
+    frames::{Answer, Frame, limit_to_root},
 };
 use arborio_timers::{Instant, Sleep, sleep, sleep_until};
 
@@ -19,6 +19,7 @@ use super::{
     failure::{Failure, told},
     orphan,
     shared::{Scope, ScopeState, fail_with_panics},
+    signs::Signs,
 };
 use crate::origin::{Ended, Origin};
 
@@ -49,6 +50,7 @@ pin_project_lite::pin_project! {
         passed_on: Option<Interrupt>,
         phase: Phase,
         watch: Watch,
+        known: Known,
     }
 
     impl<B, R, E> PinnedDrop for ScopeRun<'_, B, R, E>
@@ -62,6 +64,39 @@ pin_project_lite::pin_project! {
             if *this.phase != Phase::Over {
                 orphan::adopt(&this.scope.0);
             }
+        }
+    }
+}
+
+/// What the shared state was told in an earlier poll, and need not be told again.
+struct Known {
+    /// Which waker it has: the addresses of its data and of its functions. It has a
+    /// count of its own there, so no other one has this address meanwhile.
+    waker: (usize, usize),
+    /// The limits around the scope.
+    outside: (Option<u64>, bool),
+}
+
+impl Known {
+    const NOTHING: Self = Self {
+        waker: (0, 0),
+        outside: (None, true),
+    };
+
+    /// Notes what is around the scope in this poll.
+    fn update<E>(&mut self, state: &ScopeState<E>, waker: &Waker) {
+        let outside = limit_to_root();
+        if self.outside != outside {
+            self.outside = outside;
+            state.note_limits(outside);
+        }
+        let identity = (
+            waker.data().addr(),
+            std::ptr::from_ref(waker.vtable()).addr(),
+        );
+        if self.waker != identity || !state.shows(Signs::WAITING) {
+            self.waker = identity;
+            state.set_waker(waker);
         }
     }
 }
@@ -87,7 +122,7 @@ where
 {
     pub(crate) fn new(scope: &'a Scope<E>, body: B) -> Self {
         let mut body = Origin::new(body);
-        body.set_grace(scope.0.progress().grace);
+        body.set_grace(scope.0.grace);
         body.set_firm();
         Self {
             scope,
@@ -97,6 +132,7 @@ where
             passed_on: None,
             phase: Phase::Running,
             watch: Watch::default(),
+            known: Known::NOTHING,
         }
     }
 }
@@ -119,26 +155,21 @@ where
             }
             return Poll::Ready(Err(E::from(interrupt))); // it was taken elsewhere
         }
-        let branch = Arc::clone(state.branch().expect("it entered before its body began"));
+        let branch = state.branch().expect("it entered before its body began");
         assert!(branch.is_here(), "{ABROAD}");
-        state.note_limits();
+        this.known.update(state, cx.waker());
+        branch.wake_on_change(cx.waker());
         let passed_on = this.passed_on;
-        let limit = || {
-            state
-                .progress()
-                .deadline
-                .map(|deadline| deadline.as_nanos())
-        };
+        let limit = || state.deadline().map(Instant::as_nanos);
         this.gate.poll_limited(cx, &limit, |cx, gate| {
             if gate.is_asked() && !watch.asked_from_outside {
                 watch.asked_from_outside = true;
                 gate.set_busy();
                 let reason = Reason::new(ReasonKind::Cancel);
-                state.fail(Failure::Cancelled(Interrupt::Cancelled(reason)));
+                state.note_failure(Failure::Cancelled(Interrupt::Cancelled(reason)));
             }
-            state.set_waker(cx.waker());
             if *phase == Phase::Running {
-                watch.look(state, &branch, cx);
+                watch.look(state, branch, cx);
                 match branch.within(|| poll_body(body.as_mut(), state, cx)) {
                     Some(given) => {
                         *value = given;
@@ -146,15 +177,15 @@ where
                         state.life.set(Stage::BodyEnded);
                     }
                     None => {
-                        watch.look(state, &branch, cx); // it may have failed just now
-                        let _ = watch.poll_grace(state, &branch, cx);
+                        watch.look(state, branch, cx); // it may have failed just now
+                        let _ = watch.poll_grace(state, branch, cx);
                         return Poll::Pending;
                     }
                 }
             }
-            ready!(watch.poll_tasks(state, &branch, phase, cx));
+            ready!(watch.poll_tasks(state, branch, phase, cx));
             *phase = Phase::Over;
-            let ended = conclude(state, &branch, value.take());
+            let ended = conclude(state, branch, value.take());
             gate.answer(Answer::Passed);
             match ended {
                 Conclusion::Result(result) => Poll::Ready(result),
@@ -182,22 +213,19 @@ where
     B: Future<Output = Result<R, E>>,
 {
     let polled = catch_unwind(AssertUnwindSafe(|| {
-        body.as_mut().poll(cx, |_, _, _| {
-            let progress = state.progress();
-            progress.failing || progress.finished
-        })
+        body.as_mut().poll(cx, |_, _, _| state.shows(Signs::ENDING))
     }));
     match polled {
         Ok(Poll::Pending) => None,
         Ok(Poll::Ready(Ended::Dropped)) => Some(None),
         Ok(Poll::Ready(Ended::Value(Ok(value)))) => Some(Some(value)),
         Ok(Poll::Ready(Ended::Value(Err(error)))) => {
-            state.fail(Failure::Error(error));
+            state.note_failure(Failure::Error(error));
             Some(None)
         }
         Err(raised) => {
             arborio_base::contain(|| body.drop_inside());
-            state.fail(Failure::Panic(payload(raised)));
+            state.note_failure(Failure::Panic(payload(raised)));
             Some(None)
         }
     }
@@ -241,19 +269,19 @@ impl Watch {
     fn look<E>(&mut self, state: &ScopeState<E>, branch: &Branch, cx: &mut Context<'_>) {
         fail_with_panics(state, branch.take_panics());
         if self.poll_deadline(state, cx) {
-            state.fail(Failure::Cancelled(Interrupt::TimedOut));
+            state.note_failure(Failure::Cancelled(Interrupt::TimedOut));
         }
-        if self.failing_told {
+        if self.failing_told || !state.shows(Signs::ENDING) {
             return;
         }
         let reason = {
             let progress = state.progress();
             let failed = || Reason::new(ReasonKind::ScopeFailed);
             match &progress.failure {
-                Some(failure) => Some((told(failure, &failed()), progress.grace)),
+                Some(failure) => Some((told(failure, &failed()), state.grace)),
                 None if progress.finished => {
                     let ended = Reason::new(ReasonKind::ScopeEnded);
-                    Some((Interrupt::Cancelled(ended), progress.grace))
+                    Some((Interrupt::Cancelled(ended), state.grace))
                 }
                 None => None,
             }
@@ -268,7 +296,7 @@ impl Watch {
     }
 
     fn poll_deadline<E>(&mut self, state: &ScopeState<E>, cx: &mut Context<'_>) -> bool {
-        let wanted = state.progress().deadline;
+        let wanted = state.deadline();
         if self.timed_out || wanted.is_none() {
             self.deadline = None;
             return false;
@@ -332,8 +360,7 @@ impl Watch {
     fn tell_daemons<E>(&mut self, state: &ScopeState<E>, branch: &Branch) {
         if !self.ending_told && !self.failing_told {
             self.ending_told = true;
-            let grace = state.progress().grace;
-            self.grace.get_or_insert_with(|| sleep(grace));
+            self.grace.get_or_insert_with(|| sleep(state.grace));
             let end = Interrupt::Cancelled(Reason::new(ReasonKind::ScopeEnded));
             branch.cancel_all(&end);
             state.end_forks(&end);

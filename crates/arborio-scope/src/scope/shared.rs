@@ -2,11 +2,11 @@
 
 use std::{
     borrow::Cow,
-    collections::HashMap,
+    collections::BTreeMap,
     error::Error,
     fmt, ops,
     panic::Location,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{Arc, OnceLock, Weak},
     task::Waker,
     time::Duration,
 };
@@ -22,6 +22,7 @@ use super::{
     failure::{Failure, Later},
     free::FreeScope,
     options::{ChildBuilder, ChildOptions, ScopeBuilder, ScopeNote},
+    signs::{Locked, Signed, SignedLock, Signs},
     start::{Ready, Starting},
 };
 
@@ -59,7 +60,9 @@ pub(crate) struct ScopeState<E> {
     branch: OnceLock<Arc<Branch>>,
     /// The scope around it.
     above: OnceLock<Weak<dyn Erased>>,
-    progress: Mutex<Progress<E>>,
+    /// How long those who are asked to end may take.
+    pub(crate) grace: Duration,
+    progress: SignedLock<Progress<E>>,
 }
 
 /// Is told what nobody else hears of.
@@ -80,18 +83,30 @@ pub(crate) struct Progress<E> {
     /// A free scope: nobody will take its error.
     pub(crate) disowned: bool,
     /// Errors that wait for the handle of their task, by number.
-    kept: HashMap<u64, E>,
+    kept: BTreeMap<u64, E>,
     next_kept: u64,
     pub(crate) deadline: Option<Instant>,
     /// The limit around it in its task, and whether the scope around it counts.
     outside: (Option<u64>, bool),
-    pub(crate) grace: Duration,
     /// Scopes that end with this one although no task of it polls them.
     forks: Vec<Weak<dyn Erased>>,
     /// Errors after the first, if they are to be reported.
     pub(crate) later: Option<Later<E>>,
     /// Has the scope polled.
     waker: Option<Waker>,
+}
+
+impl<E> Signed for Progress<E> {
+    #[inline]
+    fn signs(&self) -> Signs {
+        let ending = self.failing || self.finished || self.failure.is_some();
+        Signs::of([
+            (Signs::ENDING, ending),
+            (Signs::TIMED, self.deadline.is_some()),
+            (Signs::KEPT, !self.kept.is_empty()),
+            (Signs::WAITING, self.waker.is_some()),
+        ])
+    }
 }
 
 impl<E> ScopeState<E> {
@@ -111,18 +126,18 @@ impl<E> ScopeState<E> {
             observer,
             branch: OnceLock::new(),
             above: OnceLock::new(),
-            progress: Mutex::new(Progress {
+            grace,
+            progress: SignedLock::new(Progress {
                 failure: None,
                 failing: false,
                 finished: false,
                 over: false,
                 finalized: false,
                 disowned: false,
-                kept: HashMap::new(),
+                kept: BTreeMap::new(),
                 next_kept: 0,
                 deadline,
                 outside: (None, true),
-                grace,
                 forks: Vec::new(),
                 later,
                 waker: None,
@@ -130,8 +145,21 @@ impl<E> ScopeState<E> {
         }
     }
 
-    pub(crate) fn progress(&self) -> MutexGuard<'_, Progress<E>> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn progress(&self) -> Locked<'_, Progress<E>> {
+        self.progress.lock()
+    }
+
+    /// Whether `progress` has something of that kind, without the lock.
+    #[inline]
+    pub(crate) fn shows(&self, sign: Signs) -> bool {
+        self.progress.shows(sign)
+    }
+
+    /// When it ends at the latest, by itself.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.shows(Signs::TIMED)
+            .then(|| self.progress().deadline)
+            .flatten()
     }
 
     pub(crate) fn branch(&self) -> Option<&Arc<Branch>> {
@@ -139,20 +167,11 @@ impl<E> ScopeState<E> {
     }
 
     /// Has the scope polled by `waker` when something happens.
+    #[cold]
     pub(crate) fn set_waker(&self, waker: &Waker) {
-        if let Some(branch) = self.branch() {
-            branch.wake_on_change(waker);
-        }
-        let known = self
-            .progress()
-            .waker
-            .as_ref()
-            .is_some_and(|old| old.will_wake(waker));
-        if !known {
-            let fresh = waker.clone(); // foreign code: not under the lock
-            let old = self.progress().waker.replace(fresh);
-            drop_contained(old);
-        }
+        let fresh = waker.clone(); // foreign code: not under the lock
+        let old = self.progress().waker.replace(fresh);
+        drop_contained(old);
     }
 
     pub(crate) fn wake(&self) {
@@ -162,6 +181,12 @@ impl<E> ScopeState<E> {
 
     /// Something failed. The first failure is kept; of a later one the observer is told.
     pub(crate) fn fail(&self, failure: Failure<E>) {
+        self.note_failure(failure);
+        self.wake();
+    }
+
+    /// The same in the scope's own poll, which looks afterwards.
+    pub(crate) fn note_failure(&self, failure: Failure<E>) {
         let late = {
             let mut progress = self.progress();
             // A real failure wins over a cancellation that is still in force.
@@ -178,7 +203,6 @@ impl<E> ScopeState<E> {
         if let Some(late) = late {
             self.tell_late(late);
         }
-        self.wake();
     }
 
     fn tell_late(&self, late: Failure<E>) {
@@ -216,18 +240,21 @@ impl<E> ScopeState<E> {
         self.progress().kept.remove(&number)
     }
 
-    /// Errors that nobody will take from their handles: the scope ends.
+    /// Errors that nobody will take from their handles: the scope, which is ending, fails.
     pub(crate) fn fail_with_kept(&self) {
-        let mut kept: Vec<(u64, E)> = self.progress().kept.drain().collect();
-        kept.sort_by_key(|(number, _)| *number);
-        for (_, error) in kept {
-            self.fail(Failure::Error(error));
+        if !self.shows(Signs::KEPT) {
+            return;
+        }
+        let kept = std::mem::take(&mut self.progress().kept);
+        for error in kept.into_values() {
+            self.note_failure(Failure::Error(error));
         }
     }
 
-    /// Notes the limits around the scope, as they are now.
-    pub(crate) fn note_limits(&self) {
-        self.progress().outside = arborio_task::frames::limit_to_root();
+    /// Notes the limit around the scope in its task, and whether the scope around it counts.
+    #[cold]
+    pub(crate) fn note_limits(&self, outside: (Option<u64>, bool)) {
+        self.progress().outside = outside;
     }
 
     /// Asks the scopes to end that were forked from this one.
@@ -689,10 +716,10 @@ pub(crate) fn place_error<E: Send + 'static>(error: E) -> Kept<E> {
     Kept::Bubbled
 }
 
-/// A panic came up from a task.
+/// Panics came up from tasks, says the branch in the scope's own poll.
 pub(crate) fn fail_with_panics<E>(state: &ScopeState<E>, panics: Vec<Payload>) {
     for panic in panics {
-        state.fail(Failure::Panic(panic));
+        state.note_failure(Failure::Panic(panic));
     }
 }
 
