@@ -15,6 +15,7 @@ use arborio_task::{Interrupt, Payload, Task};
 use super::{
     current::current_state,
     failure::Failure,
+    note,
     shared::{ScopeState, place_error},
 };
 
@@ -67,42 +68,71 @@ pin_project_lite::pin_project! {
         #[pin]
         future: F,
         bubble: bool,
-        master: Master<E>,
+        at_end: AtEnd<E>,
     }
 }
 
-/// When this is dropped, a master has ended, in whatever way.
-struct Master<E: Send + 'static> {
-    is_one: bool,
+/// What is to be done when the future of a task has ended, in whatever way: when this is
+/// dropped.
+pub(crate) struct AtEnd<E: Send + 'static> {
+    /// The scope ends, too.
+    master: bool,
+    /// The observer is told.
+    noted: bool,
     error: PhantomData<fn() -> E>,
 }
 
-impl<E: Send + 'static> Drop for Master<E> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.is_one
-            && let Some(state) = current_state::<E>()
+impl<E: Send + 'static> AtEnd<E> {
+    pub(crate) const fn new(master: bool, noted: bool) -> Self {
+        Self {
+            master,
+            noted,
+            error: PhantomData,
+        }
+    }
+
+    pub(crate) const fn nothing() -> Self {
+        Self::new(false, false)
+    }
+
+    #[cold]
+    fn act(&self) {
+        let Some(state) = current_state::<E>() else {
+            return;
+        };
+        if self.noted
+            && let Some(note) = note::end_of_current_task()
         {
+            state.tell(&note);
+        }
+        if self.master {
             state.finish();
         }
     }
 }
 
+impl<E: Send + 'static> Drop for AtEnd<E> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.master | self.noted {
+            self.act();
+        }
+    }
+}
+
 impl<F, E: Send + 'static> ChildFuture<F, E> {
-    pub(crate) fn new(future: F, bubble: bool, master: bool) -> Self {
+    pub(crate) fn new(future: F, bubble: bool, at_end: AtEnd<E>) -> Self {
         Self {
             future,
             bubble,
-            master: Master {
-                is_one: master,
-                error: PhantomData,
-            },
+            at_end,
         }
     }
 
     /// The future, which was not spawned after all.
     pub(crate) fn into_inner(mut self) -> F {
-        self.master.is_one = false;
+        self.at_end.master = false;
+        self.at_end.noted = false;
         self.future
     }
 }

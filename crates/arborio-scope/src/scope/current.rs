@@ -10,7 +10,11 @@ use std::{
 use arborio_task::{Branch, Describe, Interrupt, ScopeInfo, SpawnOptions, Task, Tree};
 use arborio_timers::Instant;
 
-use super::{options::ScopeBuilder, shared::ScopeState};
+use super::{
+    note::{self, Observer, ScopeNote},
+    options::ScopeBuilder,
+    shared::ScopeState,
+};
 
 /// What a scope can do whatever its errors are.
 pub(crate) trait Erased: Any + Send + Sync {
@@ -24,6 +28,8 @@ pub(crate) trait Erased: Any + Send + Sync {
     fn end_with(&self, end: Interrupt);
     /// From now on it is told when this scope ends.
     fn add_fork(&self, fork: Weak<dyn Erased>);
+    /// Who is told what no result tells.
+    fn observer(&self) -> Option<&Observer>;
     /// What is known of it.
     fn info(&self) -> ScopeInfo;
 }
@@ -114,6 +120,24 @@ impl AnyScope {
         F: Future<Output = ()> + 'static,
     {
         let options = SpawnOptions::new();
+        match self.0.observer() {
+            Some(observer) if observer.is_told_everything => {
+                let (future, spawned) = note::noted(Arc::clone(&self.0), future);
+                let task = self.spawn_on_branch(future, options);
+                if let Some(info) = task.info() {
+                    spawned.set(true);
+                    observer.tell(&ScopeNote::Spawned(info));
+                }
+                task
+            }
+            _ => self.spawn_on_branch(future, options),
+        }
+    }
+
+    fn spawn_on_branch<F>(&self, future: F, options: SpawnOptions) -> Task<()>
+    where
+        F: Future<Output = ()> + 'static,
+    {
         let closed = match self.0.branch() {
             None => future,
             Some(branch) => match branch.try_spawn(future, options.clone()) {

@@ -14,7 +14,7 @@ use std::{
 
 use arborio_task::{Branch, Interrupt, Joining, SpawnOptions, Task};
 
-use super::{options::ScopeNote, orphan, run::ScopeRun, shared::Scope};
+use super::{note::ScopeNote, orphan, run::ScopeRun, shared::Scope};
 
 /// A scope without a body, in the hands of its owner; made by [`Scope::new`], and by
 /// [`ScopeBuilder::open`](super::ScopeBuilder::open).

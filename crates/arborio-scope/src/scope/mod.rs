@@ -23,6 +23,7 @@ mod current;
 mod describe;
 mod failure;
 mod free;
+mod note;
 mod options;
 mod orphan;
 mod run;
@@ -35,7 +36,8 @@ pub use current::AnyScope;
 pub(crate) use current::effective_limit;
 pub use failure::Failed;
 pub use free::{FreeScope, ScopeEnd, ScopeEnded};
-pub use options::{ChildBuilder, Reporting, ScopeBuilder, ScopeNote};
+pub use note::ScopeNote;
+pub use options::{ChildBuilder, Reporting, ScopeBuilder};
 pub use shared::{Scope, ScopeClosed};
 pub use start::Ready;
 

@@ -2,63 +2,19 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData, panic::Location, sync::Arc, time::Duration};
 
-use arborio_task::{Branch, Interrupt, Payload, SpawnOptions, TaskInfo};
+use arborio_task::{Branch, Interrupt, SpawnOptions};
 use arborio_timers::Instant;
 
 use super::{
-    child::{Child, ChildFuture, ChildOf, ChildOutput},
+    child::{AtEnd, Child, ChildFuture, ChildOf, ChildOutput},
     current::AnyScope,
     failure::{Failed, Later},
     free::FreeScope,
+    note::{Observer, ScopeNote},
     run::ScopeRun,
-    shared::{Observer, Scope, ScopeClosed, ScopeState},
+    shared::{Scope, ScopeClosed, ScopeState},
 };
 use crate::origin::GRACE;
-
-/// What a scope has to say that no result tells.
-///
-/// # Examples
-/// ```
-/// # use arborio_executor::doc::run;
-/// use arborio_scope::{Scope, ScopeNote};
-/// use std::sync::{Arc, Mutex};
-/// let notes = Arc::new(Mutex::new(Vec::new()));
-/// let heard = Arc::clone(&notes);
-/// let scope = Scope::<()>::builder()
-///     .observer(move |note: &ScopeNote| heard.lock().unwrap().push(note.to_string()));
-/// let ended = run(scope.run(async |s| {
-///     s.spawn(async { Err::<(), ()>(()) });
-///     s.spawn(async { Err::<(), ()>(()) });
-///     Ok(())
-/// }));
-/// assert_eq!(ended, Err(()));
-/// assert_eq!(*notes.lock().unwrap(), ["a later error of the scope was dropped"]);
-/// ```
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum ScopeNote {
-    /// An error that came after the first one.
-    LaterError,
-    /// A panic that came after the first failure.
-    LaterPanic(Payload),
-    /// An error of a free scope that nobody waits for.
-    Unclaimed,
-    /// A task was dropped because it had not ended when the grace was over.
-    Stubborn(TaskInfo),
-}
-
-impl fmt::Display for ScopeNote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::LaterError => f.write_str("a later error of the scope was dropped"),
-            Self::LaterPanic(payload) => {
-                write!(f, "a later panic of the scope: {}", payload.message())
-            }
-            Self::Unclaimed => f.write_str("the error of a scope that nobody awaits was dropped"),
-            Self::Stubborn(task) => write!(f, "a task outlived its grace and was dropped: {task}"),
-        }
-    }
-}
 
 /// A scope that is not open yet; made by [`Scope::builder`].
 ///
@@ -77,6 +33,8 @@ pub struct ScopeBuilder<E> {
     deadline: Option<Instant>,
     grace: Duration,
     observer: Option<Observer>,
+    /// The observer is told everything.
+    verbose: bool,
     opened_at: &'static Location<'static>,
     /// What it is forked from.
     below: Option<AnyScope>,
@@ -95,6 +53,7 @@ where
             deadline: None,
             grace: GRACE,
             observer: None,
+            verbose: false,
             opened_at: Location::caller(),
             below: None,
             error: PhantomData,
@@ -126,9 +85,38 @@ where
         self
     }
 
-    /// Is told what no result tells, on the thread where it happens.
+    /// Is told what no result tells, on the thread where it happens. A fork without an
+    /// observer of its own has that of the scope which it is forked from.
     pub fn observer(mut self, observer: impl Fn(&ScopeNote) + Send + Sync + 'static) -> Self {
-        self.observer = Some(Arc::new(observer));
+        self.observer = Some(Observer::new(Arc::new(observer)));
+        self
+    }
+
+    /// The observer is told everything: when the scope is opened, is asked to end and has
+    /// ended, and when a task of it is spawned and has ended.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_scope::{Scope, ScopeNote};
+    /// use std::sync::{Arc, Mutex};
+    /// let names = Arc::new(Mutex::new(Vec::new()));
+    /// let heard = Arc::clone(&names);
+    /// let scope = Scope::<()>::builder().verbose().observer(move |note: &ScopeNote| {
+    ///     if let ScopeNote::Spawned(task) = note {
+    ///         heard.lock().unwrap().push(task.name.clone().unwrap());
+    ///     }
+    /// });
+    /// let ended = run(scope.run(async |s| {
+    ///     s.task().name("cook").spawn(async {});
+    ///     s.task().name("waiter").spawn(async {});
+    ///     Ok(())
+    /// }));
+    /// assert_eq!(ended, Ok(()));
+    /// assert_eq!(*names.lock().unwrap(), ["cook", "waiter"]);
+    /// ```
+    pub fn verbose(mut self) -> Self {
+        self.verbose = true;
         self
     }
 
@@ -136,6 +124,18 @@ where
     pub(crate) fn below(mut self, above: AnyScope) -> Self {
         self.below = Some(above);
         self
+    }
+
+    /// Who is told: its own observer, or that of the scope which it is forked from.
+    fn who_is_told(&mut self) -> Option<Observer> {
+        let inherited = || {
+            self.below
+                .as_ref()
+                .and_then(|above| above.0.observer().cloned())
+        };
+        let mut observer = self.observer.take().or_else(inherited)?;
+        observer.is_told_everything |= self.verbose;
+        Some(observer)
     }
 
     /// Keeps the errors that come after the first one, and gives them together.
@@ -194,7 +194,8 @@ where
     }
 
     /// The scope, which is not in the tree yet. Its time begins.
-    fn make(self, later: Option<Later<E>>) -> Scope<E> {
+    fn make(mut self, later: Option<Later<E>>) -> Scope<E> {
+        let observer = self.who_is_told();
         let after = self
             .timeout
             .map(|limit| Instant::now().saturating_add(limit));
@@ -202,7 +203,7 @@ where
         Scope(Arc::new(ScopeState::new(
             self.name,
             self.opened_at,
-            self.observer,
+            observer,
             deadline,
             self.grace,
             later,
@@ -233,12 +234,16 @@ where
     E: From<Interrupt> + Send + 'static,
 {
     if let Some(above) = below {
-        return scope.enter_below(above);
+        if !scope.enter_below(above) {
+            return false;
+        }
+    } else {
+        assert!(
+            scope.enter(),
+            "no Arborio loop runs on this thread, or it is ending: a scope needs one"
+        );
     }
-    assert!(
-        scope.enter(),
-        "no Arborio loop runs on this thread, or it is ending: a scope needs one"
-    );
+    scope.0.tell_all(ScopeNote::Opened);
     true
 }
 
@@ -370,7 +375,7 @@ where
         match self.scope.spawn_with(future, self.options) {
             Ok(child) => child,
             Err(future) => {
-                let never = ChildFuture::<F, E>::new(future, false, false);
+                let never = ChildFuture::<F, E>::new(future, false, AtEnd::nothing());
                 let ended = Branch::spawn_ended(never, at_once, Interrupt::Closed);
                 Child::new(ended.expect("no Arborio loop runs on this thread"))
             }

@@ -12,6 +12,7 @@ use arborio_task::{Branch, Interrupt, Reason, ReasonKind, SpawnOptions};
 use super::{
     describe::Stage,
     failure::Failure,
+    note::ScopeNote,
     run::Watch,
     shared::{ScopeState, fail_with_panics},
 };
@@ -92,8 +93,9 @@ impl<E: Send + 'static> Orphans<E> {
             progress.failure.take()
         };
         if let Some(Failure::Error(_)) = failure {
-            state.tell(&super::ScopeNote::LaterError);
+            state.tell(&ScopeNote::LaterError);
         }
+        state.tell_all(ScopeNote::Closed);
     }
 }
 

@@ -17,6 +17,7 @@ use arborio_timers::{Instant, Sleep, sleep, sleep_until};
 use super::{
     describe::Stage,
     failure::{Failure, told},
+    note::ScopeNote,
     orphan,
     shared::{Scope, ScopeState, fail_with_panics},
     signs::Signs,
@@ -251,6 +252,7 @@ fn conclude<R, E>(state: &ScopeState<E>, branch: &Branch, value: Option<R>) -> C
         progress.over = true;
         progress.failure.take()
     };
+    state.tell_all(ScopeNote::Closed);
     match (failure, value) {
         (Some(Failure::Panic(payload)), _) => payload.resume(),
         (Some(Failure::Error(error)), _) => Conclusion::Result(Err(error)),
@@ -289,6 +291,7 @@ impl Watch {
         if let Some((end, grace)) = reason {
             self.failing_told = true;
             branch.close();
+            state.tell_all(ScopeNote::Asked);
             self.grace.get_or_insert_with(|| sleep(grace));
             branch.cancel_all(&end);
             state.end_forks(&end);
@@ -328,7 +331,7 @@ impl Watch {
         let reason = Reason::new(ReasonKind::Abort);
         let stubborn = branch.force(&Interrupt::Cancelled(reason));
         for task in stubborn {
-            state.tell(&super::ScopeNote::Stubborn(task));
+            state.tell(&ScopeNote::Stubborn(task));
         }
         Poll::Ready(())
     }

@@ -16,12 +16,13 @@ use arborio_task::{Branch, Interrupt, Payload, Reason, ReasonKind, ScopeInfo, Tr
 use arborio_timers::Instant;
 
 use super::{
-    child::{Child, ChildFuture, ChildOf, ChildOutput, Kept},
+    child::{AtEnd, Child, ChildFuture, ChildOf, ChildOutput, Kept},
     current::{self, AnyScope, Erased, Owner, current_state},
     describe::{self, Life},
     failure::{Failure, Later},
     free::FreeScope,
-    options::{ChildBuilder, ChildOptions, ScopeBuilder, ScopeNote},
+    note::{Observer, ScopeNote},
+    options::{ChildBuilder, ChildOptions, ScopeBuilder},
     signs::{Locked, Signed, SignedLock, Signs},
     start::{Ready, Starting},
 };
@@ -64,9 +65,6 @@ pub(crate) struct ScopeState<E> {
     pub(crate) grace: Duration,
     progress: SignedLock<Progress<E>>,
 }
-
-/// Is told what nobody else hears of.
-pub(crate) type Observer = Arc<dyn Fn(&ScopeNote) + Send + Sync>;
 
 /// What changes.
 pub(crate) struct Progress<E> {
@@ -217,12 +215,6 @@ impl<E> ScopeState<E> {
                 drop_contained(unkept);
                 self.tell(&ScopeNote::LaterError);
             }
-        }
-    }
-
-    pub(crate) fn tell(&self, note: &ScopeNote) {
-        if let Some(observer) = &self.observer {
-            contain(|| observer(note));
         }
     }
 
@@ -532,10 +524,16 @@ where
         let Some(branch) = self.0.branch() else {
             return Err(future);
         };
-        let (bubble, master) = (options.bubble, options.master);
-        let child = ChildFuture::<F, E>::new(future, bubble, master);
-        let spawned = branch.try_spawn(child, options.spawn);
-        spawned.map(Child::new).map_err(ChildFuture::into_inner)
+        let noted = self.0.tells_all();
+        let duties = AtEnd::new(options.master, noted);
+        let child = ChildFuture::<F, E>::new(future, options.bubble, duties);
+        let task = branch
+            .try_spawn(child, options.spawn)
+            .map_err(ChildFuture::into_inner)?;
+        if noted && let Some(info) = task.info() {
+            self.0.tell(&ScopeNote::Spawned(info));
+        }
+        Ok(Child::new(task))
     }
 
     /// Asks the body and every task to end; the scope gives `E::from(Interrupt)` unless
@@ -673,6 +671,10 @@ where
 
     fn end_with(&self, end: Interrupt) {
         self.fail(Failure::Cancelled(end));
+    }
+
+    fn observer(&self) -> Option<&Observer> {
+        self.observer.as_ref()
     }
 
     fn info(&self) -> ScopeInfo {

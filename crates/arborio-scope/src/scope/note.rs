@@ -1,0 +1,167 @@
+//! What the observer of a scope is told.
+//!
+//! Who has no observer pays one look at a null pointer for it, and a task nothing: a note
+//! at its end is a duty that its future was given when it was spawned.
+
+use std::{cell::Cell, fmt, rc::Rc, sync::Arc};
+
+use arborio_base::contain;
+use arborio_task::{Payload, ScopeInfo, TaskInfo};
+
+use super::{current::Erased, describe, shared::ScopeState};
+
+/// What a scope has to say that no result tells. The last six are told to observers
+/// that want to know [everything](super::ScopeBuilder::verbose).
+///
+/// # Examples
+/// ```
+/// # use arborio_executor::doc::run;
+/// use arborio_scope::{Scope, ScopeNote};
+/// use std::sync::{Arc, Mutex};
+/// let notes = Arc::new(Mutex::new(Vec::new()));
+/// let heard = Arc::clone(&notes);
+/// let scope = Scope::<()>::builder()
+///     .observer(move |note: &ScopeNote| heard.lock().unwrap().push(note.to_string()));
+/// let ended = run(scope.run(async |s| {
+///     s.spawn(async { Err::<(), ()>(()) });
+///     s.spawn(async { Err::<(), ()>(()) });
+///     Ok(())
+/// }));
+/// assert_eq!(ended, Err(()));
+/// assert_eq!(*notes.lock().unwrap(), ["a later error of the scope was dropped"]);
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ScopeNote {
+    /// An error that came after the first one.
+    LaterError,
+    /// A panic that came after the first failure.
+    LaterPanic(Payload),
+    /// An error of a free scope that nobody waits for.
+    Unclaimed,
+    /// A task was dropped because it had not ended when the grace was over.
+    Stubborn(TaskInfo),
+    /// The scope is open from now on.
+    Opened(ScopeInfo),
+    /// The scope has a reason to end before its time, and so has everything in it.
+    Asked(ScopeInfo),
+    /// The scope has ended, and all its tasks have.
+    Closed(ScopeInfo),
+    /// The task was spawned.
+    Spawned(TaskInfo),
+    /// The task has given its value, or its error.
+    Ended(TaskInfo),
+    /// The task has ended without either: it was dropped because it was asked to end, or
+    /// it has panicked.
+    Interrupted(TaskInfo),
+}
+
+impl fmt::Display for ScopeNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LaterError => f.write_str("a later error of the scope was dropped"),
+            Self::LaterPanic(payload) => {
+                write!(f, "a later panic of the scope: {}", payload.message())
+            }
+            Self::Unclaimed => f.write_str("the error of a scope that nobody awaits was dropped"),
+            Self::Stubborn(task) => write!(f, "a task outlived its grace and was dropped: {task}"),
+            Self::Opened(scope) => write!(f, "opened: {scope}"),
+            Self::Asked(scope) => write!(f, "asked to end: {scope}"),
+            Self::Closed(scope) => write!(f, "closed: {scope}"),
+            Self::Spawned(task) => write!(f, "spawned: {task}"),
+            Self::Ended(task) => write!(f, "ended: {task}"),
+            Self::Interrupted(task) => write!(f, "interrupted: {task}"),
+        }
+    }
+}
+
+/// Who is told.
+#[derive(Clone)]
+pub(crate) struct Observer {
+    tell: Arc<dyn Fn(&ScopeNote) + Send + Sync>,
+    /// Also what is as it should be.
+    pub(super) is_told_everything: bool,
+}
+
+impl Observer {
+    pub(super) fn new(tell: Arc<dyn Fn(&ScopeNote) + Send + Sync>) -> Self {
+        Self {
+            tell,
+            is_told_everything: false,
+        }
+    }
+
+    /// Nothing is locked: the observer may do what it likes.
+    pub(super) fn tell(&self, note: &ScopeNote) {
+        contain(|| (self.tell)(note));
+    }
+}
+
+impl<E> ScopeState<E> {
+    pub(crate) fn tell(&self, note: &ScopeNote) {
+        if let Some(observer) = &self.observer {
+            observer.tell(note);
+        }
+    }
+
+    /// Whether the observer wants to know everything.
+    #[inline]
+    pub(super) fn tells_all(&self) -> bool {
+        let observer = self.observer.as_ref();
+        observer.is_some_and(|observer| observer.is_told_everything)
+    }
+
+    /// Says something about the scope to who wants to know everything.
+    #[inline]
+    pub(super) fn tell_all(&self, note: impl FnOnce(ScopeInfo) -> ScopeNote) {
+        if self.tells_all() {
+            self.tell(&note(describe::info(self)));
+        }
+    }
+}
+
+/// The task whose future is being dropped has ended.
+#[cold]
+pub(super) fn end_of_current_task() -> Option<ScopeNote> {
+    let task = arborio_task::current_info()?;
+    Some(if arborio_task::is_dropping() {
+        ScopeNote::Interrupted(task)
+    } else {
+        ScopeNote::Ended(task)
+    })
+}
+
+/// `future`, whose end the observer is told of, and what must be set once it is spawned.
+pub(super) fn noted<F>(
+    scope: Arc<dyn Erased>,
+    future: F,
+) -> (impl Future<Output = F::Output>, Rc<Cell<bool>>)
+where
+    F: Future,
+{
+    let spawned = Rc::new(Cell::new(false));
+    let note = EndNote {
+        scope,
+        spawned: Rc::clone(&spawned),
+    };
+    let future = async move {
+        let _note = note;
+        future.await
+    };
+    (future, spawned)
+}
+
+/// Tells the observer when the task that it lies in has ended.
+struct EndNote {
+    scope: Arc<dyn Erased>,
+    spawned: Rc<Cell<bool>>,
+}
+
+impl Drop for EndNote {
+    fn drop(&mut self) {
+        let note = self.spawned.get().then(end_of_current_task).flatten();
+        if let (Some(note), Some(observer)) = (note, self.scope.observer()) {
+            observer.tell(&note);
+        }
+    }
+}
