@@ -29,6 +29,7 @@ pub use handlers::{
 };
 pub use repeat::{Ticker, repeat_timeout};
 pub use scope::{
-    AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, FreeScope, Outcome, Ready,
-    Reporting, Scope, ScopeBuilder, ScopeClosed, ScopeEnd, ScopeEnded, ScopeNote, scope,
+    AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, FreeScope, Local, LocalScope,
+    Outcome, Ready, Reporting, Scope, ScopeBuilder, ScopeClosed, ScopeEnd, ScopeEnded, ScopeNote,
+    Sent, local_scope, scope,
 };

@@ -41,8 +41,9 @@ pub use arborio_executor::{
     yield_now,
 };
 pub use arborio_scope::{
-    AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, FreeScope, Outcome, Ready,
-    Reporting, Scope, ScopeBuilder, ScopeClosed, ScopeEnd, ScopeEnded, ScopeNote, scope,
+    AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, FreeScope, Local, LocalScope,
+    Outcome, Ready, Reporting, Scope, ScopeBuilder, ScopeClosed, ScopeEnd, ScopeEnded, ScopeNote,
+    Sent, local_scope, scope,
 };
 pub use event_loop::{Builder, EventLoop, run, run_scope};
 

@@ -117,6 +117,19 @@ impl AnyScope {
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> Task<()>
     where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.spawn_local(future)
+    }
+
+    /// As [`spawn`](Self::spawn), for a future that need not be `Send`. A scope that
+    /// belongs to another thread is closed for it.
+    ///
+    /// # Panics
+    /// If no loop runs on this thread.
+    #[track_caller]
+    pub fn spawn_local<F>(&self, future: F) -> Task<()>
+    where
         F: Future<Output = ()> + 'static,
     {
         let options = SpawnOptions::new();

@@ -18,11 +18,13 @@
 //! - S2: an error of a task is in exactly one place: kept for the task's handle,
 //!   the scope's failure, or among the later ones.
 
+mod builder;
 mod child;
 mod current;
 mod describe;
 mod failure;
 mod free;
+mod local;
 mod note;
 mod options;
 mod orphan;
@@ -31,13 +33,15 @@ mod shared;
 mod signs;
 mod start;
 
+pub use builder::{ChildBuilder, Sent};
 pub use child::{Child, ChildOf, ChildOutput, Outcome};
 pub use current::AnyScope;
 pub(crate) use current::effective_limit;
 pub use failure::Failed;
 pub use free::{FreeScope, ScopeEnd, ScopeEnded};
+pub use local::{Local, LocalScope, local_scope};
 pub use note::ScopeNote;
-pub use options::{ChildBuilder, Reporting, ScopeBuilder};
+pub use options::{Reporting, ScopeBuilder};
 pub use shared::{Scope, ScopeClosed};
 pub use start::Ready;
 

@@ -2,17 +2,17 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData, panic::Location, sync::Arc, time::Duration};
 
-use arborio_task::{Branch, Interrupt, SpawnOptions};
+use arborio_task::Interrupt;
 use arborio_timers::Instant;
 
 use super::{
-    child::{AtEnd, Child, ChildFuture, ChildOf, ChildOutput},
     current::AnyScope,
     failure::{Failed, Later},
     free::FreeScope,
+    local::LocalScope,
     note::{Observer, ScopeNote},
     run::ScopeRun,
-    shared::{Scope, ScopeClosed, ScopeState},
+    shared::{Scope, ScopeState},
 };
 use crate::origin::GRACE;
 
@@ -163,6 +163,25 @@ where
             .map_err(|failed| failed.first)
     }
 
+    /// As [`run`](Self::run), with tasks that need not be `Send`; see
+    /// [`local_scope`](super::local_scope).
+    ///
+    /// # Errors
+    /// As [`scope`](super::scope).
+    ///
+    /// # Panics
+    /// As [`scope`](super::scope).
+    ///
+    /// # Cancel safety
+    /// As [`scope`](super::scope).
+    pub async fn run_local<R, B>(self, body: B) -> Result<R, E>
+    where
+        B: AsyncFnOnce(&LocalScope<E>) -> Result<R, E>,
+    {
+        self.run(async |scope| body(&LocalScope::new(scope.clone())).await)
+            .await
+    }
+
     /// Opens the scope without a body, from now on: its limits count from here.
     ///
     /// A fork of a scope that is closed gives `E::from(Interrupt::Closed)`.
@@ -284,123 +303,6 @@ impl<E> fmt::Debug for ScopeBuilder<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ScopeBuilder")
             .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
-/// How a task of a scope is spawned.
-pub(crate) struct ChildOptions {
-    pub(crate) spawn: SpawnOptions,
-    pub(crate) bubble: bool,
-    pub(crate) master: bool,
-}
-
-/// A task of a scope that is not spawned yet; made by [`Scope::task`].
-///
-/// # Examples
-/// ```
-/// # use arborio_executor::doc::run;
-/// use arborio_scope::{Scope, scope};
-/// let ended = run(scope(async |s: &Scope<()>| {
-///     s.task().name("may fail").bubble(false).spawn(async { Err::<(), ()>(()) });
-///     Ok("went on")
-/// }));
-/// assert_eq!(ended, Ok("went on"));
-/// ```
-#[must_use = "nothing runs before `spawn`"]
-pub struct ChildBuilder<'a, E> {
-    scope: &'a Scope<E>,
-    options: ChildOptions,
-}
-
-impl<'a, E> ChildBuilder<'a, E>
-where
-    E: From<Interrupt> + Send + 'static,
-{
-    #[track_caller]
-    pub(crate) fn new(scope: &'a Scope<E>) -> Self {
-        Self {
-            scope,
-            options: ChildOptions {
-                spawn: SpawnOptions::new(),
-                bubble: true,
-                master: false,
-            },
-        }
-    }
-
-    /// Names the task.
-    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.options.spawn = self.options.spawn.name(name);
-        self
-    }
-
-    /// Whether an error or a panic of the task ends the scope; it does unless this says
-    /// otherwise. If it does not, the handle has it, and if nobody looks, nobody knows.
-    pub fn bubble(mut self, bubble: bool) -> Self {
-        self.options.bubble = bubble;
-        self
-    }
-
-    /// Whether the scope ends when the task does, in whatever way that is: the others are
-    /// asked to end then, and that is no failure.
-    pub fn master(mut self, master: bool) -> Self {
-        self.options.master = master;
-        self
-    }
-
-    /// Whether the scope waits for the task. One that is not awaited is asked to end
-    /// when every awaited one has ended.
-    pub fn awaited(mut self, awaited: bool) -> Self {
-        self.options.spawn = self.options.spawn.awaited(awaited);
-        self
-    }
-
-    /// Somebody will look at the outcome: an error waits in the handle from the start.
-    pub fn observed(mut self) -> Self {
-        self.options.spawn = self.options.spawn.observed();
-        self
-    }
-
-    /// Spawns it; as [`Scope::spawn`].
-    ///
-    /// # Panics
-    /// If no loop runs on this thread.
-    pub fn spawn<F>(self, future: F) -> ChildOf<F, E>
-    where
-        F: Future + 'static,
-        F::Output: ChildOutput<E>,
-    {
-        let at_once = self.options.spawn.clone();
-        match self.scope.spawn_with(future, self.options) {
-            Ok(child) => child,
-            Err(future) => {
-                let never = ChildFuture::<F, E>::new(future, false, AtEnd::nothing());
-                let ended = Branch::spawn_ended(never, at_once, Interrupt::Closed);
-                Child::new(ended.expect("no Arborio loop runs on this thread"))
-            }
-        }
-    }
-
-    /// Spawns it; as [`Scope::try_spawn`].
-    ///
-    /// # Errors
-    /// [`ScopeClosed`] with the future.
-    pub fn try_spawn<F>(self, future: F) -> Result<ChildOf<F, E>, ScopeClosed<F>>
-    where
-        F: Future + 'static,
-        F::Output: ChildOutput<E>,
-    {
-        self.scope
-            .spawn_with(future, self.options)
-            .map_err(|future| ScopeClosed { future })
-    }
-}
-
-impl<E> fmt::Debug for ChildBuilder<'_, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChildBuilder")
-            .field("spawn", &self.options.spawn)
             .finish_non_exhaustive()
     }
 }

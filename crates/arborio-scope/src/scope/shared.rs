@@ -16,13 +16,15 @@ use arborio_task::{Branch, Interrupt, Payload, Reason, ReasonKind, ScopeInfo, Tr
 use arborio_timers::Instant;
 
 use super::{
+    builder::{ChildBuilder, ChildOptions},
     child::{AtEnd, Child, ChildFuture, ChildOf, ChildOutput, Kept},
     current::{self, AnyScope, Erased, Owner, current_state},
     describe::{self, Life},
     failure::{Failure, Later},
     free::FreeScope,
+    local::LocalScope,
     note::{Observer, ScopeNote},
-    options::{ChildBuilder, ChildOptions, ScopeBuilder},
+    options::ScopeBuilder,
     signs::{Locked, Signed, SignedLock, Signs},
     start::{Ready, Starting},
 };
@@ -383,6 +385,25 @@ where
         AnyScope::current()
     }
 
+    /// The same scope for tasks that need not be `Send`; `None` if it does not belong to
+    /// the loop that runs on this thread, or has ended.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_scope::{Scope, scope};
+    /// use std::rc::Rc;
+    /// let word = run(scope(async |s: &Scope<()>| {
+    ///     let shared = Rc::new("not sent");
+    ///     s.local().unwrap().spawn(async move { Ok(shared.len()) }).await
+    /// }));
+    /// assert_eq!(word, Ok(8));
+    /// ```
+    pub fn local(&self) -> Option<LocalScope<E>> {
+        let here = self.0.branch().is_some_and(|branch| branch.is_here());
+        here.then(|| LocalScope::new(self.clone()))
+    }
+
     /// The same scope without the type of its errors.
     pub fn erase(&self) -> AnyScope {
         AnyScope(Arc::clone(&self.0) as Arc<dyn Erased>)
@@ -440,7 +461,7 @@ where
     where
         V: 'static,
         B: FnOnce(Ready<V>) -> F,
-        F: Future<Output = Result<(), E>> + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
     {
         let child = self.task().observed();
         Starting::new(move |ready| child.spawn(body(ready)))
@@ -468,8 +489,8 @@ where
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> ChildOf<F, E>
     where
-        F: Future + 'static,
-        F::Output: ChildOutput<E>,
+        F: Future + Send + 'static,
+        F::Output: ChildOutput<E> + Send,
     {
         self.task().spawn(future)
     }
@@ -493,8 +514,8 @@ where
     #[track_caller]
     pub fn try_spawn<F>(&self, future: F) -> Result<ChildOf<F, E>, ScopeClosed<F>>
     where
-        F: Future + 'static,
-        F::Output: ChildOutput<E>,
+        F: Future + Send + 'static,
+        F::Output: ChildOutput<E> + Send,
     {
         self.task().try_spawn(future)
     }
@@ -694,8 +715,8 @@ where
 impl<E, F> ops::Shl<F> for &Scope<E>
 where
     E: From<Interrupt> + Send + 'static,
-    F: Future + 'static,
-    F::Output: ChildOutput<E>,
+    F: Future + Send + 'static,
+    F::Output: ChildOutput<E> + Send,
 {
     type Output = ChildOf<F, E>;
 

@@ -1,12 +1,10 @@
 //! An event loop on a simulated clock, and logs.
 
 use std::{
-    cell::RefCell,
     future::Future,
     pin::pin,
-    rc::Rc,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
@@ -125,16 +123,16 @@ fn block_on<F: Future>(future: F) -> F::Output {
 
 /// What happened, in order. Clones write to the same log.
 #[derive(Clone, Default)]
-pub(crate) struct Log(Rc<RefCell<Vec<&'static str>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<&'static str>>>);
 
 impl Log {
     pub(crate) fn note(&self, what: &'static str) {
-        self.0.borrow_mut().push(what);
+        self.0.lock().unwrap().push(what);
     }
 
     /// What was noted, since the last call.
     pub(crate) fn take(&self) -> Vec<&'static str> {
-        self.0.take()
+        std::mem::take(&mut *self.0.lock().unwrap())
     }
 
     /// A value whose end is noted.

@@ -16,6 +16,7 @@ mod scopes_current;
 mod scopes_flags;
 mod scopes_free;
 mod scopes_hostile;
+mod scopes_local;
 mod scopes_model;
 mod scopes_size;
 mod seeds;

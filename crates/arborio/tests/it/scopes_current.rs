@@ -214,7 +214,7 @@ fn next(random: &mut u64) -> u64 {
     *random
 }
 
-type Local = Pin<Box<dyn Future<Output = ()>>>;
+type Local = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Nests `depth` deadlines of random kinds; `least` is the earliest of those that count.
 fn nested(depth: u32, mut random: u64, least: Option<Instant>) -> Local {

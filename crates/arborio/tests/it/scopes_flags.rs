@@ -7,7 +7,7 @@ use std::{
 };
 
 use arborio::{
-    EventLoop, Interrupt, Scope, scope, spawn,
+    EventLoop, Interrupt, LocalScope, Scope, local_scope, scope, spawn,
     time::{Clock, clock, sleep},
 };
 
@@ -136,7 +136,7 @@ fn t12_a_task_that_nobody_waits_for_never_runs_if_it_is_alone() {
             let mut ran = false;
             let noted = std::rc::Rc::new(std::cell::Cell::new(false));
             let inside = std::rc::Rc::clone(&noted);
-            let ended = scope(async |s: &Scope<Code>| {
+            let ended = local_scope(async |s: &LocalScope<Code>| {
                 let task = s
                     .task()
                     .awaited(false)

@@ -71,7 +71,7 @@ fn c04_the_tasks_of_a_leaked_scope_are_waited_for_and_forced_with_those_around_i
 
 #[test]
 fn c04_the_tasks_of_dropped_scopes_inside_each_other_have_one_grace_when_they_are_forced() {
-    fn nest(depth: u32) -> Pin<Box<dyn Future<Output = ()>>> {
+    fn nest(depth: u32) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
             let ended = scope(async |s: &Scope<Code>| {
                 match depth {

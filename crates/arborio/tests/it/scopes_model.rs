@@ -143,7 +143,7 @@ fn play(tree: Tree, alive: Rc<Cell<i64>>) -> Boxed {
             scope = scope.timeout(millis(timeout));
         }
         let mine = Rc::new(Cell::new(0));
-        let ended = scope.run(async |s| {
+        let ended = scope.run_local(async |s| {
             for member in tree.members {
                 let (guard, all) = (Alive::new(&mine), Rc::clone(&alive));
                 let task = s.task().bubble(member.bubble).master(member.master);

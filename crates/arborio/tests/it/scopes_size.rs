@@ -29,7 +29,7 @@ const DEPTH: u32 = if cfg!(debug_assertions) {
 };
 
 /// A scope in a task of a scope in a task...
-fn nest(depth: u32) -> Pin<Box<dyn Future<Output = ()>>> {
+fn nest(depth: u32) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(async move {
         let ended = scope(async |s: &Scope<Code>| {
             if depth > 0 {

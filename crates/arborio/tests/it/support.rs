@@ -2,7 +2,6 @@
 //! tests that need a process of their own.
 
 use std::{
-    cell::RefCell,
     fmt::Debug,
     fs,
     future::poll_fn,
@@ -10,7 +9,6 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     process::{Command, Output},
-    rc::Rc,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
     thread::{self, ThreadId},
@@ -42,33 +40,33 @@ pub(crate) fn simulated() -> Builder {
 }
 
 /// What happened, in order. Clones write to the same log.
-pub(crate) struct Log<T>(Rc<RefCell<Vec<T>>>);
+pub(crate) struct Log<T>(Arc<Mutex<Vec<T>>>);
 
 impl<T> Clone for Log<T> {
     fn clone(&self) -> Self {
-        Self(Rc::clone(&self.0))
+        Self(Arc::clone(&self.0))
     }
 }
 
 impl<T> Log<T> {
     /// An empty log.
     pub(crate) fn new() -> Self {
-        Self(Rc::new(RefCell::new(Vec::new())))
+        Self(Arc::new(Mutex::new(Vec::new())))
     }
 
     /// Writes a line.
     pub(crate) fn add(&self, line: T) {
-        self.0.borrow_mut().push(line);
+        self.0.lock().unwrap().push(line);
     }
 
     /// How many lines there are.
     pub(crate) fn len(&self) -> usize {
-        self.0.borrow().len()
+        self.0.lock().unwrap().len()
     }
 
     /// All lines so far; the log is empty afterwards.
     pub(crate) fn take(&self) -> Vec<T> {
-        self.0.take()
+        std::mem::take(&mut *self.0.lock().unwrap())
     }
 }
 

@@ -1,0 +1,191 @@
+//! How a task of a scope is made.
+
+use std::{borrow::Cow, fmt, marker::PhantomData};
+
+use arborio_task::{Branch, Interrupt, SpawnOptions};
+
+use super::{
+    child::{AtEnd, Child, ChildFuture, ChildOf, ChildOutput},
+    local::Local,
+    shared::{Scope, ScopeClosed},
+};
+
+/// How a task of a scope is spawned.
+pub(crate) struct ChildOptions {
+    pub(crate) spawn: SpawnOptions,
+    pub(crate) bubble: bool,
+    pub(crate) master: bool,
+}
+
+/// The tasks of a scope are `Send`.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    _private: (),
+}
+
+/// A task of a scope that is not spawned yet; made by [`Scope::task`], and for a future that need not
+/// be `Send` by [`LocalScope::task`](super::LocalScope::task).
+///
+/// # Examples
+/// ```
+/// # use arborio_executor::doc::run;
+/// use arborio_scope::{Scope, scope};
+/// let ended = run(scope(async |s: &Scope<()>| {
+///     s.task().name("may fail").bubble(false).spawn(async { Err::<(), ()>(()) });
+///     Ok("went on")
+/// }));
+/// assert_eq!(ended, Ok("went on"));
+/// ```
+#[must_use = "nothing runs before `spawn`"]
+pub struct ChildBuilder<'a, E, Kind = Sent> {
+    scope: &'a Scope<E>,
+    options: ChildOptions,
+    kind: PhantomData<Kind>,
+}
+
+impl<'a, E, Kind> ChildBuilder<'a, E, Kind>
+where
+    E: From<Interrupt> + Send + 'static,
+{
+    #[track_caller]
+    pub(crate) fn new(scope: &'a Scope<E>) -> Self {
+        Self {
+            scope,
+            options: ChildOptions {
+                spawn: SpawnOptions::new(),
+                bubble: true,
+                master: false,
+            },
+            kind: PhantomData,
+        }
+    }
+
+    /// Names the task.
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.options.spawn = self.options.spawn.name(name);
+        self
+    }
+
+    /// Whether an error or a panic of the task ends the scope; it does unless this says
+    /// otherwise. If it does not, the handle has it, and if nobody looks, nobody knows.
+    pub fn bubble(mut self, bubble: bool) -> Self {
+        self.options.bubble = bubble;
+        self
+    }
+
+    /// Whether the scope ends when the task does, in whatever way that is: the others are
+    /// asked to end then, and that is no failure.
+    pub fn master(mut self, master: bool) -> Self {
+        self.options.master = master;
+        self
+    }
+
+    /// Whether the scope waits for the task. One that is not awaited is asked to end
+    /// when every awaited one has ended.
+    pub fn awaited(mut self, awaited: bool) -> Self {
+        self.options.spawn = self.options.spawn.awaited(awaited);
+        self
+    }
+
+    /// Somebody will look at the outcome: an error waits in the handle from the start.
+    pub fn observed(mut self) -> Self {
+        self.options.spawn = self.options.spawn.observed();
+        self
+    }
+
+    /// Spawns it, whatever it is.
+    #[inline]
+    fn spawn_any<F>(self, future: F) -> ChildOf<F, E>
+    where
+        F: Future + 'static,
+        F::Output: ChildOutput<E>,
+    {
+        let at_once = self.options.spawn.clone();
+        match self.scope.spawn_with(future, self.options) {
+            Ok(child) => child,
+            Err(future) => {
+                let never = ChildFuture::<F, E>::new(future, false, AtEnd::nothing());
+                let ended = Branch::spawn_ended(never, at_once, Interrupt::Closed);
+                Child::new(ended.expect("no Arborio loop runs on this thread"))
+            }
+        }
+    }
+
+    fn try_spawn_any<F>(self, future: F) -> Result<ChildOf<F, E>, ScopeClosed<F>>
+    where
+        F: Future + 'static,
+        F::Output: ChildOutput<E>,
+    {
+        self.scope
+            .spawn_with(future, self.options)
+            .map_err(|future| ScopeClosed { future })
+    }
+}
+
+impl<E> ChildBuilder<'_, E, Sent>
+where
+    E: From<Interrupt> + Send + 'static,
+{
+    /// Spawns it; as [`Scope::spawn`].
+    ///
+    /// # Panics
+    /// If no loop runs on this thread.
+    #[inline]
+    pub fn spawn<F>(self, future: F) -> ChildOf<F, E>
+    where
+        F: Future + Send + 'static,
+        F::Output: ChildOutput<E> + Send,
+    {
+        self.spawn_any(future)
+    }
+
+    /// Spawns it; as [`Scope::try_spawn`].
+    ///
+    /// # Errors
+    /// [`ScopeClosed`] with the future.
+    pub fn try_spawn<F>(self, future: F) -> Result<ChildOf<F, E>, ScopeClosed<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: ChildOutput<E> + Send,
+    {
+        self.try_spawn_any(future)
+    }
+}
+
+impl<E> ChildBuilder<'_, E, Local>
+where
+    E: From<Interrupt> + Send + 'static,
+{
+    /// Spawns it; as [`Scope::spawn`], but the future need not be `Send`.
+    ///
+    /// # Panics
+    /// If no loop runs on this thread.
+    #[inline]
+    pub fn spawn<F>(self, future: F) -> ChildOf<F, E>
+    where
+        F: Future + 'static,
+        F::Output: ChildOutput<E>,
+    {
+        self.spawn_any(future)
+    }
+
+    /// Spawns it; as [`Scope::try_spawn`], but the future need not be `Send`.
+    ///
+    /// # Errors
+    /// [`ScopeClosed`] with the future.
+    pub fn try_spawn<F>(self, future: F) -> Result<ChildOf<F, E>, ScopeClosed<F>>
+    where
+        F: Future + 'static,
+        F::Output: ChildOutput<E>,
+    {
+        self.try_spawn_any(future)
+    }
+}
+
+impl<E, Kind> fmt::Debug for ChildBuilder<'_, E, Kind> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildBuilder")
+            .field("spawn", &self.options.spawn)
+            .finish_non_exhaustive()
+    }
+}
