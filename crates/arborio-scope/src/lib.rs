@@ -11,6 +11,8 @@
 mod cancel_scope;
 mod deadline;
 mod detached;
+mod gather;
+mod group;
 mod handlers;
 mod limit;
 mod origin;
@@ -23,6 +25,10 @@ pub use deadline::{
     move_on_at, timeout,
 };
 pub use detached::{FinallyDetached, finally_detached};
+#[doc(hidden)]
+pub use gather::GatherTuple;
+pub use gather::{Gather, TryGather, gather, gather_all, try_gather};
+pub use group::{Added, Exhaust, Exhausted, IntoMember, Member, Spawned, TaskGroup};
 pub use handlers::{
     Cancelled, CatchCancel, Finally, Shield, WhenCancelled, cancelled, catch_cancel, finally,
     shield,

@@ -45,6 +45,10 @@ pub use arborio_scope::{
     Outcome, Ready, Reporting, Scope, ScopeBuilder, ScopeClosed, ScopeEnd, ScopeEnded, ScopeNote,
     Sent, local_scope, scope,
 };
+pub use arborio_scope::{
+    Exhaust, Exhausted, Gather, IntoMember, Member, TaskGroup, TryGather, gather, gather_all,
+    try_gather,
+};
 pub use event_loop::{Builder, EventLoop, run, run_scope};
 
 /// Asking a part of a program to end, and answering.

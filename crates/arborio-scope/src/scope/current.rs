@@ -109,6 +109,23 @@ impl AnyScope {
             .unwrap_or_default()
     }
 
+    /// Spawns a task of the scope. Gives the future back if the scope is closed, or
+    /// belongs to another thread.
+    pub(crate) fn try_spawn<F>(
+        &self,
+        future: F,
+        options: SpawnOptions,
+    ) -> Result<Task<F::Output>, F>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        match self.0.branch() {
+            Some(branch) => branch.try_spawn(future, options),
+            None => Err(future),
+        }
+    }
+
     /// Spawns a task of the scope. If the scope is closed, the future is dropped, and the
     /// task ends with [`Interrupt::Closed`].
     ///

@@ -4,6 +4,10 @@
 mod compile_fail;
 mod descriptors;
 mod drains;
+mod gathering;
+mod groups;
+mod groups_hostile;
+mod groups_waiting;
 mod lingering;
 mod panics;
 mod passes;

@@ -1,0 +1,191 @@
+//! How the end of a member becomes known, whatever it is.
+//!
+//! | what ends it                       | who tells                                      |
+//! |------------------------------------|------------------------------------------------|
+//! | a value, a panic                   | the future that is wrapped around it           |
+//! | it is cancelled, or forced         | a [`Report`], when the task knows why          |
+//! | its loop ends                      | the wrapper's destructor: `Stopped`            |
+//! | a task that was added has ended    | a [`Watch`]                                    |
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use arborio_base::drop_contained;
+use arborio_task::{Interrupt, Payload, SpawnOptions, Task, try_spawn};
+
+use super::member::Member;
+
+pin_project_lite::pin_project! {
+    /// The future of a member that the group has spawned.
+    pub(super) struct MemberFuture<F>
+    where
+        F: Future,
+        F::Output: 'static,
+    {
+        #[pin]
+        future: Option<F>,
+        // Dropped after the future: then nothing of it is left.
+        tell: Tell<F::Output>,
+    }
+}
+
+impl<F> MemberFuture<F>
+where
+    F: Future,
+    F::Output: 'static,
+{
+    pub(super) fn new(future: F, member: Member<F::Output>) -> Self {
+        Self {
+            future: Some(future),
+            tell: Tell {
+                member: Some(member),
+            },
+        }
+    }
+
+    /// It was not spawned: the future is dropped, and the member has ended.
+    pub(super) fn refuse(mut self, end: Interrupt) {
+        drop_contained(self.future.take());
+        self.tell.end(Err(end));
+    }
+}
+
+impl<F> Future for MemberFuture<F>
+where
+    F: Future,
+    F::Output: 'static,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let future = this.future.as_mut().as_pin_mut();
+            let value = ready!(future.expect("polled after its end").poll(cx));
+            this.future.set(None);
+            Poll::Ready(value)
+        }));
+        match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(value)) => this.tell.end(Ok(value)),
+            Err(raised) => {
+                let payload = Payload::new(raised);
+                let let_go = this.tell.is_let_go();
+                this.tell.end(Err(Interrupt::Panicked(payload.clone())));
+                if let_go {
+                    payload.resume();
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+/// Owes the group an outcome. Dropped without one, the member's task was interrupted; why
+/// is known when the task has ended, which is a moment later.
+struct Tell<T: 'static> {
+    member: Option<Member<T>>,
+}
+
+impl<T: 'static> Tell<T> {
+    fn end(&mut self, outcome: Result<T, Interrupt>) {
+        if let Some(member) = self.member.take() {
+            member.end(outcome);
+        }
+    }
+
+    fn is_let_go(&self) -> bool {
+        self.member.as_ref().is_some_and(Member::is_let_go)
+    }
+}
+
+impl<T: 'static> Drop for Tell<T> {
+    fn drop(&mut self) {
+        let Some(member) = self.member.take() else {
+            return;
+        };
+        let task = member.take_own_task();
+        let tell = Self {
+            member: Some(member),
+        };
+        let report = Report { task, tell };
+        // If the loop is ending it is dropped, and says so.
+        drop(try_spawn(report, SpawnOptions::new()));
+    }
+}
+
+/// Waits until the task of a member has ended, and tells why.
+struct Report<T: 'static> {
+    /// `None` if the loop ended before anybody had it.
+    task: Option<Task<()>>,
+    tell: Tell<T>,
+}
+
+impl<T> Report<T> {
+    fn end(&mut self, ended: Option<Result<(), Interrupt>>) {
+        self.task = None;
+        let why = ended.and_then(Result::err).unwrap_or(Interrupt::Stopped);
+        self.tell.end(Err(why));
+    }
+}
+
+impl<T> Unpin for Report<T> {}
+
+impl<T: 'static> Future for Report<T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let ended = match &mut self.task {
+            Some(task) => Some(ready!(Pin::new(task).poll(cx))),
+            None => None,
+        };
+        self.end(ended);
+        Poll::Ready(())
+    }
+}
+
+impl<T> Drop for Report<T> {
+    fn drop(&mut self) {
+        let ended = self.task.as_mut().and_then(Task::try_take);
+        self.end(ended);
+    }
+}
+
+/// Waits for a task that was added to a group.
+pub(super) struct Watch<T: 'static> {
+    tell: Tell<T>,
+}
+
+impl<T: 'static> Watch<T> {
+    pub(super) fn new(member: Member<T>) -> Self {
+        Self {
+            tell: Tell {
+                member: Some(member),
+            },
+        }
+    }
+}
+
+impl<T: 'static> Future for Watch<T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let member = self.tell.member.as_ref().expect("polled after its end");
+        let outcome = ready!(member.poll_added(cx));
+        self.tell.end(outcome);
+        Poll::Ready(())
+    }
+}
+
+impl<T: 'static> Drop for Watch<T> {
+    /// Its loop ends.
+    fn drop(&mut self) {
+        if let Some(member) = &self.tell.member {
+            let outcome = member.take_added();
+            self.tell.end(outcome);
+        }
+    }
+}
