@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod cancel_scope;
+pub mod concurrent;
 mod deadline;
 mod detached;
 mod gather;
@@ -20,6 +21,7 @@ mod repeat;
 mod scope;
 
 pub use cancel_scope::{CancelScope, Run};
+pub use concurrent::{Concurrent, concurrent_local};
 pub use deadline::{
     MoveOn, Timeout, current_effective_deadline, fail_after, fail_at, is_cancelling, move_on_after,
     move_on_at, timeout,

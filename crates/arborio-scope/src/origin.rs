@@ -103,6 +103,11 @@ impl<F: Future> Origin<F> {
         self.project().inside.set(None);
     }
 
+    /// The inside, unless it was dropped.
+    pub(crate) fn inside(self: Pin<&mut Self>) -> Option<Pin<&mut F>> {
+        self.project().inside.as_pin_mut()
+    }
+
     /// As `set_grace`, also while the grace runs: it counts from the request.
     pub(crate) fn change_grace(self: Pin<&mut Self>, grace: Duration) {
         let origin = self.project();

@@ -45,6 +45,7 @@ pub use arborio_scope::{
     Outcome, Ready, Reporting, Scope, ScopeBuilder, ScopeClosed, ScopeEnd, ScopeEnded, ScopeNote,
     Sent, local_scope, scope,
 };
+pub use arborio_scope::{Concurrent, concurrent, concurrent_local};
 pub use arborio_scope::{
     Exhaust, Exhausted, Gather, IntoMember, Member, TaskGroup, TryGather, gather, gather_all,
     try_gather,

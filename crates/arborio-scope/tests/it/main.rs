@@ -3,6 +3,7 @@
 
 mod allocations;
 mod cancel_scope;
+mod concurrent;
 mod detached;
 mod grace;
 mod support;

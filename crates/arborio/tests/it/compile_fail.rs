@@ -177,3 +177,160 @@ fn f12_what_may_go_to_another_thread_does_and_the_rest_does_not() {
         refused(&check(ty, bound), "E0277");
     }
 }
+
+#[test]
+fn h02_c04_a_branch_cannot_outlive_what_it_borrows() {
+    let program = |declared: &str, early: &str| {
+        format!(
+            "{early} {declared}
+             let branch = c.spawn(async {{ text.len() }});
+             c.run(async {{}}).await; drop(c);
+             let _ = branch.await;"
+        )
+    };
+    let (text, c) = (
+        "let text = String::new();",
+        "let c = arborio::Concurrent::new();",
+    );
+    accepted(&program(c, text));
+    refused(&program(text, c), "`text` does not live long enough");
+}
+
+#[test]
+fn h02_c04_the_value_of_a_handle_cannot_outlive_what_it_borrows() {
+    let program = |early: &str, inner: &str| {
+        format!(
+            "{early}; let handle = {{ {inner};
+                 let c = arborio::Concurrent::new();
+                 let handle = c.spawn(async {{ &*text }});
+                 c.run(async {{}}).await;
+                 handle
+             }};
+             let _ = handle.await;"
+        )
+    };
+    let text = "let text = String::new()";
+    accepted(&program(text, ""));
+    refused(&program("", text), "`text` does not live long enough");
+}
+
+#[test]
+fn h02_c04_a_local_cannot_be_used_while_a_branch_has_it() {
+    let program = |end: &str| {
+        format!(
+            "let mut text = String::new();
+             let c = arborio::Concurrent::new();
+             c.spawn(async {{ text.push('a') }});
+             c.run(async {{}}).await; {end}
+             text.push('b');"
+        )
+    };
+    accepted(&program("drop(c);"));
+    refused(&program(""), "E0499");
+}
+
+#[test]
+fn h02_a_task_cannot_take_borrowing_branches_along() {
+    let program = |moved: &str| {
+        format!(
+            "let text = String::new();
+             let c = arborio::Concurrent::new();
+             c.spawn(async {moved} {{ text.len() }});
+             drop(arborio::spawn(async move {{ c.run(async {{}}).await }}));"
+        )
+    };
+    accepted(&program("move"));
+    refused(&program(""), "E0373");
+}
+
+#[test]
+fn h02_a_branch_cannot_borrow_the_place_that_owns_it() {
+    let (start, end) = (
+        "let c = arborio::Concurrent::new();",
+        "spawn(async {}); });",
+    );
+    accepted(&format!(
+        "{start} let s = c.spawner(); c.spawn(async move {{ s.{end}"
+    ));
+    refused(
+        &format!("{start} c.spawn(async {{ c.{end}"),
+        "`c` does not live long enough",
+    );
+    accepted(
+        "arborio::concurrent_local(async |c| { c.spawn(async { c.spawn(async {}); }); }).await",
+    );
+}
+
+#[test]
+fn h02_what_is_lent_to_a_closure_stays_in_it() {
+    let program = |value: &str| {
+        format!(
+            "let _ = arborio::concurrent_local(async |c| {{
+                 let own = String::new();
+                 let branch = c.spawn(async move {{ own.len() }});
+                 {value}
+             }}).await;"
+        )
+    };
+    accepted(&program("branch.await"));
+    accepted(&program("branch"));
+    refused(&program("c.clone()"), "lifetime may not live long enough");
+    refused(
+        "let _ = arborio::concurrent_local(async |c| {
+             let own = String::new();
+             c.spawn(async { own.len() });
+         }).await;",
+        "E0373",
+    );
+}
+
+#[test]
+fn h03_local_branches_stay_on_their_thread() {
+    let program = |kind: &str, shared: &str| {
+        format!(
+            "fn check<T: Send>(_: T) {{}}
+             let shared = {shared};
+             let c = arborio::Concurrent::{kind}();
+             c.spawn(async {{ drop(&shared) }});
+             check(&c); check(c.spawner()); check(c.run(async {{}}));"
+        )
+    };
+    accepted(&program("new", "1"));
+    let why = "cannot be sent between threads";
+    refused(&program("local", "1"), why);
+    refused(
+        &program("new", "std::cell::Cell::new(1)"),
+        "cannot be shared between threads",
+    );
+    let task = |kind: &str| {
+        format!(
+            "drop(arborio::spawn(async {{
+                 let c = arborio::Concurrent::{kind}();
+                 c.run(async {{}}).await;
+             }}));"
+        )
+    };
+    accepted(&task("new"));
+    refused(&task("local"), why);
+    let body = |shared: &str| {
+        format!(
+            "drop(arborio::spawn(async {{
+                 let shared = {shared};
+                 let c = arborio::Concurrent::new();
+                 c.run(async {{ let _ = &shared; arborio::yield_now().await; drop(&shared) }}).await;
+             }}));"
+        )
+    };
+    accepted(&body("1"));
+    refused(&body("std::rc::Rc::new(1)"), why);
+}
+
+#[test]
+fn g05_a_run_that_is_not_awaited_is_pointed_out() {
+    let start = "let c = arborio::Concurrent::new();";
+    accepted(&format!("{start} c.run(async {{}}).await;"));
+    refused(
+        &format!("{start} c.run(async {{}});"),
+        "futures do nothing unless awaited",
+    );
+}

@@ -2,6 +2,7 @@
 //! on one thread, driven by the real driver.
 
 mod compile_fail;
+mod concurrent;
 mod descriptors;
 mod drains;
 mod gathering;
