@@ -8,7 +8,7 @@
 //! Read in this order: `local` and `shared` (the two words), `inbox` (how
 //! other threads reach the owner), `life_cycle` (the owner's side),
 //! `abroad` (everybody else's), `handle` (the join handle), [`frames`] (what is
-//! asked when a task is cancelled).
+//! asked when a task is cancelled), `locals` (values that tasks inherit).
 //!
 //! The crate knows no I/O and no time, and it does not decide when to poll:
 //! that is the business of whoever drives [`Running`].
@@ -28,6 +28,7 @@ mod interrupt;
 pub mod life;
 mod life_cycle;
 mod local;
+mod locals;
 mod node;
 mod queue;
 mod shared;
@@ -41,6 +42,7 @@ pub use handle::{Joining, Task};
 pub use inbox::Notify;
 pub use interrupt::{Interrupt, Payload, Reason, ReasonKind, Requester};
 pub use life_cycle::SpawnOptions;
+pub use locals::{NoValue, TaskLocal, WithLocal};
 pub use tasks::{
     NoNotify, Running, Submitter, Tasks, current_info, is_dropping, is_observed, pending, snapshot,
     tree, try_spawn,

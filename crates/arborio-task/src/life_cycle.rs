@@ -24,6 +24,7 @@ use crate::{
     inbox::Mail,
     interrupt::{Interrupt, Payload},
     local::Flags,
+    locals::{self, Inherit},
     node::Node,
     shared::{Message, Orphaned, SharedWord},
     side::{self, Manner, Name, Side},
@@ -144,12 +145,43 @@ pub(crate) unsafe fn spawn<F: Future>(hub: &Hub, future: F, options: SpawnOption
     unsafe { spawn_on(hub, &hub.root, future, options) }
 }
 
-/// The same on any node.
+/// The same on any node. The task has the task-locals that are set here.
 ///
 /// # Safety
 /// As for `spawn`, and the node outlives the task's end.
 #[inline(always)]
 pub(crate) unsafe fn spawn_on<F: Future>(
+    hub: &Hub,
+    node: &Node,
+    future: F,
+    options: SpawnOptions,
+) -> TaskRef {
+    if locals::any() {
+        // SAFETY: passed on to the caller.
+        return unsafe { spawn_heir(hub, node, future, options) };
+    }
+    // SAFETY: passed on to the caller.
+    unsafe { spawn_alone(hub, node, future, options) }
+}
+
+/// # Safety
+/// As for `spawn_on`.
+#[cold]
+#[inline(never)]
+unsafe fn spawn_heir<F: Future>(
+    hub: &Hub,
+    node: &Node,
+    future: F,
+    options: SpawnOptions,
+) -> TaskRef {
+    // SAFETY: passed on to the caller.
+    unsafe { spawn_alone(hub, node, Inherit::new(future), options) }
+}
+
+/// # Safety
+/// As for `spawn_on`.
+#[inline(always)]
+unsafe fn spawn_alone<F: Future>(
     hub: &Hub,
     node: &Node,
     future: F,
@@ -382,8 +414,9 @@ fn interrupt(hub: &Hub, task: TaskRef, end: Interrupt) {
     task.local.set(Flags::ENDING);
     hub.drop_depth.set(hub.drop_depth.get() + 1);
     let outer = hub.ending.replace(Some(task));
+    // The code that asks for this may have task-locals, which are not those of `task`.
     // SAFETY: the owner calls; ENDING keeps everyone else from the future (L5).
-    let dropped = caught(|| unsafe { task.drop_future() });
+    let dropped = caught(|| locals::outside(|| unsafe { task.drop_future() }));
     hub.ending.set(outer);
     let end = match dropped {
         Ok(()) => end,

@@ -16,7 +16,7 @@ use crate::{
     interrupt::{Interrupt, Payload, Requester},
     life_cycle::{self, SpawnOptions},
     local::Flags,
-    side,
+    locals, side,
     tree::{TaskInfo, Tree, walk},
 };
 
@@ -121,8 +121,12 @@ impl Tasks {
         task.local.set(Flags::MAIN);
         // SAFETY: the future's output is an `F::Output`.
         let mut main = unsafe { Task::<F::Output>::new(task) };
-        let driven = drive(&Running { hub, main: task });
-        drop(entered);
+        // Of the tasks only `main` has the task-locals of the caller.
+        let driven = locals::outside(move || {
+            let driven = drive(&Running { hub, main: task });
+            drop(entered);
+            driven
+        });
         let outcome = main.try_take().unwrap_or(Err(Interrupt::Stopped));
         (driven, outcome)
     }

@@ -50,6 +50,7 @@ pub use arborio_scope::{
     Exhaust, Exhausted, Gather, IntoMember, Member, TaskGroup, TryGather, gather, gather_all,
     try_gather,
 };
+pub use arborio_task::{NoValue, TaskLocal, WithLocal, task_local};
 pub use event_loop::{Builder, EventLoop, run, run_scope};
 
 /// Asking a part of a program to end, and answering.

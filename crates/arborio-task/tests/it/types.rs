@@ -61,3 +61,15 @@ fn f12_what_ended_a_task_may_be_sent_and_shared() {
     assert!(is!(Payload: Send) && is!(Payload: Sync));
     assert!(is!(Reason: Send) && is!(Reason: Sync));
 }
+
+/// Tasks on one thread may share a value with a future that is on another.
+#[test]
+fn h07_a_future_with_a_value_is_send_if_the_value_may_be_sent_and_shared() {
+    use arborio_task::{TaskLocal, WithLocal};
+    type Ready = std::future::Ready<()>;
+    assert!(is!(WithLocal<u8, Ready>: Send));
+    assert!(!is!(WithLocal<Cell<u8>, Ready>: Send), "not Sync");
+    assert!(!is!(WithLocal<Rc<u8>, Ready>: Send), "neither");
+    assert!(!is!(WithLocal<std::sync::MutexGuard<'static, u8>, Ready>: Send));
+    assert!(is!(TaskLocal<Rc<u8>>: Sync));
+}

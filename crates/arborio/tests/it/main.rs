@@ -10,6 +10,7 @@ mod groups;
 mod groups_hostile;
 mod groups_waiting;
 mod lingering;
+mod locals;
 mod panics;
 mod passes;
 mod refuted;

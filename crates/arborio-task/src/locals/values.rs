@@ -1,0 +1,110 @@
+//! The values that are set for the code that runs now on this thread.
+//!
+//! A chain of bindings, the innermost first, with at most one for each key: what is
+//! hidden is left out, so that tasks which set a value and spawn each other for ever do
+//! not pile up what was set before. Inheriting is counting the chain once more.
+//!
+//! Bindings stay on their thread. The values are shared with the futures that set them,
+//! which may be elsewhere if the values may.
+//!
+//! # Invariants
+//! - V1: `INNERMOST` is null, or points to a binding that a call of [`within`] on this
+//!   thread's stack keeps alive until it has put back what was there before.
+
+use std::{any::Any, cell::Cell, ptr, rc::Rc, sync::Arc};
+
+thread_local! {
+    /// The innermost binding. It has no destructor, so reading it is one load, at any
+    /// time of the thread's life. Models set no values and may share it.
+    static INNERMOST: Cell<*const Values> = const { Cell::new(ptr::null()) };
+}
+
+/// One binding, and those around it.
+pub(super) struct Values {
+    /// The address of the key.
+    key: *const (),
+    value: Arc<dyn Any>,
+    outer: Option<Rc<Self>>,
+}
+
+/// Whether any value is set here.
+#[inline(always)]
+pub(crate) fn any() -> bool {
+    !INNERMOST.get().is_null()
+}
+
+/// What is set here, to be set elsewhere on this thread.
+pub(super) fn snapshot() -> Option<Rc<Values>> {
+    let innermost = INNERMOST.get();
+    if innermost.is_null() {
+        return None;
+    }
+    // SAFETY: it was made by `Rc::as_ptr` and is alive (V1).
+    unsafe { Rc::increment_strong_count(innermost) };
+    // SAFETY: counted just now.
+    Some(unsafe { Rc::from_raw(innermost) })
+}
+
+/// Calls `code` with the value of `key`, if there is one.
+pub(super) fn find<R>(key: *const (), code: impl FnOnce(&dyn Any) -> R) -> Option<R> {
+    // SAFETY: null or alive (V1), until the call of `within` returns that this is inside.
+    let mut binding = unsafe { INNERMOST.get().as_ref() };
+    while let Some(values) = binding {
+        if ptr::eq(values.key, key) {
+            return Some(code(&*values.value));
+        }
+        binding = values.outer.as_deref();
+    }
+    None
+}
+
+/// Runs `code` where `values` are set, and no others.
+pub(super) fn within<R>(values: Option<Rc<Values>>, code: impl FnOnce() -> R) -> R {
+    /// Puts back what was set before, then lets go of what was set here.
+    struct PutBack {
+        outside: *const Values,
+        _inside: Option<Rc<Values>>,
+    }
+    impl Drop for PutBack {
+        fn drop(&mut self) {
+            INNERMOST.set(self.outside); // V1
+        }
+    }
+    let innermost = values.as_ref().map_or(ptr::null(), Rc::as_ptr);
+    let _put_back = PutBack {
+        outside: INNERMOST.replace(innermost), // V1
+        _inside: values,
+    };
+    code()
+}
+
+/// Runs `code`, which belongs to another task, where nothing is set.
+#[inline]
+pub(crate) fn outside<R>(code: impl FnOnce() -> R) -> R {
+    within(None, code)
+}
+
+/// What is set here, and `value` for `key`.
+pub(super) fn bind(key: *const (), value: Arc<dyn Any>) -> Rc<Values> {
+    let outer = snapshot().and_then(|outer| without(outer, key));
+    Rc::new(Values { key, value, outer })
+}
+
+/// The chain without the binding of `key`, if it has one.
+fn without(chain: Rc<Values>, key: *const ()) -> Option<Rc<Values>> {
+    let (mut inside, mut next) = (Vec::new(), Some(&chain));
+    while let Some(values) = next {
+        if ptr::eq(values.key, key) {
+            let rest = values.outer.clone();
+            let chain = inside.into_iter().rfold(rest, |outer, values: &Values| {
+                let (key, value) = (values.key, Arc::clone(&values.value));
+                Some(Rc::new(Values { key, value, outer }))
+            });
+            return chain;
+        }
+        inside.push(&**values);
+        next = values.outer.as_ref();
+    }
+    drop(inside);
+    Some(chain)
+}
