@@ -14,6 +14,10 @@
 //! | stage of a DONE task       | see [`crate::local`], L3                        |
 //! | `hub`, `vtable`, `spawned_at` | all, they never change                       |
 //!
+//! An *heir* is a task that was spawned where task-locals were set. It has a vtable that
+//! polls and drops the future where they are; it gets that before anybody else knows of
+//! the task.
+//!
 //! A task that is made abroad belongs to its maker until the push that brings
 //! it to its loop.
 
@@ -35,9 +39,10 @@ use crate::{
     hub::Hub,
     interrupt::Interrupt,
     local::{Flags, LocalWord},
+    locals,
     node::Node,
     shared::SharedWord,
-    side::Side,
+    side::{self, Side},
 };
 
 /// What is the same for every task, whatever its future.
@@ -61,7 +66,7 @@ pub(crate) struct Header {
     /// The loop; its address is the owner's identity.
     pub(crate) hub: *const Hub,
     /// What depends on the future's type.
-    pub(crate) vtable: &'static Vtable,
+    pub(crate) vtable: Plain<&'static Vtable>,
     /// The next task in the run queue.
     pub(crate) next: Plain<Option<TaskRef>>,
     /// Flags and count of the owner.
@@ -80,6 +85,8 @@ pub(crate) struct Vtable {
     stage_offset: usize,
     /// Of the whole cell.
     pub(crate) layout: Layout,
+    /// The vtable of an heir; `None` if this is it.
+    heir: Option<&'static Vtable>,
 }
 
 /// Header and stage. `Flags` of the local word say which field is alive.
@@ -152,7 +159,7 @@ impl TaskRef {
     /// The memory of a cell that nobody refers to any more, to be freed.
     #[inline(always)]
     pub(crate) fn end_life(self) -> (NonNull<u8>, Layout) {
-        let layout = self.vtable.layout;
+        let layout = self.vtable.get().layout;
         #[cfg(loom)]
         self.life.end();
         (self.0.cast(), layout)
@@ -205,7 +212,7 @@ impl TaskRef {
             shared: birth.shared,
             awaiter: Awaiter::new(),
             hub: birth.hub,
-            vtable: VtableOf::<F>::VTABLE,
+            vtable: Plain::new(VtableOf::<F>::VTABLE),
             next: Plain::new(None),
             local: LocalWord::new(birth.flags, birth.references),
             #[cfg(loom)]
@@ -216,10 +223,17 @@ impl TaskRef {
         Self(header)
     }
 
+    /// The task has task-locals, which lie in its side record. The maker calls.
+    pub(crate) fn become_heir(self) {
+        if let Some(heir) = self.vtable.get().heir {
+            self.vtable.set(heir);
+        }
+    }
+
     /// A pointer to the stage, as a `T`.
     #[inline(always)]
     fn stage<T>(self) -> *mut T {
-        let offset = self.vtable.stage_offset;
+        let offset = self.vtable.get().stage_offset;
         // SAFETY: the stage lies within the cell's allocation, which the
         // pointer was made from.
         unsafe { self.0.as_ptr().byte_add(offset).cast() }
@@ -244,7 +258,7 @@ impl TaskRef {
     /// On the owner's thread; the task is not DONE and nobody else polls it.
     #[inline(always)]
     pub(crate) unsafe fn poll(self, cx: &mut Context<'_>) -> Poll<()> {
-        let poll = self.vtable.poll;
+        let poll = self.vtable.get().poll;
         // SAFETY: passed on to the caller.
         unsafe { poll(self, cx) }
     }
@@ -254,7 +268,7 @@ impl TaskRef {
     /// # Safety
     /// On the owner's thread; the future is alive and will not be touched again.
     pub(crate) unsafe fn drop_future(self) {
-        let drop_future = self.vtable.drop_future;
+        let drop_future = self.vtable.get().drop_future;
         // SAFETY: passed on to the caller.
         unsafe { drop_future(self) }
     }
@@ -316,7 +330,7 @@ impl TaskRef {
             // SAFETY: the flag says that an interrupt is there.
             drop_contained(unsafe { self.stage::<Interrupt>().read() });
         } else {
-            let drop_output = self.vtable.drop_output;
+            let drop_output = self.vtable.get().drop_output;
             // SAFETY: otherwise the output is.
             arborio_base::contain(|| unsafe { drop_output(self) });
         }
@@ -338,6 +352,16 @@ impl<F: Future> VtableOf<F> {
         drop_output: drop_output_stage::<F>,
         stage_offset: offset_of!(Cell<F>, stage),
         layout: layout_of::<F>(),
+        heir: Some(Self::HEIR),
+    };
+
+    const HEIR: &'static Vtable = &Vtable {
+        poll: poll_heir::<F>,
+        drop_future: drop_future_of_heir::<F>,
+        drop_output: drop_output_stage::<F>,
+        stage_offset: offset_of!(Cell<F>, stage),
+        layout: layout_of::<F>(),
+        heir: None,
     };
 }
 
@@ -375,6 +399,41 @@ pub(crate) struct FutureGone(pub(crate) Box<dyn std::any::Any + Send>);
 unsafe fn drop_future_stage<F: Future>(task: TaskRef) {
     // SAFETY: passed on to the caller.
     unsafe { task.stage::<F>().drop_in_place() };
+}
+
+/// As `poll_stage`, where the task's values are set. They go when the future does, which
+/// is on the owner's thread, as they must.
+///
+/// # Safety
+/// As `poll_stage`.
+unsafe fn poll_heir<F: Future>(task: TaskRef, cx: &mut Context<'_>) -> Poll<()> {
+    // SAFETY: passed on to the caller.
+    let poll = || unsafe { poll_stage::<F>(task, cx) };
+    let inside = || std::panic::catch_unwind(std::panic::AssertUnwindSafe(poll));
+    match locals::within(side::values(task), inside) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(())) => {
+            drop_contained(side::take_values(task));
+            Poll::Ready(())
+        }
+        Err(raised) => {
+            if raised.is::<FutureGone>() {
+                drop_contained(side::take_values(task));
+            }
+            std::panic::resume_unwind(raised)
+        }
+    }
+}
+
+/// As `drop_future_stage`, where the task's values are set.
+///
+/// # Safety
+/// As `drop_future_stage`.
+unsafe fn drop_future_of_heir<F: Future>(task: TaskRef) {
+    // SAFETY: passed on to the caller.
+    locals::within(side::take_values(task), || unsafe {
+        drop_future_stage::<F>(task);
+    });
 }
 
 /// # Safety

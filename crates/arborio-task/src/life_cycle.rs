@@ -24,7 +24,7 @@ use crate::{
     inbox::Mail,
     interrupt::{Interrupt, Payload},
     local::Flags,
-    locals::{self, Inherit},
+    locals,
     node::Node,
     shared::{Message, Orphaned, SharedWord},
     side::{self, Manner, Name, Side},
@@ -156,44 +156,23 @@ pub(crate) unsafe fn spawn_on<F: Future>(
     future: F,
     options: SpawnOptions,
 ) -> TaskRef {
-    if locals::any() {
-        // SAFETY: passed on to the caller.
-        return unsafe { spawn_heir(hub, node, future, options) };
-    }
-    // SAFETY: passed on to the caller.
-    unsafe { spawn_alone(hub, node, future, options) }
-}
-
-/// # Safety
-/// As for `spawn_on`.
-#[cold]
-#[inline(never)]
-unsafe fn spawn_heir<F: Future>(
-    hub: &Hub,
-    node: &Node,
-    future: F,
-    options: SpawnOptions,
-) -> TaskRef {
-    // SAFETY: passed on to the caller.
-    unsafe { spawn_alone(hub, node, Inherit::new(future), options) }
-}
-
-/// # Safety
-/// As for `spawn_on`.
-#[inline(always)]
-unsafe fn spawn_alone<F: Future>(
-    hub: &Hub,
-    node: &Node,
-    future: F,
-    options: SpawnOptions,
-) -> TaskRef {
     let memory = hub.cache().allocate(layout_of::<F>());
     let birth = options.birth(hub.address(), Flags::QUEUED, SharedWord::new(), 2);
     let task = TaskRef::create(memory, birth, future);
     // SAFETY: says the caller.
     unsafe { node.adopt(task) };
     hub.queue.push(task); // L1
+    if locals::any() {
+        inherit(task);
+    }
     task
+}
+
+/// `task`, which is new, gets the task-locals that are set here.
+#[cold]
+fn inherit(task: TaskRef) {
+    side::set_values(task, locals::snapshot());
+    task.become_heir();
 }
 
 /// A task that has ended before it began. One reference: JOIN.

@@ -1,13 +1,15 @@
 //! The side record: what few tasks have, in an allocation of its own.
 //!
-//! A name, a request to end, and the wakers of threads abroad that wait for
-//! the outcome. The task holds a pointer that is null until one of them is
+//! A name, a request to end, task-locals, and the wakers of threads abroad that wait
+//! for the outcome. The task holds a pointer that is null until one of them is
 //! needed; whoever needs it first installs it with one exchange. It dies with
 //! the cell.
 
 use std::{
     borrow::Cow,
+    cell::RefCell,
     ptr,
+    rc::Rc,
     sync::{Arc, OnceLock},
     task::Waker,
 };
@@ -17,7 +19,9 @@ use arborio_base::{
     sync::{Mutex, atomic::Ordering, lock},
 };
 
-use crate::{awaiter::AwaiterList, cell::TaskRef, frames::table::Table, interrupt::Interrupt};
+use crate::{
+    awaiter::AwaiterList, cell::TaskRef, frames::table::Table, interrupt::Interrupt, locals::Values,
+};
 
 /// A task's name.
 pub(crate) type Name = Cow<'static, str>;
@@ -29,6 +33,8 @@ pub(crate) struct Side {
     /// The frames of the task's future; made when the first of them is pending.
     frames: OnceLock<Arc<Table>>,
     requests: Mutex<Requests>,
+    /// The task-locals, until the future is gone. For the owner.
+    values: RefCell<Option<Rc<Values>>>,
     /// Turns a use before it is published, or after it is freed, into a failed
     /// model.
     #[cfg(loom)]
@@ -61,6 +67,7 @@ impl Side {
                 end: None,
                 waiters: AwaiterList::default(),
             }),
+            values: RefCell::new(None),
             #[cfg(loom)]
             life: crate::life::Life::new(&crate::life::SIDES),
         }
@@ -149,6 +156,21 @@ pub(crate) fn request(task: TaskRef) -> Option<Interrupt> {
 pub(crate) fn manner(task: TaskRef) -> Option<Manner> {
     let requests = lock(&existing(&task)?.requests);
     requests.end.as_ref().map(|(_, manner)| *manner)
+}
+
+/// `task`, which is new, has these task-locals. The owner calls.
+pub(crate) fn set_values(task: TaskRef, values: Option<Rc<Values>>) {
+    side(&task).values.replace(values);
+}
+
+/// The task-locals of `task`. The owner calls.
+pub(crate) fn values(task: TaskRef) -> Option<Rc<Values>> {
+    existing(&task)?.values.borrow().clone()
+}
+
+/// The same; it has none any more.
+pub(crate) fn take_values(task: TaskRef) -> Option<Rc<Values>> {
+    existing(&task)?.values.take()
 }
 
 /// The frames of `task`, or null. The table lives as long as the cell.

@@ -20,7 +20,7 @@ thread_local! {
 }
 
 /// One binding, and those around it.
-pub(super) struct Values {
+pub(crate) struct Values {
     /// The address of the key.
     key: *const (),
     value: Arc<dyn Any>,
@@ -34,7 +34,7 @@ pub(crate) fn any() -> bool {
 }
 
 /// What is set here, to be set elsewhere on this thread.
-pub(super) fn snapshot() -> Option<Rc<Values>> {
+pub(crate) fn snapshot() -> Option<Rc<Values>> {
     let innermost = INNERMOST.get();
     if innermost.is_null() {
         return None;
@@ -59,7 +59,7 @@ pub(super) fn find<R>(key: *const (), code: impl FnOnce(&dyn Any) -> R) -> Optio
 }
 
 /// Runs `code` where `values` are set, and no others.
-pub(super) fn within<R>(values: Option<Rc<Values>>, code: impl FnOnce() -> R) -> R {
+pub(crate) fn within<R>(values: Option<Rc<Values>>, code: impl FnOnce() -> R) -> R {
     /// Puts back what was set before, then lets go of what was set here.
     struct PutBack {
         outside: *const Values,

@@ -11,7 +11,6 @@ use std::{
 };
 
 use super::{
-    inherit::poll_and_drop,
     key::TaskLocal,
     values::{self, Values},
 };
@@ -70,6 +69,21 @@ impl<T: 'static, F: Future> Future for WithLocal<T, F> {
         let values = bind(this.key, this.value);
         values::within(Some(values), || poll_and_drop(this.future, cx))
     }
+}
+
+/// Polls `future`; once it is ready it is dropped here and now.
+fn poll_and_drop<F: Future>(
+    mut future: Pin<&mut Option<F>>,
+    cx: &mut Context<'_>,
+) -> Poll<F::Output> {
+    let running = future.as_mut().as_pin_mut();
+    let polled = running
+        .expect("a future was polled after it was ready")
+        .poll(cx);
+    if polled.is_ready() {
+        future.set(None);
+    }
+    polled
 }
 
 impl<T: fmt::Debug, F> fmt::Debug for WithLocal<T, F> {
