@@ -1,4 +1,8 @@
 //! Task-locals: who sees which value, and when.
+#![expect(
+    clippy::async_yields_async,
+    reason = "a task may outlive the future that spawns it"
+)]
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,7 +16,7 @@ use std::{
 };
 
 use arborio::{
-    Handle, Interrupt, NoValue, Scope,
+    Handle, Interrupt, NoValue, Ready, Scope,
     cancel::{finally, move_on_after},
     run, scope, spawn, spawn_local, task, task_local,
     time::sleep,
@@ -108,7 +112,11 @@ fn h07_every_kind_of_task_inherits_the_values_of_its_spawn() {
             seen.push(task().name("named").spawn(look()).await.unwrap());
             let of_a_scope = scope(async |s: &Scope<Interrupt>| {
                 let child = s.spawn(async move { Ok(look().await) });
-                let started = s.start(async |ready| Ok(ready.tell(request()))).await?;
+                let tell = async |ready: Ready<Option<u64>>| {
+                    ready.tell(request());
+                    Ok(())
+                };
+                let started = s.start(tell).await?;
                 Ok([child.await?, started])
             });
             seen.extend(of_a_scope.await.unwrap());
