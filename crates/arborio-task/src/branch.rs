@@ -149,14 +149,14 @@ impl Branch {
     /// or that its task hangs on. `None` if that is the root, or if no task is being
     /// polled on this thread.
     pub fn current() -> Option<Arc<Self>> {
-        let task = tasks::current_task()?;
-        // SAFETY: a task is being polled, so its hub is the current one.
-        let inside = unsafe { &*current() }.inside.get();
+        // SAFETY: a current hub is alive, and this thread is its owner.
+        let inside = unsafe { current().as_ref() }?.inside.get();
+        let task = tasks::current_task();
         let branch = match inside {
             Some((whose, branch)) if whose == task => branch,
             // SAFETY: the node of a task that has not ended is alive, and this thread
             // is the owner.
-            _ => unsafe { &*task.parent.get() }.branch(),
+            _ => unsafe { &*task?.parent.get() }.branch(),
         };
         if branch.is_null() {
             return None;
@@ -180,9 +180,10 @@ impl Branch {
     /// Runs `code`, a part of the task that is being polled, as belonging to this
     /// branch: branches that it enters are below this one.
     pub fn within<R>(self: &Arc<Self>, code: impl FnOnce() -> R) -> R {
-        let (Some(hub), Some(task)) = (self.own_hub(), tasks::current_task()) else {
+        let Some(hub) = self.own_hub() else {
             return code();
         };
+        let task = tasks::current_task();
         let outer = hub.inside.replace(Some((task, Arc::as_ptr(self)))); // R4
         let _restore = PutBack { hub, outer };
         code()
@@ -197,6 +198,12 @@ impl Branch {
         }
         // SAFETY: the current hub is alive.
         Some(unsafe { &*home })
+    }
+
+    /// Whether it takes tasks that are not `Send`: it is [here](Self::is_here), and its loop stays
+    /// on this thread.
+    pub fn is_local(&self) -> bool {
+        self.own_hub().is_some_and(|hub| !hub.migrates.get())
     }
 
     /// Whether its loop runs on this thread now, and it is still in the tree.
@@ -220,47 +227,73 @@ impl Branch {
     /// Spawns `future` as a task of this branch.
     ///
     /// # Errors
-    /// The future, if the branch is closed, or belongs to another thread.
+    /// The future, if the branch is closed, belongs to another thread, or lies in a loop that moves
+    /// between threads ([`try_spawn_sent`](Self::try_spawn_sent) takes it there).
     #[inline]
     pub fn try_spawn<F>(&self, future: F, options: SpawnOptions) -> Result<Task<F::Output>, F>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
-        let Some(hub) = self.own_hub() else {
-            return Err(future);
-        };
+        match self.own_hub() {
+            Some(hub) if !hub.migrates.get() => self.spawn_if_open(hub, future, options),
+            _ => Err(future),
+        }
+    }
+
+    /// As [`try_spawn`](Self::try_spawn), on every loop.
+    ///
+    /// # Errors
+    /// The future, if the branch is closed, or belongs to another thread.
+    #[inline]
+    pub fn try_spawn_sent<F>(&self, future: F, options: SpawnOptions) -> Result<Task<F::Output>, F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match self.own_hub() {
+            Some(hub) => self.spawn_if_open(hub, future, options),
+            None => Err(future),
+        }
+    }
+
+    #[inline]
+    fn spawn_if_open<F>(
+        &self,
+        hub: &Hub,
+        future: F,
+        options: SpawnOptions,
+    ) -> Result<Task<F::Output>, F>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
         if self.closed.get() || hub.closing.get() {
             return Err(future);
         }
-        // SAFETY: this thread is the owner, the future borrows nothing, and the node
-        // outlives the task's end (R1).
-        let task = unsafe { life_cycle::spawn_on(hub, &self.node, future, options) };
-        // SAFETY: the future's output is an `F::Output`.
-        Ok(unsafe { Task::new(task) })
+        // SAFETY: this thread is the owner.
+        Ok(unsafe { spawn_below(hub, &self.node, future, options) })
     }
 
     /// As [`try_spawn`](Self::try_spawn), also when the branch is closed: for what has
     /// to be cleaned up.
     ///
     /// # Errors
-    /// The future, if the branch is being forced, is gone, or belongs to another thread.
+    /// The future, if the branch is being forced, is gone, belongs to another thread, or lies in a
+    /// loop that moves between threads.
     pub fn try_spawn_late<F>(&self, future: F, options: SpawnOptions) -> Result<Task<F::Output>, F>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
-        let Some(hub) = self.own_hub().filter(|hub| !hub.closing.get()) else {
-            return Err(future);
-        };
-        if self.forced.get() {
-            return Err(future);
+        let may = |hub: &&Hub| !hub.closing.get() && !hub.migrates.get();
+        match self.own_hub().filter(may) {
+            Some(hub) if !self.forced.get() => {
+                // SAFETY: this thread is the owner.
+                Ok(unsafe { spawn_below(hub, &self.node, future, options) })
+            }
+            _ => Err(future),
         }
-        // SAFETY: this thread is the owner, the future borrows nothing, and the node
-        // outlives the task's end (R1).
-        let task = unsafe { life_cycle::spawn_on(hub, &self.node, future, options) };
-        // SAFETY: the future's output is an `F::Output`.
-        Ok(unsafe { Task::new(task) })
     }
 
     /// Spawns `future` as a task of what counts this branch's tasks: the branch above,
@@ -270,8 +303,8 @@ impl Branch {
     /// The future, if the loop is ending, or belongs to another thread.
     pub fn try_spawn_above<F>(&self, future: F, options: SpawnOptions) -> Result<Task<F::Output>, F>
     where
-        F: Future + 'static,
-        F::Output: 'static,
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
     {
         let (Some(hub), Some(above)) = (self.own_hub(), self.node_above()) else {
             return Err(future);
@@ -279,11 +312,8 @@ impl Branch {
         if hub.closing.get() {
             return Err(future);
         }
-        // SAFETY: this thread is the owner, the future borrows nothing, and the node
-        // outlives the task's end (R1).
-        let task = unsafe { life_cycle::spawn_on(hub, above, future, options) };
-        // SAFETY: the future's output is an `F::Output`.
-        Ok(unsafe { Task::new(task) })
+        // SAFETY: this thread is the owner.
+        Ok(unsafe { spawn_below(hub, above, future, options) })
     }
 
     /// A task that has ended before it began, as the branch is closed. `None` if no
@@ -544,10 +574,32 @@ impl Branch {
     }
 }
 
+/// A new task of `node`, which is the root's or that of a branch in the tree.
+///
+/// # Safety
+/// This thread is the owner.
+#[inline]
+unsafe fn spawn_below<F>(
+    hub: &Hub,
+    node: &Node,
+    future: F,
+    options: SpawnOptions,
+) -> Task<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    // SAFETY: this thread is the owner, says the caller, the future borrows nothing, and the
+    // node outlives the task's end (R1).
+    let task = unsafe { life_cycle::spawn_on(hub, node, future, options) };
+    // SAFETY: the future's output is an `F::Output`.
+    unsafe { Task::new(task) }
+}
+
 /// Puts back which branch the code belonged to before.
 struct PutBack<'a> {
     hub: &'a Hub,
-    outer: Option<(TaskRef, *const Branch)>,
+    outer: Option<(Option<TaskRef>, *const Branch)>,
 }
 
 impl Drop for PutBack<'_> {

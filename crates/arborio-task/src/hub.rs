@@ -51,13 +51,17 @@ pub(crate) struct Hub {
     pub(crate) polling: Plain<Option<TaskRef>>,
     /// The task whose future is being dropped by request, the innermost one.
     pub(crate) ending: Plain<Option<TaskRef>>,
-    /// Code of this task that is running belongs to this branch, and not to the one
+    /// Code of this task (or of no task, around an embedded loop) that is running belongs to this branch, and not to the one
     /// that the task hangs on ([`Branch::within`]).
-    pub(crate) inside: Plain<Option<(TaskRef, *const Branch)>>,
+    pub(crate) inside: Plain<Option<(Option<TaskRef>, *const Branch)>>,
     /// Memory for the next tasks.
     cache: Plain<NonNull<CellCache>>,
     /// Nothing is spawned any more.
     pub(crate) closing: Plain<bool>,
+    /// It lies in a future: nothing hangs on its root but what branches bring there.
+    pub(crate) embedded: Plain<bool>,
+    /// It moves between threads, so its tasks are `Send`.
+    pub(crate) migrates: Plain<bool>,
     /// How many futures are being dropped by request inside each other.
     pub(crate) drop_depth: Plain<u32>,
 }
@@ -86,6 +90,8 @@ impl Hub {
             inside: Plain::new(None),
             cache: Plain::new(NonNull::new(cache).expect("a box is never null")),
             closing: Plain::new(false),
+            embedded: Plain::new(false),
+            migrates: Plain::new(false),
             drop_depth: Plain::new(0),
         };
         // SAFETY: just allocated.

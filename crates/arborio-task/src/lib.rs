@@ -19,6 +19,7 @@ mod branch;
 mod cache;
 mod cell;
 mod current;
+pub mod embedded;
 pub mod frames;
 mod handle;
 mod hub;
@@ -44,8 +45,8 @@ pub use interrupt::{Interrupt, Payload, Reason, ReasonKind, Requester};
 pub use life_cycle::SpawnOptions;
 pub use locals::{NoValue, TaskLocal, WithLocal};
 pub use tasks::{
-    NoNotify, Running, Submitter, Tasks, current_info, is_dropping, is_observed, pending, snapshot,
-    tree, try_spawn,
+    NoNotify, Running, Submitter, Tasks, current_info, is_dropping, is_observed, is_running,
+    pending, snapshot, tree, try_spawn,
 };
 pub use tree::{
     Describe, Lines, ScopeInfo, ScopeStage, TaskInfo, TaskState, Tree, TreeEntry, TreeNode,

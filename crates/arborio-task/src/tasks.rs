@@ -86,6 +86,18 @@ impl Tasks {
         Submitter::new(self.hub.as_ptr())
     }
 
+    /// The hub, for the owner.
+    pub(crate) fn hub(&self) -> &Hub {
+        // SAFETY: not released before `self` is dropped.
+        unsafe { self.hub.as_ref() }
+    }
+
+    /// The loop lies in a future; whether that may move between threads.
+    pub(crate) fn set_embedded(&self, migrates: bool) {
+        self.hub().embedded.set(true);
+        self.hub().migrates.set(migrates);
+    }
+
     /// Spawns `main` and lets `drive` run the tasks on this thread.
     ///
     /// When `drive` returns or panics, every task is ended: its future is
@@ -345,6 +357,16 @@ pub fn tree() -> Option<Tree> {
     unsafe { current().as_ref() }.map(walk::from_root)
 }
 
+/// Whether a loop runs on this thread, be it one that is [embedded](crate::embedded) in a future.
+///
+/// # Examples
+/// ```
+/// assert!(!arborio_task::is_running());
+/// ```
+pub fn is_running() -> bool {
+    !current().is_null()
+}
+
 /// How many tasks the loop that runs on this thread still waits for, this one
 /// included; `None` if no loop does.
 ///
@@ -401,8 +423,9 @@ impl Submitter {
     /// assert!(arborio_task::Submitter::current().is_none());
     /// ```
     pub fn current() -> Option<Self> {
-        let hub = current();
-        (!hub.is_null()).then(|| Self::new(hub))
+        // SAFETY: a current hub is alive, and this thread is its owner.
+        let hub = unsafe { current().as_ref() }?;
+        (!hub.embedded.get()).then(|| Self::new(hub.address()))
     }
 
     /// Whether the loop has ended.
@@ -484,7 +507,7 @@ impl fmt::Debug for Submitter {
 }
 
 /// Spawns `future` on the loop that runs on this thread, or gives it back if
-/// none does.
+/// none does, or only one that is [embedded](crate::embedded) in a future.
 ///
 /// The body starts when the caller has suspended, in the order of spawning. If
 /// the loop is ending, the future is dropped and the task ends with
@@ -504,10 +527,10 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    if current().is_null() {
-        Err(future)
-    } else {
-        Ok(spawn(future, options))
+    // SAFETY: a current hub is alive, and this thread is its owner.
+    match unsafe { current().as_ref() } {
+        Some(hub) if !hub.embedded.get() => Ok(spawn(future, options)),
+        _ => Err(future),
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
-use arborio_task::{Branch, Interrupt, SpawnOptions};
+use arborio_task::{
+    Branch, Interrupt, SpawnOptions,
+    embedded::{Local, Sent},
+};
 
 use super::{
     child::{AtEnd, Child, ChildFuture, ChildOf, ChildOutput},
-    local::Local,
     shared::{Scope, ScopeClosed},
 };
 
@@ -15,12 +17,6 @@ pub(crate) struct ChildOptions {
     pub(crate) spawn: SpawnOptions,
     pub(crate) bubble: bool,
     pub(crate) master: bool,
-}
-
-/// The tasks of a scope are `Send`.
-#[derive(Clone, Copy, Debug)]
-pub struct Sent {
-    _private: (),
 }
 
 /// A task of a scope that is not spawned yet; made by [`Scope::task`], and for a future that need not
@@ -92,34 +88,19 @@ where
         self.options.spawn = self.options.spawn.observed();
         self
     }
+}
 
-    /// Spawns it, whatever it is.
-    #[inline]
-    fn spawn_any<F>(self, future: F) -> ChildOf<F, E>
-    where
-        F: Future + 'static,
-        F::Output: ChildOutput<E>,
-    {
-        let at_once = self.options.spawn.clone();
-        match self.scope.spawn_with(future, self.options) {
-            Ok(child) => child,
-            Err(future) => {
-                let never = ChildFuture::<F, E>::new(future, false, AtEnd::nothing());
-                let ended = Branch::spawn_ended(never, at_once, Interrupt::Closed);
-                Child::new(ended.expect("no Arborio loop runs on this thread"))
-            }
-        }
-    }
-
-    fn try_spawn_any<F>(self, future: F) -> Result<ChildOf<F, E>, ScopeClosed<F>>
-    where
-        F: Future + 'static,
-        F::Output: ChildOutput<E>,
-    {
-        self.scope
-            .spawn_with(future, self.options)
-            .map_err(|future| ScopeClosed { future })
-    }
+/// A task of a scope that is closed.
+#[cold]
+fn never<F, E>(future: F, options: SpawnOptions) -> ChildOf<F, E>
+where
+    F: Future + 'static,
+    F::Output: ChildOutput<E>,
+    E: From<Interrupt> + Send + 'static,
+{
+    let never = ChildFuture::<F, E>::new(future, false, AtEnd::nothing());
+    let ended = Branch::spawn_ended(never, options, Interrupt::Closed);
+    Child::new(ended.expect("no Arborio loop runs on this thread"))
 }
 
 impl<E> ChildBuilder<'_, E, Sent>
@@ -134,9 +115,13 @@ where
     pub fn spawn<F>(self, future: F) -> ChildOf<F, E>
     where
         F: Future + Send + 'static,
-        F::Output: ChildOutput<E> + Send,
+        F::Output: ChildOutput<E, Value: Send>,
     {
-        self.spawn_any(future)
+        let at_once = self.options.spawn.clone();
+        let spawned = self
+            .scope
+            .spawn_with(future, self.options, Branch::try_spawn_sent);
+        spawned.unwrap_or_else(|future| never(future, at_once))
     }
 
     /// Spawns it; as [`Scope::try_spawn`].
@@ -146,9 +131,12 @@ where
     pub fn try_spawn<F>(self, future: F) -> Result<ChildOf<F, E>, ScopeClosed<F>>
     where
         F: Future + Send + 'static,
-        F::Output: ChildOutput<E> + Send,
+        F::Output: ChildOutput<E, Value: Send>,
     {
-        self.try_spawn_any(future)
+        let spawned = self
+            .scope
+            .spawn_with(future, self.options, Branch::try_spawn_sent);
+        spawned.map_err(|future| ScopeClosed { future })
     }
 }
 
@@ -166,7 +154,11 @@ where
         F: Future + 'static,
         F::Output: ChildOutput<E>,
     {
-        self.spawn_any(future)
+        let at_once = self.options.spawn.clone();
+        let spawned = self
+            .scope
+            .spawn_with(future, self.options, Branch::try_spawn);
+        spawned.unwrap_or_else(|future| never(future, at_once))
     }
 
     /// Spawns it; as [`Scope::try_spawn`], but the future need not be `Send`.
@@ -178,7 +170,10 @@ where
         F: Future + 'static,
         F::Output: ChildOutput<E>,
     {
-        self.try_spawn_any(future)
+        let spawned = self
+            .scope
+            .spawn_with(future, self.options, Branch::try_spawn);
+        spawned.map_err(|future| ScopeClosed { future })
     }
 }
 

@@ -136,7 +136,12 @@ impl AnyScope {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.spawn_local(future)
+        let options = SpawnOptions::new();
+        if !self.tells_all() {
+            return self.spawn_sent(future, options);
+        }
+        let (future, spawned) = note::noted(Arc::clone(&self.0), future);
+        self.note(self.spawn_sent(future, options), &spawned)
     }
 
     /// As [`spawn`](Self::spawn), for a future that need not be `Send`. A scope that
@@ -150,33 +155,49 @@ impl AnyScope {
         F: Future<Output = ()> + 'static,
     {
         let options = SpawnOptions::new();
-        match self.0.observer() {
-            Some(observer) if observer.is_told_everything => {
-                let (future, spawned) = note::noted(Arc::clone(&self.0), future);
-                let task = self.spawn_on_branch(future, options);
-                if let Some(info) = task.info() {
-                    spawned.set(true);
-                    observer.tell(&ScopeNote::Spawned(info));
-                }
-                task
-            }
-            _ => self.spawn_on_branch(future, options),
+        if !self.tells_all() {
+            return self.spawn_here(future, options);
         }
+        let (future, spawned) = note::noted(Arc::clone(&self.0), future);
+        self.note(self.spawn_here(future, options), &spawned)
     }
 
-    fn spawn_on_branch<F>(&self, future: F, options: SpawnOptions) -> Task<()>
+    fn tells_all(&self) -> bool {
+        let observer = self.0.observer();
+        observer.is_some_and(|observer| observer.is_told_everything)
+    }
+
+    /// The observer is told of `task`.
+    fn note(&self, task: Task<()>, spawned: &note::Spawned) -> Task<()> {
+        if let (Some(info), Some(observer)) = (task.info(), self.0.observer()) {
+            spawned.set();
+            observer.tell(&ScopeNote::Spawned(info));
+        }
+        task
+    }
+
+    fn spawn_sent<F>(&self, future: F, options: SpawnOptions) -> Task<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let Some(branch) = self.0.branch() else {
+            return never(future, options);
+        };
+        branch
+            .try_spawn_sent(future, options.clone())
+            .unwrap_or_else(|future| never(future, options))
+    }
+
+    fn spawn_here<F>(&self, future: F, options: SpawnOptions) -> Task<()>
     where
         F: Future<Output = ()> + 'static,
     {
-        let closed = match self.0.branch() {
-            None => future,
-            Some(branch) => match branch.try_spawn(future, options.clone()) {
-                Ok(task) => return task,
-                Err(future) => future,
-            },
+        let Some(branch) = self.0.branch() else {
+            return never(future, options);
         };
-        Branch::spawn_ended(closed, options, Interrupt::Closed)
-            .expect("no Arborio loop runs on this thread")
+        branch
+            .try_spawn(future, options.clone())
+            .unwrap_or_else(|future| never(future, options))
     }
 
     /// A scope that ends when this one does; as [`Scope::fork`](super::Scope::fork).
@@ -199,6 +220,15 @@ impl AnyScope {
         }
         earliest.map(Instant::from_nanos)
     }
+}
+
+/// A task of a scope that is closed.
+fn never<F>(future: F, options: SpawnOptions) -> Task<()>
+where
+    F: Future<Output = ()> + 'static,
+{
+    Branch::spawn_ended(future, options, Interrupt::Closed)
+        .expect("no Arborio loop runs on this thread")
 }
 
 impl PartialEq for AnyScope {

@@ -6,7 +6,7 @@ use std::{
     ops::{self, Deref},
 };
 
-use arborio_task::Interrupt;
+use arborio_task::{Interrupt, embedded::Local};
 
 use super::{
     builder::ChildBuilder,
@@ -14,12 +14,6 @@ use super::{
     shared::{Scope, ScopeClosed},
     start::{Ready, Starting},
 };
-
-/// The tasks of a scope need not be `Send`.
-#[derive(Clone, Copy, Debug)]
-pub struct Local {
-    _private: (),
-}
 
 /// A scope of this thread's loop, as its body and its tasks see it: spawns tasks
 /// that need not be `Send`. In all else it is the [`Scope`] to which it dereferences.

@@ -33,13 +33,14 @@ mod shared;
 mod signs;
 mod start;
 
-pub use builder::{ChildBuilder, Sent};
+pub use arborio_task::embedded::{Local, Sent};
+pub use builder::ChildBuilder;
 pub use child::{Child, ChildOf, ChildOutput, Outcome};
 pub use current::AnyScope;
 pub(crate) use current::effective_limit;
 pub use failure::Failed;
 pub use free::{FreeScope, ScopeEnd, ScopeEnded};
-pub use local::{Local, LocalScope, local_scope};
+pub use local::{LocalScope, local_scope};
 pub use note::ScopeNote;
 pub use options::{Reporting, ScopeBuilder};
 pub use shared::{Scope, ScopeClosed};
@@ -58,8 +59,12 @@ use arborio_task::Interrupt;
 /// cancelled or ran out of time before its body gave a value.
 ///
 /// # Panics
-/// Goes on with the first panic of a task or of the body. Panics if no Arborio loop
-/// runs on this thread.
+/// Goes on with the first panic of a task or of the body.
+///
+/// # Other executors
+/// Where no Arborio loop runs the scope polls its tasks itself, one after the other, when it is
+/// polled; it may move between threads like any other future. A scope that is dropped
+/// drops its tasks at once then: nobody would poll their cleanups.
 ///
 /// # Cancel safety
 /// If the future is dropped, its tasks are asked to end, and are dropped when their

@@ -3,7 +3,13 @@
 //! Who has no observer pays one look at a null pointer for it, and a task nothing: a note
 //! at its end is a duty that its future was given when it was spawned.
 
-use std::{cell::Cell, fmt, rc::Rc, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use arborio_base::contain;
 use arborio_task::{Payload, ScopeInfo, TaskInfo};
@@ -135,14 +141,14 @@ pub(super) fn end_of_current_task() -> Option<ScopeNote> {
 pub(super) fn noted<F>(
     scope: Arc<dyn Erased>,
     future: F,
-) -> (impl Future<Output = F::Output>, Rc<Cell<bool>>)
+) -> (impl Future<Output = F::Output> + use<F>, Spawned)
 where
     F: Future,
 {
-    let spawned = Rc::new(Cell::new(false));
+    let spawned = Spawned::default();
     let note = EndNote {
         scope,
-        spawned: Rc::clone(&spawned),
+        spawned: spawned.clone(),
     };
     let future = async move {
         let _note = note;
@@ -151,15 +157,29 @@ where
     (future, spawned)
 }
 
+/// Whether the future has become a task. Relaxed: it is set before the task is polled.
+#[derive(Clone, Default)]
+pub(super) struct Spawned(Arc<AtomicBool>);
+
+impl Spawned {
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Tells the observer when the task that it lies in has ended.
 struct EndNote {
     scope: Arc<dyn Erased>,
-    spawned: Rc<Cell<bool>>,
+    spawned: Spawned,
 }
 
 impl Drop for EndNote {
     fn drop(&mut self) {
-        let note = self.spawned.get().then(end_of_current_task).flatten();
+        let note = self.spawned.is_set().then(end_of_current_task).flatten();
         if let (Some(note), Some(observer)) = (note, self.scope.observer()) {
             observer.tell(&note);
         }

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData, panic::Location, sync::Arc, time::Duration};
 
-use arborio_task::Interrupt;
+use arborio_task::{
+    Interrupt,
+    embedded::{Embedded, Kind, Local, Sent},
+};
 use arborio_timers::Instant;
 
 use super::{
@@ -158,9 +161,8 @@ where
     where
         B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
     {
-        self.run_keeping(None, body)
-            .await
-            .map_err(|failed| failed.first)
+        let ended = self.run_anywhere::<Sent, _, _>(None, body).await;
+        ended.map_err(|failed| failed.first)
     }
 
     /// As [`run`](Self::run), with tasks that need not be `Send`; see
@@ -178,8 +180,9 @@ where
     where
         B: AsyncFnOnce(&LocalScope<E>) -> Result<R, E>,
     {
-        self.run(async |scope| body(&LocalScope::new(scope.clone())).await)
-            .await
+        let body = async |scope: &Scope<E>| body(&LocalScope::new(scope.clone())).await;
+        let ended = self.run_anywhere::<Local, _, _>(None, body).await;
+        ended.map_err(|failed| failed.first)
     }
 
     /// Opens the scope without a body, from now on: its limits count from here.
@@ -229,6 +232,20 @@ where
         )))
     }
 
+    /// Runs the scope on the loop of this thread. If there is none, it has a loop of its own,
+    /// and whoever polls it polls the tasks.
+    async fn run_anywhere<K, R, B>(self, later: Option<Later<E>>, body: B) -> Result<R, Failed<E>>
+    where
+        K: Kind,
+        B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
+    {
+        if self.below.is_some() || arborio_task::is_running() {
+            self.run_keeping(later, body).await
+        } else {
+            Embedded::<_, K>::new(self.run_keeping(later, body)).await
+        }
+    }
+
     async fn run_keeping<R, B>(self, later: Option<Later<E>>, body: B) -> Result<R, Failed<E>>
     where
         B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
@@ -259,7 +276,7 @@ where
     } else {
         assert!(
             scope.enter(),
-            "no Arborio loop runs on this thread, or it is ending: a scope needs one"
+            "no Arborio loop runs on this thread, or it is ending: a free scope needs one"
         );
     }
     scope.0.tell_all(ScopeNote::Opened);
@@ -295,7 +312,9 @@ where
     where
         B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
     {
-        self.scope.run_keeping(Some(Later::new()), body).await
+        self.scope
+            .run_anywhere::<Sent, _, _>(Some(Later::new()), body)
+            .await
     }
 }
 

@@ -12,7 +12,9 @@ use std::{
 };
 
 use arborio_base::{contain, drop_contained};
-use arborio_task::{Branch, Interrupt, Payload, Reason, ReasonKind, ScopeInfo, Tree};
+use arborio_task::{
+    Branch, Interrupt, Payload, Reason, ReasonKind, ScopeInfo, SpawnOptions, Task, Tree,
+};
 use arborio_timers::Instant;
 
 use super::{
@@ -400,7 +402,7 @@ where
     /// assert_eq!(word, Ok(8));
     /// ```
     pub fn local(&self) -> Option<LocalScope<E>> {
-        let here = self.0.branch().is_some_and(|branch| branch.is_here());
+        let here = self.0.branch().is_some_and(|branch| branch.is_local());
         here.then(|| LocalScope::new(self.clone()))
     }
 
@@ -490,7 +492,7 @@ where
     pub fn spawn<F>(&self, future: F) -> ChildOf<F, E>
     where
         F: Future + Send + 'static,
-        F::Output: ChildOutput<E> + Send,
+        F::Output: ChildOutput<E, Value: Send>,
     {
         self.task().spawn(future)
     }
@@ -515,7 +517,7 @@ where
     pub fn try_spawn<F>(&self, future: F) -> Result<ChildOf<F, E>, ScopeClosed<F>>
     where
         F: Future + Send + 'static,
-        F::Output: ChildOutput<E> + Send,
+        F::Output: ChildOutput<E, Value: Send>,
     {
         self.task().try_spawn(future)
     }
@@ -537,7 +539,14 @@ where
         ChildBuilder::new(self)
     }
 
-    pub(crate) fn spawn_with<F>(&self, future: F, options: ChildOptions) -> Result<ChildOf<F, E>, F>
+    /// Spawns `future` by `spawn`, which does so if the branch is open.
+    #[inline]
+    pub(crate) fn spawn_with<F>(
+        &self,
+        future: F,
+        options: ChildOptions,
+        spawn: impl FnOnce(&Branch, ChildFuture<F, E>, SpawnOptions) -> Spawned<F, E>,
+    ) -> Result<ChildOf<F, E>, F>
     where
         F: Future + 'static,
         F::Output: ChildOutput<E>,
@@ -548,9 +557,7 @@ where
         let noted = self.0.tells_all();
         let duties = AtEnd::new(options.master, noted);
         let child = ChildFuture::<F, E>::new(future, options.bubble, duties);
-        let task = branch
-            .try_spawn(child, options.spawn)
-            .map_err(ChildFuture::into_inner)?;
+        let task = spawn(branch, child, options.spawn).map_err(ChildFuture::into_inner)?;
         if noted && let Some(info) = task.info() {
             self.0.tell(&ScopeNote::Spawned(info));
         }
@@ -711,12 +718,15 @@ where
     }
 }
 
+/// A task of the branch, or its future back.
+type Spawned<F, E> = Result<Task<<ChildFuture<F, E> as Future>::Output>, ChildFuture<F, E>>;
+
 /// `&scope << future` is [`scope.spawn(future)`](Scope::spawn).
 impl<E, F> ops::Shl<F> for &Scope<E>
 where
     E: From<Interrupt> + Send + 'static,
     F: Future + Send + 'static,
-    F::Output: ChildOutput<E> + Send,
+    F::Output: ChildOutput<E, Value: Send>,
 {
     type Output = ChildOf<F, E>;
 

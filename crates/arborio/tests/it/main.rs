@@ -20,6 +20,7 @@ mod scheduling;
 mod scopes;
 mod scopes_current;
 mod scopes_flags;
+mod scopes_foreign;
 mod scopes_free;
 mod scopes_hostile;
 mod scopes_local;
