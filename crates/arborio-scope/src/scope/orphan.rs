@@ -87,6 +87,7 @@ impl<E: Send + 'static> Orphans<E> {
             self.branch.bubble_above(panic);
         }
         fail_with_panics(state, self.branch.leave());
+        state.tell_all(ScopeNote::Closed);
         let failure = {
             let mut progress = state.progress();
             progress.over = true;
@@ -95,7 +96,6 @@ impl<E: Send + 'static> Orphans<E> {
         if let Some(Failure::Error(_)) = failure {
             state.tell(&ScopeNote::LaterError);
         }
-        state.tell_all(ScopeNote::Closed);
     }
 }
 

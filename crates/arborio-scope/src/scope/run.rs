@@ -247,12 +247,12 @@ enum Conclusion<R, E> {
 fn conclude<R, E>(state: &ScopeState<E>, branch: &Branch, value: Option<R>) -> Conclusion<R, E> {
     state.fail_with_kept();
     fail_with_panics(state, branch.leave());
+    state.tell_all(ScopeNote::Closed);
     let failure = {
         let mut progress = state.progress();
         progress.over = true;
         progress.failure.take()
     };
-    state.tell_all(ScopeNote::Closed);
     match (failure, value) {
         (Some(Failure::Panic(payload)), _) => payload.resume(),
         (Some(Failure::Error(error)), _) => Conclusion::Result(Err(error)),

@@ -180,11 +180,11 @@ impl fmt::Display for ScopeInfo {
             write!(f, ": {}", Why(asked))?;
         }
         if let Some(age) = self.age {
-            write!(f, ", {age:.1?} old")?;
+            write!(f, ", {} old", Short(age))?;
         }
         match self.remaining {
             Some(Duration::ZERO) => f.write_str(", deadline passed")?,
-            Some(remaining) => write!(f, ", deadline in {remaining:.1?}")?,
+            Some(remaining) => write!(f, ", deadline in {}", Short(remaining))?,
             None => {}
         }
         if !self.awaited {
@@ -229,6 +229,18 @@ impl fmt::Display for ScopeStage {
 
 fn write_name(f: &mut fmt::Formatter<'_>, name: Option<&str>) -> fmt::Result {
     name.map_or(Ok(()), |name| write!(f, "`{}` ", Escaped(name)))
+}
+
+/// A time with one decimal.
+struct Short(Duration);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_zero() {
+            return f.write_str("0s");
+        }
+        write!(f, "{:.1?}", self.0)
+    }
 }
 
 /// Why something is asked to end, in a few words.

@@ -37,4 +37,6 @@ mod tcp_moves;
 mod threads;
 mod timers;
 mod timers_real;
+mod tree;
+mod tree_hostile;
 mod virtual_clock;
