@@ -205,12 +205,12 @@ fn t03_a_scope_hangs_on_the_task_that_entered_it_or_else_on_the_scope_around() {
 #[test]
 fn t03_the_stages_of_a_scope() {
     simulated(async {
-        let seen = Rc::new(RefCell::new(Vec::new()));
+        let seen = Arc::new(Mutex::new(Vec::new()));
         let look = {
-            let seen = Rc::clone(&seen);
+            let seen = Arc::clone(&seen);
             move || {
                 let info = scope_named(&now(), "it");
-                seen.borrow_mut().push((info.stage, info.asked));
+                seen.lock().unwrap().push((info.stage, info.asked));
             }
         };
         let (in_body, in_task, in_daemon) = (look.clone(), look.clone(), look.clone());
@@ -228,7 +228,7 @@ fn t03_the_stages_of_a_scope() {
             Ok(())
         });
         assert_eq!(ended.await, Ok(()));
-        let stages: Vec<_> = seen.borrow_mut().drain(..).collect();
+        let stages: Vec<_> = seen.lock().unwrap().drain(..).collect();
         let [(one, None), (two, None), (three, None)] = &stages[..] else {
             panic!("{stages:?}")
         };
@@ -251,7 +251,7 @@ fn t03_the_stages_of_a_scope() {
             pending::<Result<(), Code>>().await
         });
         assert!(ended.await.is_err());
-        let (stage, asked) = seen.borrow_mut().pop().unwrap();
+        let (stage, asked) = seen.lock().unwrap().pop().unwrap();
         assert_eq!(stage, ScopeStage::Failing);
         let Some(Interrupt::Cancelled(reason)) = asked else {
             panic!("{asked:?}")
@@ -269,7 +269,7 @@ fn t03_the_stages_of_a_scope() {
         yield_now().await;
         drop(run);
         sleep(millis(1)).await;
-        let (stage, asked) = seen.borrow_mut().pop().unwrap();
+        let (stage, asked) = seen.lock().unwrap().pop().unwrap();
         assert_eq!((stage, asked.is_none()), (ScopeStage::Orphaned, true));
     });
 }

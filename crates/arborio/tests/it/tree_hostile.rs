@@ -1,6 +1,13 @@
 //! The tree when it is deep or wide, and when it is taken at an unusual time.
 
-use std::{cell::RefCell, future::pending, pin::Pin, rc::Rc, thread};
+use std::{
+    cell::RefCell,
+    future::pending,
+    pin::Pin,
+    rc::Rc,
+    sync::{Arc, Mutex},
+    thread,
+};
 
 use arborio::{
     Scope, TaskState, Tree, cancel::finally, scope, spawn, spawn_local, task, time::sleep, tree,
@@ -16,7 +23,7 @@ use crate::{
 };
 
 /// A scope in a task of a scope in a task...
-fn nest(depth: u32) -> Pin<Box<dyn Future<Output = ()>>> {
+fn nest(depth: u32) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(async move {
         let ended = scope(async |s: &Scope<Code>| {
             if depth > 0 {
@@ -77,7 +84,7 @@ fn t03_a_tree_of_a_hundred_thousand_siblings_is_a_line_if_they_are_alike() {
 
 /// What destructors have seen.
 #[derive(Clone, Default)]
-struct Seen(Rc<RefCell<Vec<Option<TaskState>>>>);
+struct Seen(Arc<Mutex<Vec<Option<TaskState>>>>);
 
 impl Seen {
     /// Takes the tree when it is dropped, and notes what that says of the task of this name.
@@ -86,7 +93,7 @@ impl Seen {
     }
 
     /// Never ready; looks when it is dropped.
-    fn inside(&self, name: &'static str) -> impl Future<Output = ()> + 'static {
+    fn inside(&self, name: &'static str) -> impl Future<Output = ()> + Send + 'static {
         let looks = self.looks(name);
         async move {
             let _looks = looks;
@@ -104,7 +111,7 @@ impl Drop for Looks {
             let of_this = tasks.find(|task| task.name.as_deref() == Some(self.1));
             of_this.map(|task| task.state)
         });
-        self.0.0.borrow_mut().push(state);
+        self.0.0.lock().unwrap().push(state);
     }
 }
 
@@ -146,7 +153,7 @@ fn t03_the_tree_is_taken_in_destructors_however_a_task_ends() {
         }));
         sleep(millis(1)).await;
     });
-    assert_eq!(*seen.0.borrow(), [Some(TaskState::Running); 8]);
+    assert_eq!(*seen.0.lock().unwrap(), [Some(TaskState::Running); 8]);
 }
 
 /// Leaks a scope with a task, or waits for ever: of one size in any case.
