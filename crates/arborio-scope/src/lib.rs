@@ -8,6 +8,7 @@
 //! asked first; what has no handler is dropped.
 #![forbid(unsafe_code)]
 
+mod bounded;
 mod cancel_scope;
 pub mod concurrent;
 mod deadline;
@@ -15,11 +16,16 @@ mod detached;
 mod gather;
 mod group;
 mod handlers;
+mod join;
 mod limit;
 mod origin;
+mod race;
 mod repeat;
 mod scope;
+mod select;
+mod wake_set;
 
+pub use bounded::{Bounded, BoundedOrdered, Limit, limit};
 pub use cancel_scope::{CancelScope, Run};
 pub use concurrent::{Concurrent, concurrent_local};
 pub use deadline::{
@@ -35,9 +41,15 @@ pub use handlers::{
     Cancelled, CatchCancel, Finally, Shield, WhenCancelled, cancelled, catch_cancel, finally,
     shield,
 };
+pub use join::{
+    Join, Join1, Join2, Join3, Join4, Join5, Join6, Join7, Join8, JoinArray, JoinVec, join,
+};
+pub use race::{Race, Race1, Race2, Race3, Race4, Race5, Race6, Race7, Race8, RaceVec, race};
 pub use repeat::{Ticker, repeat_timeout};
 pub use scope::{
     AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, FreeScope, Local, LocalScope,
     Outcome, Ready, Reporting, Scope, ScopeBuilder, ScopeClosed, ScopeEnd, ScopeEnded, ScopeNote,
     Sent, local_scope, scope,
 };
+#[doc(hidden)]
+pub use select::never;

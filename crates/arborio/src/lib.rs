@@ -47,8 +47,7 @@ pub use arborio_scope::{
 };
 pub use arborio_scope::{Concurrent, concurrent, concurrent_local};
 pub use arborio_scope::{
-    Exhaust, Exhausted, Gather, IntoMember, Member, TaskGroup, TryGather, gather, gather_all,
-    try_gather,
+    Exhausted, Member, TaskGroup, gather, gather_all, join, limit, race, select, try_gather,
 };
 pub use arborio_task::{NoValue, TaskLocal, WithLocal, task_local};
 pub use event_loop::{Builder, EventLoop, run, run_scope};
@@ -73,6 +72,25 @@ pub mod cancel {
         WhenCancelled, cancelled, catch_cancel, current_effective_deadline, fail_after, fail_at,
         finally, finally_detached, is_cancelling, move_on_after, move_on_at, repeat_timeout,
         shield,
+    };
+}
+
+/// The futures, streams and traits of what combines futures.
+///
+/// # Examples
+/// ```
+/// use arborio::{combine::Race, race};
+///
+/// fn first<T>(contenders: impl Race<Output = T>) -> T {
+///     arborio::run(async { race(contenders).await })
+/// }
+/// assert_eq!(first((std::future::pending(), async { 5 })), 5);
+/// ```
+pub mod combine {
+    pub use arborio_scope::{
+        Added, Bounded, BoundedOrdered, Exhaust, Gather, IntoMember, Join, Join1, Join2, Join3,
+        Join4, Join5, Join6, Join7, Join8, JoinArray, JoinVec, Limit, Race, Race1, Race2, Race3,
+        Race4, Race5, Race6, Race7, Race8, RaceVec, Spawned, TryGather,
     };
 }
 

@@ -1,6 +1,7 @@
 //! What the event loop promises, seen from outside: tasks, timers and sockets
 //! on one thread, driven by the real driver.
 
+mod combining;
 mod compile_fail;
 mod concurrent;
 mod descriptors;
@@ -27,6 +28,7 @@ mod scopes_local;
 mod scopes_model;
 mod scopes_size;
 mod seeds;
+mod selecting;
 mod shortage;
 mod stalls;
 mod support;
