@@ -31,6 +31,7 @@ use arborio_base::{
 use crate::{
     cell::TaskRef,
     current::current,
+    door::Door,
     handle::Task,
     hub::Hub,
     interrupt::{Interrupt, Payload},
@@ -66,6 +67,8 @@ pub struct Branch {
     closed: Plain<bool>,
     /// Its tasks are dropped, and so is what comes below it from now on.
     forced: Plain<bool>,
+    /// Where to bring it from another thread.
+    door: Arc<Door>,
     /// Where in the registry it is.
     place: Plain<usize>,
     /// How many branches of this loop were entered before it.
@@ -114,6 +117,7 @@ impl Branch {
             parent,
             closed: Plain::new(forced),
             forced: Plain::new(forced),
+            door: hub.door(),
             place: Plain::new(0),
             number: hub.entered.replace(hub.entered.get() + 1),
             entered_by: Plain::new(tasks::current_task()),
@@ -447,6 +451,13 @@ impl Branch {
         }
         known.extend(path.into_iter().map(|branch| (branch, found)));
         found
+    }
+
+    /// For another thread: whoever saw to the branch is gone. The loop calls `owner`'s
+    /// [`left_abroad`](Describe::left_abroad) on its own thread; if it has
+    /// ended, `owner` is dropped.
+    pub fn leave_abroad(&self, owner: Arc<dyn Describe>) {
+        self.door.bring(owner);
     }
 
     /// Adds the tasks that have not ended, each counted once more.

@@ -211,6 +211,7 @@ impl<'a> Turn<'a> {
         if std::mem::replace(turn.asleep, false) {
             life_cycle::settle_all(hub, hub.inbox.wake_up());
         }
+        hub.answer_door();
         turn
     }
 }

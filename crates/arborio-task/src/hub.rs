@@ -12,7 +12,7 @@
 use std::{cell::RefCell, ptr::NonNull, sync::Arc};
 
 use arborio_base::{
-    List, Plain, drop_contained,
+    List, Plain, contain, drop_contained,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -20,6 +20,7 @@ use crate::{
     branch::Branch,
     cache::CellCache,
     cell::TaskRef,
+    door::Door,
     inbox::{Inbox, Notify, Pushed},
     node::Node,
     queue::RunQueue,
@@ -44,6 +45,8 @@ pub(crate) struct Hub {
     pub(crate) branches: RefCell<Vec<Registered>>,
     /// How many branches were entered so far.
     pub(crate) entered: Plain<u64>,
+    /// Where branches are brought that were dropped abroad; made with the first branch.
+    pub(crate) door: RefCell<Option<Arc<Door>>>,
     /// Tasks that had ended when the loop, or their branch, was left, and are still
     /// referred to.
     pub(crate) left_behind: List,
@@ -83,6 +86,7 @@ impl Hub {
             queue: RunQueue::new(),
             root: Node::new(),
             branches: RefCell::new(Vec::new()),
+            door: RefCell::new(None),
             entered: Plain::new(0),
             left_behind: List::new(),
             polling: Plain::new(None),
@@ -123,6 +127,42 @@ impl Hub {
     pub(crate) unsafe fn end_cache(&self) {
         // SAFETY: it was made by a `Box` in `new`.
         unsafe { Box::from_raw(self.cache.get().as_ptr()) }.give_back();
+    }
+
+    /// The door, which is made if there is none.
+    pub(crate) fn door(&self) -> Arc<Door> {
+        let mut door = self.door.borrow_mut();
+        Arc::clone(door.get_or_insert_with(|| Arc::new(Door::new(self.inbox.notifier()))))
+    }
+
+    /// Tells those who were brought to the door, and how many they were.
+    #[inline]
+    pub(crate) fn answer_door(&self) -> usize {
+        let visited = self
+            .door
+            .borrow()
+            .as_ref()
+            .is_some_and(|door| door.has_visitors());
+        if visited { self.tell_visitors() } else { 0 }
+    }
+
+    #[cold]
+    fn tell_visitors(&self) -> usize {
+        let visitors = self.door().take();
+        let count = visitors.len();
+        for owner in visitors {
+            contain(|| owner.left_abroad()); // foreign code
+        }
+        count
+    }
+
+    /// The loop has ended: what is left at the door is dropped. False if there was nothing.
+    pub(crate) fn close_door(&self) -> bool {
+        let door = self.door.borrow().clone();
+        let left = door.map_or_else(Vec::new, |door| door.close());
+        let did = !left.is_empty();
+        drop_contained(left);
+        did
     }
 
     /// Brings `task` to the inbox of `hub`.

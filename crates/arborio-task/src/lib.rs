@@ -19,6 +19,7 @@ mod branch;
 mod cache;
 mod cell;
 mod current;
+mod door;
 pub mod embedded;
 pub mod frames;
 mod handle;

@@ -622,7 +622,7 @@ pub(crate) fn end_tasks(hub: &Hub) {
     last.iter().for_each(|&task| link(hub, task));
     while end_known_tasks(hub) {}
     last.into_iter().for_each(|task| settle(hub, task));
-    while end_known_tasks(hub) || end_branches(hub) {}
+    while end_known_tasks(hub) || end_branches(hub) || hub.close_door() {}
 }
 
 /// Takes the branches, whose tasks have all ended, out of the tree. False if there

@@ -32,6 +32,8 @@ pub(crate) trait Erased: Any + Send + Sync {
     fn observer(&self) -> Option<&Observer>;
     /// What is known of it.
     fn info(&self) -> ScopeInfo;
+    /// Its future was dropped: its tasks are asked to end.
+    fn adopt(self: Arc<Self>);
 }
 
 /// What the tasks of a branch find: the scope that builds on it.
@@ -40,6 +42,10 @@ pub(crate) struct Owner(pub(crate) Arc<dyn Erased>);
 impl Describe for Owner {
     fn describe(&self) -> ScopeInfo {
         self.0.info()
+    }
+
+    fn left_abroad(self: Arc<Self>) {
+        Arc::clone(&self.0).adopt();
     }
 }
 

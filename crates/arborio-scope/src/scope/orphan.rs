@@ -10,6 +10,7 @@ use std::{
 use arborio_task::{Branch, Interrupt, Reason, ReasonKind, SpawnOptions};
 
 use super::{
+    current::{Erased, Owner},
     describe::Stage,
     failure::Failure,
     note::ScopeNote,
@@ -22,7 +23,7 @@ use crate::handlers::shield;
 pub(crate) fn adopt<E: Send + 'static>(state: &Arc<ScopeState<E>>) {
     let Some(branch) = state.branch() else { return };
     if !branch.is_here() {
-        return; // dropped abroad: its tasks end by themselves, and their loop waits
+        return branch.leave_abroad(Arc::new(Owner(Arc::clone(state) as Arc<dyn Erased>)));
     }
     branch.close();
     state.life.set(Stage::Orphaned);

@@ -27,6 +27,7 @@ use super::{
     local::LocalScope,
     note::{Observer, ScopeNote},
     options::ScopeBuilder,
+    orphan,
     signs::{Locked, Signed, SignedLock, Signs},
     start::{Ready, Starting},
 };
@@ -695,6 +696,10 @@ where
         let limit = own.into_iter().chain(outside).min();
         let above = to_root.then(|| self.above.get().cloned()).flatten();
         (limit, above)
+    }
+
+    fn adopt(self: Arc<Self>) {
+        orphan::adopt(&self);
     }
 
     fn end_with(&self, end: Interrupt) {

@@ -14,7 +14,7 @@ mod lines;
 mod print;
 pub(crate) mod walk;
 
-use std::any::Any;
+use std::{any::Any, sync::Arc};
 
 pub use info::{ScopeInfo, ScopeStage, TaskInfo, TaskState};
 pub use lines::Lines;
@@ -44,6 +44,10 @@ pub trait Describe: Any + Send + Sync {
     /// What is known of the branch. How many tasks it has, and whether it is waited for,
     /// is filled in by who asks.
     fn describe(&self) -> ScopeInfo;
+
+    /// Called on the thread of its loop after [`Branch::leave_abroad`](crate::Branch::leave_abroad):
+    /// nobody sees to the branch any more.
+    fn left_abroad(self: Arc<Self>) {}
 }
 
 /// A branch on which nothing builds.

@@ -10,11 +10,11 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
-    thread,
+    thread::{self, ThreadId},
 };
 
 use arborio::{
-    Interrupt, Scope, ScopeNote,
+    EventLoop, Interrupt, Leftover, Scope, ScopeNote,
     cancel::{catch_cancel, finally, move_on_after},
     run, scope, spawn,
     time::{clock, sleep},
@@ -22,7 +22,10 @@ use arborio::{
 };
 use futures_lite::future::poll_once;
 
-use crate::scopes::{Code, millis, seconds, simulated};
+use crate::{
+    scopes::{Code, millis, seconds, simulated},
+    support::{KernelThread, Log, without_hanging},
+};
 
 /// A scope with a task that never ends, and does not want to.
 async fn stubborn() -> Result<(), Code> {
@@ -204,6 +207,80 @@ fn a_scope_that_is_polled_on_another_thread_panics_instead_of_ending() {
         other.join().unwrap()
     });
     assert!(outcome.contains("another thread"), "{outcome}");
+}
+
+/// A scope with a task that notes on which thread it cleans up.
+fn noting(ends: &Log<ThreadId>) -> Pin<Box<dyn Future<Output = Result<(), Code>> + Send>> {
+    let ends = ends.clone();
+    Box::pin(scope(async move |s: &Scope<Code>| {
+        s.spawn(finally(pending::<()>(), || async move {
+            yield_now().await;
+            ends.add(thread::current().id());
+        }));
+        pending::<Result<(), Code>>().await
+    }))
+}
+
+#[test]
+fn c04_a_scope_that_is_dropped_on_another_thread_asks_its_tasks_on_their_own() {
+    without_hanging(|| {
+        let ends = Log::new();
+        run(async {
+            let mut inner = noting(&ends);
+            assert!(poll_once(&mut inner).await.is_none());
+            yield_now().await;
+            thread::spawn(move || drop(inner)).join().unwrap();
+            // `run` waits for the task.
+        });
+        assert_eq!(ends.take(), [thread::current().id()]);
+    });
+}
+
+#[test]
+fn c04_a_scope_that_is_dropped_on_another_thread_wakes_its_loop() {
+    without_hanging(|| {
+        let ends = Log::new();
+        let home = KernelThread::current();
+        let other = run(async {
+            let mut inner = noting(&ends);
+            assert!(poll_once(&mut inner).await.is_none());
+            thread::spawn(move || {
+                home.wait_until_asleep();
+                drop(inner);
+            })
+        });
+        other.join().unwrap();
+        assert_eq!(ends.take(), [thread::current().id()]);
+    });
+}
+
+#[test]
+fn c04_a_scope_that_is_dropped_when_its_loop_has_ended_is_gone() {
+    let ends = Log::new();
+    let dropped = Arc::new(());
+    let inner = EventLoop::builder().leftover(Leftover::Cancel).run(async {
+        let kept = Arc::clone(&dropped);
+        let mut inner: Pin<Box<dyn Future<Output = Result<(), Code>> + Send>> =
+            Box::pin(scope(async move |s: &Scope<Code>| {
+                let theirs = Arc::clone(&kept);
+                s.spawn(async move {
+                    let _kept = theirs;
+                    pending::<()>().await;
+                });
+                let _kept = kept;
+                pending::<Result<(), Code>>().await
+            }));
+        assert!(poll_once(&mut inner).await.is_none());
+        ends.add(thread::current().id());
+        inner
+    });
+    thread::spawn(move || drop(inner)).join().unwrap();
+    assert_eq!(
+        Arc::strong_count(&dropped),
+        1,
+        "nothing is kept at the door"
+    );
+    assert_eq!(ends.len(), 1);
 }
 
 #[test]
