@@ -21,7 +21,7 @@
 //!   running.
 //! - R5: a branch that is not gone has a reference to the task that entered it.
 
-use std::{any::Any, collections::HashMap, ptr, sync::Arc, task::Waker};
+use std::{collections::HashMap, ptr, sync::Arc, task::Waker};
 
 use arborio_base::{
     Plain, drop_contained,
@@ -171,14 +171,19 @@ impl Branch {
         Some(unsafe { Arc::from_raw(branch) })
     }
 
-    /// What builds on the branch of the task that is being polled.
-    pub fn current_owner() -> Option<Arc<dyn Any + Send + Sync>> {
+    /// What builds on the branch of the task that is being polled, if it
+    /// [gives](Describe::give) itself as a `T`.
+    pub fn current_owner<T: 'static>() -> Option<T> {
         let branch = Self::current()?;
         let hub = branch.own_hub()?;
-        let registry = hub.branches.borrow();
-        registry
-            .get(branch.place.get())
-            .map(|(_, owner)| Arc::clone(owner) as Arc<dyn Any + Send + Sync>)
+        let owner = {
+            let registry = hub.branches.borrow();
+            let (_, owner) = registry.get(branch.place.get())?;
+            Arc::clone(owner)
+        };
+        let mut slot: Option<T> = None;
+        owner.give(&mut slot);
+        slot
     }
 
     /// Runs `code`, a part of the task that is being polled, as belonging to this
@@ -372,6 +377,7 @@ impl Branch {
     }
 
     /// Panics of tasks that nobody observes, oldest first.
+    #[inline]
     pub fn take_panics(&self) -> Vec<Payload> {
         self.own_hub()
             .map_or_else(Vec::new, |_| self.node.take_panics())

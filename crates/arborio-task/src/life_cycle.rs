@@ -445,9 +445,7 @@ fn finish(hub: &Hub, task: TaskRef, how: Flags) {
 fn last_of_branch_ended(hub: &Hub, task: TaskRef) {
     let waiters = parent_of(task).last_ended(task);
     task.awaiter.take().wake(hub);
-    for waiter in waiters {
-        arborio_base::contain(|| waiter.wake());
-    }
+    waiters.wake();
 }
 
 /// A panic that nobody observes goes up to the parent.

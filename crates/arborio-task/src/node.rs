@@ -147,10 +147,10 @@ impl Node {
     /// nothing of the node is used any more: who is woken may take the branch out of
     /// the tree.
     #[cold]
-    pub(crate) fn last_ended(&self, task: TaskRef) -> Vec<Waker> {
-        let mut waiters = Vec::new();
+    pub(crate) fn last_ended(&self, task: TaskRef) -> Waiters {
+        let mut waiters = Waiters::default();
         if task.local.seen().any(Flags::DAEMON) {
-            waiters.extend(self.waiter.take());
+            waiters.add(self.waiter.take());
         } else {
             self.last_pending(&mut waiters);
         }
@@ -158,11 +158,11 @@ impl Node {
     }
 
     /// Nothing is pending here any more: the nodes above count one less.
-    fn last_pending(&self, waiters: &mut Vec<Waker>) {
+    fn last_pending(&self, waiters: &mut Waiters) {
         let mut node = self;
         loop {
             node.attention.set(true); // N2
-            waiters.extend(node.waiter.take());
+            waiters.add(node.waiter.take());
             let Some(above) = above(node) else { return };
             let left = above.pending.get() - 1;
             above.pending.set(left);
@@ -226,8 +226,37 @@ impl Node {
         self.attention.get() && self.attention.replace(false)
     }
 
+    #[inline]
     pub(crate) fn take_panics(&self) -> Vec<Payload> {
+        if self.panics.borrow().is_empty() {
+            return Vec::new();
+        }
         self.panics.take()
+    }
+}
+
+/// Whom to wake, the innermost first. Mostly that is one, who needs no allocation.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    first: Option<Waker>,
+    others: Vec<Waker>,
+}
+
+impl Waiters {
+    fn add(&mut self, waiter: Option<Waker>) {
+        let Some(waiter) = waiter else { return };
+        if self.first.is_none() {
+            self.first = Some(waiter);
+        } else {
+            self.others.push(waiter);
+        }
+    }
+
+    pub(crate) fn wake(self) {
+        contain(|| self.first.map(Waker::wake));
+        for waiter in self.others {
+            contain(|| waiter.wake());
+        }
     }
 }
 

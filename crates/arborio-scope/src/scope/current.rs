@@ -13,6 +13,7 @@ use arborio_timers::Instant;
 use super::{
     note::{self, Observer, ScopeNote},
     options::ScopeBuilder,
+    orphan,
     shared::ScopeState,
 };
 
@@ -32,27 +33,28 @@ pub(crate) trait Erased: Any + Send + Sync {
     fn observer(&self) -> Option<&Observer>;
     /// What is known of it.
     fn info(&self) -> ScopeInfo;
-    /// Its future was dropped: its tasks are asked to end.
-    fn adopt(self: Arc<Self>);
 }
 
 /// What the tasks of a branch find: the scope that builds on it.
-pub(crate) struct Owner(pub(crate) Arc<dyn Erased>);
-
-impl Describe for Owner {
+impl<E: Send + 'static> Describe for ScopeState<E> {
     fn describe(&self) -> ScopeInfo {
-        self.0.info()
+        self.info()
+    }
+
+    fn give(self: Arc<Self>, slot: &mut dyn Any) {
+        if let Some(slot) = slot.downcast_mut::<Option<Arc<dyn Erased>>>() {
+            *slot = Some(self);
+        }
     }
 
     fn left_abroad(self: Arc<Self>) {
-        Arc::clone(&self.0).adopt();
+        orphan::adopt(&self);
     }
 }
 
 /// The scope of the code that is running.
 pub(crate) fn current() -> Option<Arc<dyn Erased>> {
-    let owner = Branch::current_owner()?.downcast::<Owner>().ok()?;
-    Some(Arc::clone(&owner.0))
+    Branch::current_owner()
 }
 
 /// The same, if its errors are of type `E`.

@@ -10,7 +10,6 @@ use std::{
 use arborio_task::{Branch, Interrupt, Reason, ReasonKind, SpawnOptions};
 
 use super::{
-    current::{Erased, Owner},
     describe::Stage,
     failure::Failure,
     note::ScopeNote,
@@ -23,7 +22,7 @@ use crate::handlers::shield;
 pub(crate) fn adopt<E: Send + 'static>(state: &Arc<ScopeState<E>>) {
     let Some(branch) = state.branch() else { return };
     if !branch.is_here() {
-        return branch.leave_abroad(Arc::new(Owner(Arc::clone(state) as Arc<dyn Erased>)));
+        return branch.leave_abroad(Arc::clone(state) as _);
     }
     branch.close();
     state.life.set(Stage::Orphaned);

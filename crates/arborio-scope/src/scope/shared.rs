@@ -20,14 +20,13 @@ use arborio_timers::Instant;
 use super::{
     builder::{ChildBuilder, ChildOptions},
     child::{AtEnd, Child, ChildFuture, ChildOf, ChildOutput, Kept},
-    current::{self, AnyScope, Erased, Owner, current_state},
+    current::{self, AnyScope, Erased, current_state},
     describe::{self, Life},
     failure::{Failure, Later},
     free::FreeScope,
     local::LocalScope,
     note::{Observer, ScopeNote},
     options::ScopeBuilder,
-    orphan,
     signs::{Locked, Signed, SignedLock, Signs},
     start::{Ready, Starting},
 };
@@ -346,11 +345,10 @@ where
 
     /// Enters the tree. False if no loop runs on this thread.
     pub(crate) fn enter(&self) -> bool {
-        let owner = Owner(Arc::clone(&self.0) as Arc<dyn Erased>);
         if let Some(above) = current::current() {
             let _ = self.0.above.set(Arc::downgrade(&above));
         }
-        let Some(branch) = Branch::enter(Arc::new(owner)) else {
+        let Some(branch) = Branch::enter(Arc::clone(&self.0) as _) else {
             return false;
         };
         self.0.branch.set(branch).is_ok()
@@ -359,14 +357,13 @@ where
     /// Enters the tree as a fork. False if what it is forked from is closed, or belongs
     /// to another thread.
     pub(crate) fn enter_below(&self, above: &AnyScope) -> bool {
-        let erased = Arc::clone(&self.0) as Arc<dyn Erased>;
-        let weak = Arc::downgrade(&erased);
+        let fork = Arc::downgrade(&self.0) as Weak<dyn Erased>;
         let branch = above
             .0
             .branch()
-            .and_then(|branch| branch.enter_below(Arc::new(Owner(erased))));
+            .and_then(|branch| branch.enter_below(Arc::clone(&self.0) as _));
         let Some(branch) = branch else { return false };
-        above.0.add_fork(weak);
+        above.0.add_fork(fork);
         let _ = self.0.above.set(Arc::downgrade(&above.0));
         self.0.branch.set(branch).is_ok()
     }
@@ -696,10 +693,6 @@ where
         let limit = own.into_iter().chain(outside).min();
         let above = to_root.then(|| self.above.get().cloned()).flatten();
         (limit, above)
-    }
-
-    fn adopt(self: Arc<Self>) {
-        orphan::adopt(&self);
     }
 
     fn end_with(&self, end: Interrupt) {

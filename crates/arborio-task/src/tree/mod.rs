@@ -48,6 +48,12 @@ pub trait Describe: Any + Send + Sync {
     /// Called on the thread of its loop after [`Branch::leave_abroad`](crate::Branch::leave_abroad):
     /// nobody sees to the branch any more.
     fn left_abroad(self: Arc<Self>) {}
+
+    /// Fills `slot`, an `Option<T>`, if it can be had as a `T`: see
+    /// [`Branch::current_owner`](crate::Branch::current_owner). It cannot, unless this says otherwise.
+    fn give(self: Arc<Self>, slot: &mut dyn Any) {
+        let _ = slot;
+    }
 }
 
 /// A branch on which nothing builds.
