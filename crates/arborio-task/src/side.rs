@@ -20,7 +20,11 @@ use arborio_base::{
 };
 
 use crate::{
-    awaiter::AwaiterList, cell::TaskRef, frames::table::Table, interrupt::Interrupt, locals::Values,
+    awaiter::AwaiterList,
+    cell::TaskRef,
+    frames::table::Table,
+    interrupt::{Interrupt, Reason},
+    locals::Values,
 };
 
 /// A task's name.
@@ -171,6 +175,15 @@ pub(crate) fn values(task: TaskRef) -> Option<Rc<Values>> {
 /// The same; it has none any more.
 pub(crate) fn take_values(task: TaskRef) -> Option<Rc<Values>> {
     existing(&task)?.values.take()
+}
+
+/// Why `task` was asked to end; `None` if it was not, or for no reason that is known.
+pub(crate) fn reason(task: TaskRef) -> Option<Reason> {
+    let requests = lock(&existing(&task)?.requests);
+    match &requests.end {
+        Some((Interrupt::Cancelled(reason), _)) => Some(reason.clone()),
+        _ => None,
+    }
 }
 
 /// The frames of `task`, or null. The table lives as long as the cell.

@@ -93,13 +93,11 @@ impl<E> Later<E> {
     }
 }
 
-/// Why a scope is failing, as its tasks are told.
-pub(crate) fn told<E>(failure: &Failure<E>, failed: &Reason) -> Interrupt {
+/// Why a scope is failing, as its tasks are told: that it `failed`, if there is no
+/// reason to be passed on.
+pub(crate) fn told<E>(failure: &Failure<E>, failed: impl FnOnce() -> Reason) -> Interrupt {
     match failure {
-        Failure::Cancelled(interrupt) => match interrupt {
-            Interrupt::Cancelled(reason) => Interrupt::Cancelled(reason.clone()),
-            _ => Interrupt::Cancelled(failed.clone()),
-        },
-        Failure::Error(_) | Failure::Panic(_) => Interrupt::Cancelled(failed.clone()),
+        Failure::Cancelled(Interrupt::Cancelled(reason)) => Interrupt::Cancelled(reason.clone()),
+        _ => Interrupt::Cancelled(failed()),
     }
 }

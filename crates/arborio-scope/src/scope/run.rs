@@ -10,7 +10,7 @@ use std::{
 
 use arborio_task::{
     Branch, Interrupt, Payload, Reason, ReasonKind,
-    frames::{Answer, Frame, limit_to_root},
+    frames::{Answer, Frame, asked_because, limit_to_root},
 };
 use arborio_timers::{Instant, Sleep, sleep, sleep_until};
 
@@ -166,7 +166,8 @@ where
             if gate.is_asked() && !watch.asked_from_outside {
                 watch.asked_from_outside = true;
                 gate.set_busy();
-                let reason = Reason::new(ReasonKind::Cancel);
+                // The reason of whoever asked, at whatever depth, if it is known.
+                let reason = asked_because().unwrap_or_else(|| Reason::new(ReasonKind::Cancel));
                 state.note_failure(Failure::Cancelled(Interrupt::Cancelled(reason)));
             }
             if *phase == Phase::Running {
@@ -280,7 +281,7 @@ impl Watch {
             let progress = state.progress();
             let failed = || Reason::new(ReasonKind::ScopeFailed);
             match &progress.failure {
-                Some(failure) => Some((told(failure, &failed()), state.grace)),
+                Some(failure) => Some((told(failure, failed), state.grace)),
                 None if progress.finished => {
                     let ended = Reason::new(ReasonKind::ScopeEnded);
                     Some((Interrupt::Cancelled(ended), state.grace))

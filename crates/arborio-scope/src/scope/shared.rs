@@ -107,6 +107,7 @@ impl<E> Signed for Progress<E> {
             (Signs::TIMED, self.deadline.is_some()),
             (Signs::KEPT, !self.kept.is_empty()),
             (Signs::WAITING, self.waker.is_some()),
+            (Signs::FORKED, !self.forks.is_empty()),
         ])
     }
 }
@@ -255,6 +256,9 @@ impl<E> ScopeState<E> {
 
     /// Asks the scopes to end that were forked from this one.
     pub(crate) fn end_forks(&self, end: &Interrupt) {
+        if !self.shows(Signs::FORKED) {
+            return;
+        }
         let forks = std::mem::take(&mut self.progress().forks);
         for fork in forks.iter().filter_map(Weak::upgrade) {
             fork.end_with(end.clone());

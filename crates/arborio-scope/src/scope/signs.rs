@@ -32,6 +32,8 @@ impl Signs {
     pub(crate) const KEPT: Self = Self(1 << 2);
     /// There is a waker.
     pub(crate) const WAITING: Self = Self(1 << 3);
+    /// Scopes were forked from it.
+    pub(crate) const FORKED: Self = Self(1 << 4);
 
     /// These, as far as they are so.
     pub(crate) fn of<const N: usize>(signs: [(Self, bool); N]) -> Self {

@@ -29,4 +29,5 @@ pub(crate) mod slots;
 pub(crate) mod table;
 
 pub use context::{Frame, Inside, is_cancelling, limit, limit_to_root};
+pub use root::asked_because;
 pub use slots::{Answer, Next};

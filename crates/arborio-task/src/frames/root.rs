@@ -6,10 +6,19 @@
 
 use std::task::Waker;
 
-use arborio_base::contain;
+use arborio_base::{contain, drop_contained};
 
 use super::slots::{Asker, Next, Slots};
-use crate::{abroad, cell::TaskRef, life_cycle, side, waker::own_hub};
+use crate::{
+    abroad,
+    cell::TaskRef,
+    interrupt::Reason,
+    life_cycle,
+    local::Flags,
+    side,
+    tasks::current_task,
+    waker::{own_hub, task_of},
+};
 
 /// Puts the request in force: what next?
 pub(crate) fn request(task: TaskRef) -> Next {
@@ -29,9 +38,27 @@ fn with_frames(task: TaskRef, touch: impl FnOnce(&mut Slots) -> (Next, Vec<Waker
     // SAFETY: see the head of this file.
     let (next, wakers) = unsafe { table.with(touch) };
     for waker in wakers {
-        contain(|| waker.wake());
+        // The caller polls the task at once, so those whom it polls with its own waker
+        // have their turn then: waking it would only bring another one.
+        if next == Next::Poll && task_of(&waker) == Some(task) {
+            drop_contained(waker);
+        } else {
+            contain(|| waker.wake());
+        }
     }
     next
+}
+
+/// Why the task that is being polled was asked to end, if it was, and that is known.
+///
+/// # Examples
+/// ```
+/// assert!(arborio_task::frames::asked_because().is_none(), "no task is being polled");
+/// ```
+pub fn asked_because() -> Option<Reason> {
+    let task = current_task()?;
+    task.local.seen().any(Flags::ABORT).then_some(())?;
+    side::reason(task)
 }
 
 /// A frame of `task` was dropped outside of its tree, and has left a note.
