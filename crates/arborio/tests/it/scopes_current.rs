@@ -3,10 +3,11 @@
 use std::{cell::RefCell, future::pending, pin::Pin, rc::Rc, time::Duration};
 
 use arborio::{
-    AnyScope, Interrupt, Ready, Scope,
+    AnyScope, Interrupt, Ready, ReasonKind, Scope,
     cancel::{current_effective_deadline, fail_after, move_on_after, shield},
-    scope, spawn,
+    run, scope, spawn,
     time::{Instant, clock, sleep},
+    yield_now,
 };
 
 use crate::scopes::{Code, millis, seconds, simulated};
@@ -276,4 +277,28 @@ fn c08_the_effective_deadline_is_the_earliest_that_no_shield_hides() {
             arborio::spawn_local(inside).await.unwrap();
         });
     }
+}
+
+#[test]
+fn a_request_reaches_the_innermost_task_with_the_reason_of_whoever_asked() {
+    let (out, innermost) = std::sync::mpsc::channel();
+    let ended = run(scope(async |s: &Scope<Code>| {
+        s.spawn(async move {
+            scope(async |inner: &Scope<Code>| {
+                out.send(inner.spawn(pending::<()>())).unwrap();
+                pending::<Result<(), Code>>().await
+            })
+            .await
+        });
+        yield_now().await;
+        yield_now().await;
+        s.cancel_with(Code(7));
+        pending::<Result<(), Code>>().await
+    }));
+    assert_eq!(ended, Err(Code(7)));
+    let ended = run(innermost.recv().unwrap().outcome());
+    let Err(Interrupt::Cancelled(reason)) = ended else {
+        panic!("{ended:?}")
+    };
+    assert_eq!(reason.kind(), ReasonKind::ScopeFailed);
 }
