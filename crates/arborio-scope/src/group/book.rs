@@ -209,10 +209,10 @@ impl<T> Roster<T> {
     }
 
     /// A member that was pending has ended.
-    pub(super) fn note_end(self: &Arc<Self>, key: Key, member: &Member<T>, batch: &mut WakeBatch) {
+    pub(super) fn note_end(self: &Arc<Self>, key: Key, batch: &mut WakeBatch) {
         let mut served = Served::default();
         let mut book = self.book();
-        book.end(self, key, member, &mut served);
+        book.end(self, key, &mut served);
         drop(book);
         served.tell(batch);
     }
@@ -254,17 +254,17 @@ impl<T> Book<T> {
         member.enter(roster, key);
         // If it ends abroad just now, whoever ends it sees this place, or we its outcome.
         if member.is_done() {
-            self.end(roster, key, &member, served);
+            self.end(roster, key, served);
         }
     }
 
-    fn end(&mut self, roster: &Arc<Roster<T>>, key: Key, member: &Member<T>, served: &mut Served) {
-        let found = self.members.find(key);
-        if found.is_none_or(|listed| listed.member != *member || listed.ended != 0) {
-            return; // noted already, and maybe popped since
-        }
+    fn end(&mut self, roster: &Arc<Roster<T>>, key: Key, served: &mut Served) {
+        let listed = self.members.find(key);
+        let Some(listed) = listed.filter(|one| one.ended == 0 && one.member.is_done()) else {
+            return; // noted already, and maybe popped since, and another one is here
+        };
+        let list = self.verdict(&listed.member);
         self.ends += 1;
-        let list = self.verdict(member);
         self.members.move_to(key, list);
         self.members.get_mut(key).ended = self.ends;
         self.serve(roster, key, true, served);

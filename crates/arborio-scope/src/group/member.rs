@@ -277,13 +277,13 @@ impl<T> Member<T> {
         }
         let (home, others) = (state.home.clone(), state.others.clone());
         drop(state);
+        drop_contained((self, task));
         for place in home.into_iter().chain(others) {
             if let Some(group) = place.group.upgrade() {
-                group.note_end(place.key, &self, &mut batch);
+                group.note_end(place.key, &mut batch);
                 drop_contained(group); // it may be the last handle by now
             }
         }
-        drop_contained((self, task));
         batch.wake_all();
     }
 

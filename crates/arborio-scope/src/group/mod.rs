@@ -401,10 +401,13 @@ impl<T> IntoIterator for &TaskGroup<T> {
 
 impl<T> fmt::Debug for TaskGroup<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let book = self.roster.book();
+        let (pending, done) = {
+            let book = self.roster.book();
+            (book.pending(), book.done())
+        };
         f.debug_struct("TaskGroup")
-            .field("pending", &book.pending())
-            .field("done", &book.done())
+            .field("pending", &pending)
+            .field("done", &done)
             .finish_non_exhaustive()
     }
 }
