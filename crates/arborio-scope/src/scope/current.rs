@@ -11,7 +11,7 @@ use arborio_task::{Branch, Describe, Interrupt, ScopeInfo, SpawnOptions, Task, T
 use arborio_timers::Instant;
 
 use super::{
-    note::{self, Observer, ScopeNote},
+    note::{Noted, Observer, ScopeNote, Spawned},
     options::ScopeBuilder,
     orphan,
     shared::ScopeState,
@@ -128,10 +128,16 @@ impl AnyScope {
         F: Future + 'static,
         F::Output: 'static,
     {
-        match self.0.branch() {
-            Some(branch) => branch.try_spawn(future, options),
-            None => Err(future),
+        let Some(branch) = self.0.branch() else {
+            return Err(future);
+        };
+        if !self.tells_all() {
+            return branch.try_spawn(future, options);
         }
+        let (noted, spawned) = Noted::new(Arc::clone(&self.0), future);
+        let task = branch.try_spawn(noted, options);
+        let task = task.map_err(Noted::into_inner)?;
+        Ok(self.note(task, &spawned))
     }
 
     /// Spawns a task of the scope. If the scope is closed, the future is dropped, and the
@@ -148,7 +154,7 @@ impl AnyScope {
         if !self.tells_all() {
             return self.spawn_sent(future, options);
         }
-        let (future, spawned) = note::noted(Arc::clone(&self.0), future);
+        let (future, spawned) = Noted::new(Arc::clone(&self.0), future);
         self.note(self.spawn_sent(future, options), &spawned)
     }
 
@@ -166,7 +172,7 @@ impl AnyScope {
         if !self.tells_all() {
             return self.spawn_here(future, options);
         }
-        let (future, spawned) = note::noted(Arc::clone(&self.0), future);
+        let (future, spawned) = Noted::new(Arc::clone(&self.0), future);
         self.note(self.spawn_here(future, options), &spawned)
     }
 
@@ -176,7 +182,7 @@ impl AnyScope {
     }
 
     /// The observer is told of `task`.
-    fn note(&self, task: Task<()>, spawned: &note::Spawned) -> Task<()> {
+    fn note<T>(&self, task: Task<T>, spawned: &Spawned) -> Task<T> {
         if let (Some(info), Some(observer)) = (task.info(), self.0.observer()) {
             spawned.set();
             observer.tell(&ScopeNote::Spawned(info));

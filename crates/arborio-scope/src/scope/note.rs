@@ -5,10 +5,12 @@
 
 use std::{
     fmt,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::{Context, Poll},
 };
 
 use arborio_base::contain;
@@ -137,24 +139,39 @@ pub(super) fn end_of_current_task() -> Option<ScopeNote> {
     })
 }
 
-/// `future`, whose end the observer is told of, and what must be set once it is spawned.
-pub(super) fn noted<F>(
-    scope: Arc<dyn Erased>,
-    future: F,
-) -> (impl Future<Output = F::Output> + use<F>, Spawned)
-where
-    F: Future,
-{
-    let spawned = Spawned::default();
-    let note = EndNote {
-        scope,
-        spawned: spawned.clone(),
-    };
-    let future = async move {
-        let _note = note;
-        future.await
-    };
-    (future, spawned)
+pin_project_lite::pin_project! {
+    /// A future whose end, as a task, the observer of its scope is told of.
+    pub(super) struct Noted<F> {
+        #[pin]
+        future: F,
+        // Dropped after the future.
+        end: EndNote,
+    }
+}
+
+impl<F> Noted<F> {
+    /// `future`, and what must be set once it is spawned.
+    pub(super) fn new(scope: Arc<dyn Erased>, future: F) -> (Self, Spawned) {
+        let spawned = Spawned::default();
+        let end = EndNote {
+            scope,
+            spawned: spawned.clone(),
+        };
+        (Self { future, end }, spawned)
+    }
+
+    /// The future, which was not spawned after all.
+    pub(super) fn into_inner(self) -> F {
+        self.future
+    }
+}
+
+impl<F: Future> Future for Noted<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().future.poll(cx)
+    }
 }
 
 /// Whether the future has become a task. Relaxed: it is set before the task is polled.

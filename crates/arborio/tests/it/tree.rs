@@ -381,6 +381,8 @@ fn t03_a_captured_log_has_openings_spawns_and_ends_with_their_names() {
             s.task().name("slow").spawn(pending::<()>());
             s.task().name("panics").bubble(false).spawn(fails(()));
             drop(AnyScope::current().unwrap().spawn(async {}));
+            let group = arborio::TaskGroup::new();
+            drop(group.spawn(async {}));
             yield_now().await;
             let fork = s.fork::<Code>().name("fork");
             fork.run(async |s| {
@@ -399,8 +401,10 @@ fn t03_a_captured_log_has_openings_spawns_and_ends_with_their_names() {
         "spawned: task `slow` (new",
         "spawned: task `panics` (new",
         "spawned: task (new",
+        "spawned: task (new",
         "ended: task `quick` (running",
         "ended: task `panics` (running",
+        "ended: task (running",
         "ended: task (running",
         "opened: scope `fork` (running, 0s old",
         "spawned: task `twig` (new",

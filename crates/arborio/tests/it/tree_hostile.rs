@@ -257,3 +257,21 @@ fn t03_the_tree_is_taken_while_a_scope_is_entered_by_a_task_that_is_being_droppe
     let tree = seen.borrow_mut().take().unwrap();
     assert_eq!(place_of(&tree, "late").0, 2, "{tree}");
 }
+
+#[test]
+fn t03_a_scope_under_another_executor_has_a_tree_of_its_own() {
+    let ended = futures_lite::future::block_on(async {
+        let foreign = Scope::<Code>::builder().name("foreign");
+        let ended = foreign.run(async |s| {
+            s.task().name("task").spawn(pending::<()>());
+            let tree = s.tree();
+            assert_eq!(place_of(&tree, "task"), (1, "foreign".into()));
+            assert_eq!(place_of(&now(), "foreign"), (1, "run".into()));
+            s.cancel();
+            Ok(())
+        });
+        ended.await
+    });
+    assert_eq!(ended, Ok(()));
+    assert!(tree().is_none());
+}
