@@ -37,6 +37,8 @@ const COLOURS: &[(&str, &str)] = &[
     ("kanal", "#ff7f0e"),
     ("flume", "#7f7f7f"),
     ("moro", "#c2185b"),
+    ("futures-join", "#a0522d"),
+    ("arborio-local", "#5b8c5a"),
     ("futures-concurrency", "#7fd6c2"),
 ];
 

@@ -10,6 +10,7 @@
 //! If it needs something that [`Runtime`](crate::runtime::Runtime) cannot do (a channel, a scope), it
 //! defines its own small trait in its own file and implements it there for the contestants that can.
 
+mod concurrent;
 pub(crate) mod echo;
 mod idle;
 mod ring;
@@ -99,6 +100,10 @@ pub(crate) const ALL: &[Scenario] = &[
     ring::SCENARIO,
     scopes::TEN,
     scopes::THOUSAND,
+    concurrent::TEN,
+    concurrent::THOUSAND,
+    concurrent::TEN_YIELDS,
+    concurrent::THOUSAND_YIELDS,
     sync::ping_pong::LOCAL,
     sync::ping_pong::SEND,
     sync::mpsc::BOUNDED_LOCAL,

@@ -36,6 +36,14 @@ fn locked<T>(slot: &Shared<T>) -> MutexGuard<'_, Slot<T>> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Takes what has come; `Open` if nothing has.
+fn take<T>(slot: &mut Slot<T>) -> Slot<T> {
+    match slot {
+        Slot::Open(_) => Slot::Open(None),
+        _ => mem::replace(slot, Slot::Taken),
+    }
+}
+
 /// The branch's end of the slot.
 struct Outlet<T>(Shared<T>);
 
@@ -127,6 +135,26 @@ impl<T> Branch<T> {
         Self(Arc::new(Mutex::new(Slot::Interrupted(Interrupt::Closed))))
     }
 
+    /// Takes what has come; `Open` if nothing has.
+    fn take(&mut self) -> Slot<T> {
+        match Arc::get_mut(&mut self.0) {
+            // The branch is gone, and has left what it had.
+            Some(slot) => take(slot.get_mut().unwrap_or_else(PoisonError::into_inner)),
+            None => take(&mut locked(&self.0)),
+        }
+    }
+
+    /// Leaves a waker, unless something has come meanwhile: that is taken then.
+    fn wait(&self, fresh: Waker) -> Slot<T> {
+        let mut slot = locked(&self.0);
+        let before = match &mut *slot {
+            Slot::Open(waiting) => Slot::Open(waiting.replace(fresh)),
+            ended => take(ended),
+        };
+        drop(slot); // before the old waker, or the fresh one
+        before
+    }
+
     /// Whether the branch has ended, with or without a value.
     ///
     /// # Examples
@@ -145,18 +173,17 @@ impl<T> Branch<T> {
 impl<T> Future for Branch<T> {
     type Output = Result<T, Interrupt>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let fresh = cx.waker().clone(); // foreign code: before the lock
-        let mut slot = locked(&self.0);
-        if let Slot::Open(waiting) = &mut *slot {
-            let old = waiting.replace(fresh);
-            drop(slot);
-            drop(old);
-            return Poll::Pending;
-        }
-        let outcome = mem::replace(&mut *slot, Slot::Taken);
-        drop(slot);
-        drop(fresh);
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = match self.take() {
+            Slot::Open(_) => {
+                let fresh = cx.waker().clone(); // foreign code: not under the lock
+                match self.wait(fresh) {
+                    Slot::Open(_) => return Poll::Pending,
+                    ended_meanwhile => ended_meanwhile,
+                }
+            }
+            ended => ended,
+        };
         match outcome {
             Slot::Value(value) => Poll::Ready(Ok(value)),
             Slot::Interrupted(why) => Poll::Ready(Err(why)),
