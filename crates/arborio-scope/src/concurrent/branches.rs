@@ -112,6 +112,10 @@ impl<'a, B: Boxed> Branches<'a, B> {
 
     /// Gives the arrivals their numbers.
     fn admit(&mut self) {
+        let count = self.arrivals.len();
+        self.queue.reserve(count);
+        self.entries
+            .reserve(count.saturating_sub(self.vacant.len()));
         for branch in self.arrivals.drain(..) {
             let entry = Entry {
                 branch: ManuallyDrop::into_inner(branch),

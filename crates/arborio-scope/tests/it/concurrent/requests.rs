@@ -37,6 +37,24 @@ fn cancel_drops_branches_without_handlers_and_the_body_goes_on() {
 }
 
 #[test]
+fn what_was_spawned_just_before_a_cancel_never_starts_and_its_handle_is_told() {
+    everywhere(|| async {
+        let log = Log::default();
+        let c = Concurrent::local();
+        c.spawn(forever(&log, "started"));
+        c.run(async {
+            nap(1).await;
+            let captured = log.on_drop("captured");
+            let branch = c.spawn(async move { drop(captured) });
+            c.cancel();
+            assert!(matches!(branch.await, Err(Interrupt::Cancelled(_))));
+            assert_eq!(log.take(), ["started", "captured"]);
+        })
+        .await;
+    });
+}
+
+#[test]
 fn cancel_lets_handlers_clean_up_and_the_others_go_on_meanwhile() {
     everywhere(|| async {
         let log = Log::default();

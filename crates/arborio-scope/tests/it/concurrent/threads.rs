@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 
-use arborio_scope::Concurrent;
+use arborio_scope::{Concurrent, concurrent::Spawner};
 use futures_lite::future::block_on;
 
 use super::{counted, poll};
@@ -137,27 +137,35 @@ fn a_wake_that_comes_while_the_run_lies_down_is_heard() {
 
 #[test]
 fn a_spawn_and_a_cancel_that_come_while_the_run_lies_down_are_heard() {
-    for round in 0..1000 {
-        let done = AtomicUsize::new(0);
-        let c = Concurrent::new();
-        c.spawn(pending::<()>());
-        let s = c.spawner();
-        thread::scope(|threads| {
-            let done = &done;
-            threads.spawn(move || {
-                let end = s.clone();
-                s.spawn(async move {
-                    done.store(1, Ordering::Relaxed);
-                    if round % 2 == 0 {
-                        end.cancel();
-                    }
-                });
-                if round % 2 == 1 {
-                    s.cancel();
+    const ROUNDS: usize = 20_000;
+    // The other thread begins as soon as the first poll does, and the lengths of its
+    // delays sweep over that.
+    let (begun, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|threads| {
+        let (give, take) = mpsc::channel::<Spawner<'_>>();
+        let (begun, done) = (&begun, &done);
+        threads.spawn(move || {
+            for (round, s) in take.iter().enumerate() {
+                while begun.load(Ordering::Acquire) <= round {
+                    std::hint::spin_loop();
                 }
-            });
-            block_on(c.run(async {}));
+                (0..round % 97).for_each(|_| std::hint::spin_loop());
+                if round % 2 == 0 {
+                    s.cancel();
+                } else {
+                    let end = s.clone();
+                    s.spawn(async move { end.cancel() });
+                }
+                done.fetch_add(1, Ordering::Relaxed);
+            }
         });
-        assert!(round % 2 == 1 || done.load(Ordering::Relaxed) == 1);
-    }
+        for _ in 0..ROUNDS {
+            let c = Concurrent::new();
+            c.spawn(pending::<()>());
+            give.send(c.spawner()).unwrap();
+            block_on(c.run(async { begun.fetch_add(1, Ordering::Release) }));
+        }
+        drop(give);
+    });
+    assert_eq!(done.into_inner(), ROUNDS);
 }
