@@ -57,6 +57,20 @@ fn a_destructor_of_a_member_uses_its_group() {
 }
 
 #[test]
+fn a_future_that_is_ready_is_dropped_before_its_end_is_told() {
+    simulated(async {
+        let (group, log) = (TaskGroup::new(), Log::new());
+        let meddler = Meddler(group.clone(), log.clone());
+        group.spawn(std::future::poll_fn(move |_| {
+            let _held = &meddler;
+            Poll::Ready(1)
+        }));
+        group.wait_all().await;
+        assert_eq!((log.take(), group.len()), (vec![0], 2));
+    });
+}
+
+#[test]
 fn a_panic_in_the_destructor_of_a_member_waits_in_its_handle() {
     struct Bomb;
     impl Drop for Bomb {

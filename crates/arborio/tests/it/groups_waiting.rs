@@ -146,6 +146,28 @@ fn s16_each_member_goes_to_one_who_pops_first_come_first_served() {
 }
 
 #[test]
+fn s16_of_those_who_pop_different_members_the_oldest_gets_one_that_suits_all() {
+    simulated(async {
+        let group = TaskGroup::<Outcome>::new();
+        let bad = after(&group, 1, Err("bad"));
+        let good = after(&group, 2, Ok("good"));
+        let either = spawn(group.pop_error_or_cancelled());
+        let error = spawn(group.pop_error());
+        let any = spawn(group.pop_first());
+        let next = group.pop_next();
+        assert_eq!(next.await, Some(bad), "it came into line with its call");
+        assert_eq!(any.await.unwrap(), Some(good));
+        assert_eq!(either.await.unwrap(), None);
+        assert_eq!(error.await.unwrap(), None);
+        let worse = after(&group, 1, Err("worse"));
+        let either = spawn(group.pop_error_or_cancelled());
+        let any = spawn(group.pop_first());
+        assert_eq!(either.await.unwrap(), Some(worse));
+        assert_eq!(any.await.unwrap(), None);
+    });
+}
+
+#[test]
 fn s16_a_member_whose_popper_is_dropped_unpolled_goes_to_the_next_or_back_in_its_place() {
     simulated(async {
         let group = TaskGroup::new();
