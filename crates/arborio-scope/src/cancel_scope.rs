@@ -11,6 +11,7 @@
 //! | Ended   | orders change nothing                    |                            |
 
 use std::{
+    cell::Cell,
     fmt,
     future::Future,
     pin::Pin,
@@ -19,15 +20,12 @@ use std::{
     time::Duration,
 };
 
-use arborio_task::{
-    Reason, ReasonKind,
-    frames::{Frame, Inside},
-};
+use arborio_task::{Reason, ReasonKind, frames::Frame};
 use arborio_timers::Instant;
 
 use crate::{
-    limit::{Alarm, Limit, Until},
-    origin::{Ended, GRACE, Moment, Origin},
+    limit::{Alarm, Until, deadline},
+    origin::{Ended, Moment, Origin},
 };
 
 /// A part of a program that can be asked to end, from anywhere.
@@ -59,7 +57,8 @@ struct Orders {
     /// Who set the limit.
     limited_by: Option<Reason>,
     shield: bool,
-    grace: Duration,
+    /// If none was set, that of the origin or scope around the run.
+    grace: Option<Duration>,
     /// Has polled the run.
     waker: Option<Waker>,
     /// Why the run was ended.
@@ -87,7 +86,7 @@ impl CancelScope {
             limit: (0, Until::Forever),
             limited_by: None,
             shield: false,
-            grace: GRACE,
+            grace: None,
             waker: None,
             ended_by: None,
         })))
@@ -212,8 +211,8 @@ impl CancelScope {
         self.order(|orders| orders.shield = shield)
     }
 
-    /// How long handlers may take, counted from the request; one second unless this
-    /// is called. `Duration::MAX` is for ever. False if the scope has ended.
+    /// How long handlers may take, counted from the request; unless this is called, as
+    /// long as the origin or scope around the run says, or one second. `Duration::MAX` is for ever. False if the scope has ended.
     ///
     /// # Examples
     /// ```
@@ -226,7 +225,7 @@ impl CancelScope {
     /// assert!(futures_lite::future::block_on(scope.run(stubborn)).is_err());
     /// ```
     pub fn set_grace(&self, grace: Duration) -> bool {
-        self.order(|orders| orders.grace = grace)
+        self.order(|orders| orders.grace = Some(grace))
     }
 
     /// Why the scope was ended, or is asked to end; `None` if nobody has asked, or if
@@ -285,7 +284,8 @@ impl CancelScope {
             lid: Frame::origin(),
             attached: Attached {
                 scope: self.clone(),
-                limit: Limit::new(Until::Forever),
+                until: Cell::new(Until::Forever),
+                alarm: Alarm::off(),
                 limit_number: 0,
                 was_polled: false,
             },
@@ -328,7 +328,8 @@ pin_project_lite::pin_project! {
 /// The run's side of the scope. When it is dropped the run has ended.
 struct Attached {
     scope: CancelScope,
-    limit: Limit,
+    until: Cell<Until>,
+    alarm: Alarm,
     limit_number: u64,
     was_polled: bool,
 }
@@ -337,7 +338,7 @@ struct Attached {
 struct Wanted {
     request: bool,
     shield: bool,
-    grace: Duration,
+    grace: Option<Duration>,
 }
 
 impl Attached {
@@ -355,7 +356,8 @@ impl Attached {
         drop(orders);
         drop(old); // foreign code: after the lock
         if std::mem::replace(&mut self.limit_number, number) != number {
-            self.limit = Limit::new(until);
+            self.until.set(until);
+            self.alarm = Alarm::off();
         }
         wanted
     }
@@ -391,7 +393,8 @@ struct Either<'a> {
     scope: &'a CancelScope,
     request: bool,
     was_polled: bool,
-    alarm: Alarm<'a>,
+    until: &'a Cell<Until>,
+    alarm: &'a mut Alarm,
     rung: bool,
 }
 
@@ -407,11 +410,11 @@ impl Either<'_> {
                 self.scope.orders().request = None;
                 self.request = false;
                 if std::mem::take(&mut self.rung) {
-                    self.alarm.switch_off();
+                    self.alarm.switch_off(self.until);
                 }
             }
         }
-        self.rung = self.rung || self.alarm.poll(cx).is_ready();
+        self.rung = self.rung || self.alarm.poll(self.until, cx).is_ready();
         self.request || self.rung
     }
 }
@@ -422,21 +425,24 @@ impl<F: Future> Future for Run<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut run = self.project();
         let wanted = run.attached.look(cx);
-        run.origin.as_mut().change_grace(wanted.grace);
+        if let Some(grace) = wanted.grace {
+            run.origin.as_mut().change_grace(grace);
+        }
         let attached = &mut *run.attached;
         let ended = {
-            let (tell, alarm) = attached.limit.split();
+            let until = &attached.until;
+            let tell = || deadline(until).map(Instant::as_nanos);
             let mut cause = Either {
                 scope: &attached.scope,
                 request: wanted.request,
                 was_polled: std::mem::replace(&mut attached.was_polled, true),
-                alarm,
+                until,
+                alarm: &mut attached.alarm,
                 rung: false,
             };
             run.lid.poll_limited(cx, &tell, |cx, inside| {
                 inside.set_shield(wanted.shield);
-                let wants =
-                    |moment, _: &Inside<'_>, cx: &mut Context<'_>| cause.is_wanted(moment, cx);
+                let wants = |moment, cx: &mut Context<'_>| cause.is_wanted(moment, cx);
                 run.origin.as_mut().poll(cx, wants)
             })
         };

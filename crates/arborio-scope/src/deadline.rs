@@ -1,6 +1,7 @@
 //! Origins that make their request when the time is up.
 
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -10,8 +11,8 @@ use std::{
 use arborio_timers::{Instant, TimedOut};
 
 use crate::{
-    limit::{Limit, Until},
-    origin::{Ended, Moment, Origin},
+    limit::Until,
+    origin::{Ended, Origin},
 };
 
 pin_project_lite::pin_project! {
@@ -19,28 +20,20 @@ pin_project_lite::pin_project! {
     struct Limited<F> {
         #[pin]
         origin: Origin<F>,
-        limit: Limit,
     }
 }
 
 impl<F: Future> Limited<F> {
-    const fn new(limit: Limit, future: F) -> Self {
+    #[inline(always)]
+    const fn new(until: Until, future: F) -> Self {
         Self {
-            origin: Origin::new(future),
-            limit,
+            origin: Origin::limited(until, future),
         }
     }
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<F::Output>> {
-        let this = self.project();
-        let (tell, mut alarm) = this.limit.split();
-        this.origin
-            .poll_limited(cx, &tell, |moment, _, cx| match moment {
-                Moment::Before => false, // a value wins over the time
-                Moment::After => alarm.poll(cx).is_ready(),
-                Moment::Withdrawn => alarm.switch_off(),
-            })
+        self.project().origin.poll_timed(cx)
     }
 }
 
@@ -54,8 +47,8 @@ pin_project_lite::pin_project! {
 }
 
 pin_project_lite::pin_project! {
-    /// The future of [`fail_after`], [`fail_at`] and [`timeout`].
-    #[must_use = "futures do nothing unless awaited"]
+    /// The future of [`timeout`], [`timeout_at`], [`fail_after`] and [`fail_at`].
+    #[must_use = "a timeout does nothing unless it is awaited"]
     pub struct Timeout<F> {
         #[pin]
         limited: Limited<F>,
@@ -67,8 +60,8 @@ pin_project_lite::pin_project! {
 ///
 /// The future is polled first, so a value wins over the limit, even over zero. When
 /// the time is up its handlers are asked ([`catch_cancel`](crate::catch_cancel),
-/// [`finally`](crate::finally)); they have one second. A future without handlers is
-/// dropped at once.
+/// [`finally`](crate::finally)); they have as long as an origin or a scope around this
+/// says ([`MoveOn::grace`]), or one second. A future without handlers is dropped at once.
 ///
 /// # Cancel safety
 /// As safe as `future`: dropping this drops it, without asking anybody.
@@ -83,9 +76,10 @@ pin_project_lite::pin_project! {
 ///     assert_eq!(move_on_after(Duration::ZERO, pending::<u8>()).await, None);
 /// });
 /// ```
+#[inline]
 pub fn move_on_after<F: Future>(limit: Duration, future: F) -> MoveOn<F> {
     MoveOn {
-        limited: Limited::new(Limit::new(Until::After(limit)), future),
+        limited: Limited::new(Until::After(limit), future),
     }
 }
 
@@ -104,9 +98,10 @@ pub fn move_on_after<F: Future>(limit: Duration, future: F) -> MoveOn<F> {
 ///     assert_eq!(value, None);
 /// });
 /// ```
+#[inline]
 pub fn move_on_at<F: Future>(deadline: Instant, future: F) -> MoveOn<F> {
     MoveOn {
-        limited: Limited::new(Limit::new(Until::At(deadline)), future),
+        limited: Limited::new(Until::At(deadline), future),
     }
 }
 
@@ -130,9 +125,10 @@ pub fn move_on_at<F: Future>(deadline: Instant, future: F) -> MoveOn<F> {
 ///     assert_eq!(fail_after(Duration::ZERO, pending::<u8>()).await, Err(TimedOut));
 /// });
 /// ```
+#[inline]
 pub fn fail_after<F: Future>(limit: Duration, future: F) -> Timeout<F> {
     Timeout {
-        limited: Limited::new(Limit::new(Until::After(limit)), future),
+        limited: Limited::new(Until::After(limit), future),
     }
 }
 
@@ -154,9 +150,10 @@ pub fn fail_after<F: Future>(limit: Duration, future: F) -> Timeout<F> {
 ///     assert_eq!(value, Err(TimedOut));
 /// });
 /// ```
+#[inline]
 pub fn fail_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
     Timeout {
-        limited: Limited::new(Limit::new(Until::At(deadline)), future),
+        limited: Limited::new(Until::At(deadline), future),
     }
 }
 
@@ -177,13 +174,37 @@ pub fn fail_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
 ///     assert_eq!(timeout(Duration::from_secs(1), async { 5 }).await, Ok(5));
 /// });
 /// ```
+#[inline]
 pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
     fail_after(limit, future)
 }
 
+/// The same as [`fail_at`], under the name that most know.
+///
+/// # Errors
+/// [`TimedOut`] if the deadline came first.
+///
+/// # Cancel safety
+/// As safe as `future`: dropping this drops it, without asking anybody.
+///
+/// # Examples
+/// ```
+/// use arborio_scope::timeout_at;
+/// use arborio_timers::Instant;
+///
+/// futures_lite::future::block_on(async {
+///     assert_eq!(timeout_at(Instant::FAR_FUTURE, async { 5 }).await, Ok(5));
+/// });
+/// ```
+#[inline]
+pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
+    fail_at(deadline, future)
+}
+
 impl<F: Future> MoveOn<F> {
-    /// How long handlers may take when the time is up, instead of one second. Then
-    /// the future is dropped, whatever they do. `Duration::MAX` is for ever.
+    /// How long handlers may take when the time is up, and those of origins inside that do
+    /// not say so themselves. Then the future is dropped, whatever they do.
+    /// `Duration::MAX` is for ever.
     ///
     /// # Examples
     /// ```
@@ -203,8 +224,9 @@ impl<F: Future> MoveOn<F> {
 }
 
 impl<F: Future> Timeout<F> {
-    /// How long handlers may take when the time is up, instead of one second. Then
-    /// the future is dropped, whatever they do. `Duration::MAX` is for ever.
+    /// How long handlers may take when the time is up, and those of origins inside that do
+    /// not say so themselves. Then the future is dropped, whatever they do.
+    /// `Duration::MAX` is for ever.
     ///
     /// # Examples
     /// ```
@@ -220,6 +242,18 @@ impl<F: Future> Timeout<F> {
     pub fn grace(mut self, grace: Duration) -> Self {
         self.limited.origin.set_grace(grace);
         self
+    }
+}
+
+impl<F> fmt::Debug for MoveOn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.limited.origin.fmt_as("MoveOn", f)
+    }
+}
+
+impl<F> fmt::Debug for Timeout<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.limited.origin.fmt_as("Timeout", f)
     }
 }
 

@@ -30,7 +30,7 @@ pub use cancel_scope::{CancelScope, Run};
 pub use concurrent::{Concurrent, concurrent_local};
 pub use deadline::{
     MoveOn, Timeout, current_effective_deadline, fail_after, fail_at, is_cancelling, move_on_after,
-    move_on_at, timeout,
+    move_on_at, timeout, timeout_at,
 };
 pub use detached::{FinallyDetached, finally_detached};
 #[doc(hidden)]

@@ -10,14 +10,6 @@ use std::{
 
 use arborio_timers::{Instant, Sleep, sleep_until};
 
-/// A limit in time. The clock is read, and a timer made, when somebody wants to know:
-/// a future that is ready at once costs neither.
-#[derive(Debug)]
-pub(crate) struct Limit {
-    until: Cell<Until>,
-    timer: Option<Sleep>,
-}
-
 /// How long something may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Until {
@@ -25,30 +17,15 @@ pub(crate) enum Until {
     /// Counted from the first time that somebody asks.
     After(Duration),
     At(Instant),
-}
-
-impl Limit {
-    pub(crate) const fn new(until: Until) -> Self {
-        Self {
-            until: Cell::new(until),
-            timer: None,
-        }
-    }
-
-    /// What tells when the time is up, and what waits for it.
-    #[inline]
-    pub(crate) fn split(&mut self) -> (impl Fn() -> Option<u64>, Alarm<'_>) {
-        let (until, timer) = (&self.until, &mut self.timer);
-        let tell = move || deadline(until).map(Instant::as_nanos);
-        (tell, Alarm { until, timer })
-    }
+    /// It was up, or somebody else has asked: since then a request is in force.
+    Asked(Instant),
 }
 
 /// When the time is up; that is fixed from now on.
-fn deadline(until: &Cell<Until>) -> Option<Instant> {
+pub(crate) fn deadline(until: &Cell<Until>) -> Option<Instant> {
     match until.get() {
         Until::Forever => None,
-        Until::At(deadline) => Some(deadline),
+        Until::At(deadline) | Until::Asked(deadline) => Some(deadline),
         Until::After(duration) => {
             let deadline = Instant::now().saturating_add(duration);
             until.set(Until::At(deadline));
@@ -57,40 +34,52 @@ fn deadline(until: &Cell<Until>) -> Option<Instant> {
     }
 }
 
-/// Rings when the time is up.
-pub(crate) struct Alarm<'a> {
-    until: &'a Cell<Until>,
-    timer: &'a mut Option<Sleep>,
+/// Rings when the time is up, or, once somebody has asked, when the grace is over. The
+/// clock is read, and a timer made, when somebody wants to know: a future that is ready at
+/// once costs neither.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    pub(crate) timer: Option<Sleep>,
 }
 
-impl Alarm<'_> {
+impl Alarm {
+    #[inline(always)]
+    pub(crate) const fn off() -> Self {
+        Self { timer: None }
+    }
+
     /// Whether the time is up.
     #[inline]
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.timer {
+    pub(crate) fn poll(&mut self, until: &Cell<Until>, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.timer {
             Some(timer) => Pin::new(timer).poll(cx),
-            None => self.arm(cx),
+            None => self.arm(until, cx),
         }
     }
 
     #[inline]
-    fn arm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.until.get() {
-            Until::Forever => Poll::Pending,
+    fn arm(&mut self, until: &Cell<Until>, cx: &mut Context<'_>) -> Poll<()> {
+        match until.get() {
+            Until::Forever | Until::Asked(_) => Poll::Pending,
             Until::After(Duration::ZERO) => Poll::Ready(()),
             Until::After(duration) => {
                 let timer = self.timer.insert(Sleep::armed(duration, cx));
-                self.until.set(Until::At(timer.deadline()));
+                until.set(Until::At(timer.deadline()));
                 Poll::Pending
             }
             Until::At(deadline) => Pin::new(self.timer.insert(sleep_until(deadline))).poll(cx),
         }
     }
 
-    /// It has rung, and does not count any more. False: there is no request now.
-    pub(crate) fn switch_off(&mut self) -> bool {
-        self.until.set(Until::Forever);
-        *self.timer = None;
-        false
+    /// A request is in force since `since`: rings when the grace is over.
+    pub(crate) fn ring_after(&mut self, since: Instant, grace: Duration) {
+        let end = since.saturating_add(grace);
+        self.timer = (grace != Duration::MAX).then(|| sleep_until(end));
+    }
+
+    /// It does not ring any more.
+    pub(crate) fn switch_off(&mut self, until: &Cell<Until>) {
+        self.timer = None;
+        until.set(Until::Forever);
     }
 }

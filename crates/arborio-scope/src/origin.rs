@@ -3,22 +3,30 @@
 //! # States
 //! | state     | meaning                                       | next                              |
 //! |-----------|-----------------------------------------------|-----------------------------------|
-//! | Quiet     | nobody asked the inside to end                | InForce, or the end: `demand`     |
-//! | InForce   | handlers were asked, the grace runs           | Quiet: all swallowed; the end     |
+//! | Quiet     | nobody asked the inside to end                | Asked, or the end: `demand`       |
+//! | Asked     | handlers were asked, the grace runs           | Quiet: all swallowed; the end     |
 //! | the end   | the inside has given its value, or is dropped |                                   |
+//!
+//! Asked is [`Until::Asked`]; everything else is Quiet. An origin is laid, polled once and
+//! dropped around futures that are ready at once, so its fields are few words, its rare
+//! paths are calls, and one word says what dropping it has to do.
 //!
 //! The inside is dropped in exactly three cases: no handler was there to be asked;
 //! all were asked, and one has passed the request on; the grace is over.
 
 use std::{
+    cell::Cell,
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
-use arborio_task::frames::{Frame, Inside, Next};
-use arborio_timers::{Instant, Sleep, sleep_until};
+use arborio_task::frames::{Frame, Inside, Next, Terms, grace};
+use arborio_timers::Instant;
+
+use crate::limit::{Alarm, Until, deadline};
 
 /// How long handlers may take, unless something else is said.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
@@ -26,21 +34,6 @@ pub(crate) const GRACE: Duration = Duration::from_secs(1);
 /// Handlers that answer at once are asked so often in one poll; then the task is
 /// woken and the others have their turn.
 const ROUNDS_PER_POLL: u32 = 32;
-
-#[derive(Debug)]
-enum State {
-    Quiet,
-    /// Boxed, because it is rare and would be most of an origin's size.
-    InForce(Box<Grace>),
-}
-
-/// How long handlers have, once they were asked.
-#[derive(Debug)]
-struct Grace {
-    since: Instant,
-    /// Rings when the grace is over; `None` if it never is.
-    timer: Option<Sleep>,
-}
 
 /// How the inside of an origin has ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,14 +56,67 @@ pub(crate) enum Moment {
     Withdrawn,
 }
 
+/// What an origin tells those inside who ask.
+#[derive(Debug)]
+pub(crate) struct OwnTerms {
+    /// When it asks by itself.
+    pub(crate) until: Cell<Until>,
+    /// How long handlers may take: nanoseconds, and one; zero if the origin has not said
+    /// it, so that what is around it says. One word, because origins lie in many futures.
+    grace: u64,
+}
+
+impl OwnTerms {
+    /// Half a millennium, and what is above, is for ever.
+    fn set_grace(&mut self, grace: Duration) {
+        let nanos = u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX);
+        self.grace = nanos.saturating_add(1);
+    }
+}
+
+impl Terms for OwnTerms {
+    fn limit(&self) -> Option<u64> {
+        deadline(&self.until).map(Instant::as_nanos)
+    }
+
+    fn grace(&self) -> Option<u64> {
+        self.grace.checked_sub(1)
+    }
+}
+
+/// The same for an origin whose time another one knows.
+struct LimitedTerms<'a> {
+    limit: &'a dyn Fn() -> Option<u64>,
+    own: &'a OwnTerms,
+}
+
+impl Terms for LimitedTerms<'_> {
+    fn limit(&self) -> Option<u64> {
+        (self.limit)()
+    }
+
+    fn grace(&self) -> Option<u64> {
+        self.own.grace()
+    }
+}
+
+/// How long the handlers of the origin that asks may take: what it has said itself, or
+/// the origin around it, or the scope around that.
+fn effective_grace() -> Duration {
+    match grace() {
+        Some(nanos) if nanos >= u64::MAX - 1 => Duration::MAX,
+        Some(nanos) => Duration::from_nanos(nanos),
+        None => crate::scope::grace_around().unwrap_or(GRACE),
+    }
+}
+
 pin_project_lite::pin_project! {
     /// A frame that makes requests, and the future inside of it.
     pub(crate) struct Origin<F> {
         frame: Frame,
-        grace: Duration,
-        // Its requests may not be swallowed.
-        firm: bool,
-        state: State,
+        terms: OwnTerms,
+        // The grace runs on it, too: an origin that has asked does not wait for its time.
+        alarm: Alarm,
         #[pin]
         inside: Option<F>,
     }
@@ -78,24 +124,33 @@ pin_project_lite::pin_project! {
 
 impl<F: Future> Origin<F> {
     /// Nobody asks `inside` to end yet.
+    #[inline(always)]
     pub(crate) const fn new(inside: F) -> Self {
+        Self::limited(Until::Forever, inside)
+    }
+
+    /// The same for one that goes by the time: it tells those inside that it asks then.
+    #[inline(always)]
+    pub(crate) const fn limited(until: Until, inside: F) -> Self {
         Self {
             frame: Frame::origin(),
-            grace: GRACE,
-            firm: false,
-            state: State::Quiet,
+            terms: OwnTerms {
+                until: Cell::new(until),
+                grace: 0,
+            },
+            alarm: Alarm::off(),
             inside: Some(inside),
         }
     }
 
     /// How long handlers may take to answer a request of this origin.
     pub(crate) fn set_grace(&mut self, grace: Duration) {
-        self.grace = grace;
+        self.terms.set_grace(grace);
     }
 
     /// Requests of this origin may not be swallowed from now on.
     pub(crate) fn set_firm(&mut self) {
-        self.firm = true;
+        self.frame.set_firm();
     }
 
     /// Drops the inside, whatever it does.
@@ -111,11 +166,13 @@ impl<F: Future> Origin<F> {
     /// As `set_grace`, also while the grace runs: it counts from the request.
     pub(crate) fn change_grace(self: Pin<&mut Self>, grace: Duration) {
         let origin = self.project();
-        if std::mem::replace(origin.grace, grace) == grace {
+        let before = origin.terms.grace;
+        origin.terms.set_grace(grace);
+        if origin.terms.grace == before {
             return;
         }
-        if let State::InForce(running) = origin.state {
-            running.timer = grace_timer(running.since, grace);
+        if let Until::Asked(since) = origin.terms.until.get() {
+            origin.alarm.ring_after(since, grace);
         }
     }
 
@@ -125,40 +182,86 @@ impl<F: Future> Origin<F> {
     pub(crate) fn poll(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        request: impl FnMut(Moment, &Inside<'_>, &mut Context<'_>) -> bool,
+        mut request: impl FnMut(Moment, &mut Context<'_>) -> bool,
     ) -> Poll<Ended<F::Output>> {
-        self.poll_limited(cx, &|| None, request)
+        let origin = self.project();
+        let terms = &*origin.terms;
+        let parts = (origin.alarm, &terms.until, origin.inside);
+        poll_as(origin.frame, terms, parts, cx, |moment, _, _, cx| {
+            request(moment, cx)
+        })
     }
 
-    /// The same for one that goes by the time: `limit` tells when it will ask.
+    /// The same for one that goes by a time of its own: `limit` tells when it will ask.
     #[inline]
     pub(crate) fn poll_limited(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         limit: &dyn Fn() -> Option<u64>,
-        mut request: impl FnMut(Moment, &Inside<'_>, &mut Context<'_>) -> bool,
+        mut request: impl FnMut(Moment, &mut Context<'_>) -> bool,
     ) -> Poll<Ended<F::Output>> {
         let origin = self.project();
-        let (state, grace, mut future) = (origin.state, *origin.grace, origin.inside);
-        let may_swallow = !*origin.firm;
-        origin.frame.poll_limited(cx, limit, |cx, inside| {
-            if matches!(state, State::Quiet)
-                && request(Moment::Before, inside, cx)
-                && demand(state, grace, inside) == Next::Drop
-            {
-                return dropped(future);
-            }
-            let Some(running) = future.as_mut().as_pin_mut() else {
-                panic!("a cancellation scope was polled after it had ended");
-            };
-            if let Poll::Ready(value) = running.poll(cx) {
-                return Poll::Ready(Ended::Value(value));
-            }
-            if matches!(state, State::Quiet) && !request(Moment::After, inside, cx) {
-                return Poll::Pending;
-            }
-            poll_asked(cx, inside, future, (state, grace, may_swallow), request)
+        let own = &*origin.terms;
+        let terms = LimitedTerms { limit, own };
+        let parts = (origin.alarm, &own.until, origin.inside);
+        poll_as(origin.frame, &terms, parts, cx, |moment, _, _, cx| {
+            request(moment, cx)
         })
+    }
+
+    /// The same for one that asks when its time is up. A value wins over the time.
+    #[inline]
+    pub(crate) fn poll_timed(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<F::Output>> {
+        let origin = self.project();
+        let terms = &*origin.terms;
+        let parts = (origin.alarm, &terms.until, origin.inside);
+        poll_as(
+            origin.frame,
+            terms,
+            parts,
+            cx,
+            |moment, alarm, until, cx| moment == Moment::After && alarm.poll(until, cx).is_ready(),
+        )
+    }
+}
+
+/// Polls the inside of an origin; see [`Origin::poll`].
+#[inline]
+fn poll_as<F: Future>(
+    frame: &mut Frame,
+    terms: &dyn Terms,
+    (alarm, until, mut future): (&mut Alarm, &Cell<Until>, Pin<&mut Option<F>>),
+    cx: &mut Context<'_>,
+    mut request: impl FnMut(Moment, &mut Alarm, &Cell<Until>, &mut Context<'_>) -> bool,
+) -> Poll<Ended<F::Output>> {
+    let is_quiet = || !matches!(until.get(), Until::Asked(_));
+    frame.poll_limited(cx, terms, |cx, inside| {
+        if is_quiet()
+            && request(Moment::Before, alarm, until, cx)
+            && demand(alarm, until, inside) == Next::Drop
+        {
+            return dropped(future);
+        }
+        let Some(running) = future.as_mut().as_pin_mut() else {
+            panic!("a cancellation scope was polled after it had ended");
+        };
+        if let Poll::Ready(value) = running.poll(cx) {
+            return Poll::Ready(Ended::Value(value));
+        }
+        if is_quiet() && !request(Moment::After, alarm, until, cx) {
+            return Poll::Pending;
+        }
+        poll_asked(cx, inside, future, (alarm, until), request)
+    })
+}
+
+impl<F> Origin<F> {
+    /// As a part of what is called `name`.
+    pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("until", &self.terms.until.get())
+            .field("grace", &self.terms.grace().map(Duration::from_nanos))
+            .finish_non_exhaustive()
     }
 }
 
@@ -168,25 +271,25 @@ fn poll_asked<F: Future>(
     cx: &mut Context<'_>,
     inside: &Inside<'_>,
     mut future: Pin<&mut Option<F>>,
-    (state, grace, may_swallow): (&mut State, Duration, bool),
-    mut request: impl FnMut(Moment, &Inside<'_>, &mut Context<'_>) -> bool,
+    (alarm, until): (&mut Alarm, &Cell<Until>),
+    mut request: impl FnMut(Moment, &mut Alarm, &Cell<Until>, &mut Context<'_>) -> bool,
 ) -> Poll<Ended<F::Output>> {
     for _ in 0..ROUNDS_PER_POLL {
-        let next = match state {
-            State::Quiet => demand(state, grace, inside),
-            State::InForce(_) => inside.settle(may_swallow),
+        let next = match until.get() {
+            Until::Asked(_) => inside.settle(),
+            _ => demand(alarm, until, inside),
         };
         match next {
             Next::Poll => {}
             Next::Drop => return dropped(future),
             Next::Withdraw => {
-                *state = State::Quiet;
-                if !request(Moment::Withdrawn, inside, cx) {
+                alarm.switch_off(until);
+                if !request(Moment::Withdrawn, alarm, until, cx) {
                     return Poll::Pending;
                 }
                 continue;
             }
-            Next::Wait if grace_is_over(state, cx) => return dropped(future),
+            Next::Wait if alarm.poll(until, cx).is_ready() => return dropped(future),
             Next::Wait => return Poll::Pending,
         }
         let running = future.as_mut().as_pin_mut().expect("not dropped yet");
@@ -199,28 +302,15 @@ fn poll_asked<F: Future>(
 }
 
 /// Asks the handlers, and starts the grace if there are any.
-fn demand(state: &mut State, grace: Duration, inside: &Inside<'_>) -> Next {
+#[cold]
+fn demand(alarm: &mut Alarm, until: &Cell<Until>, inside: &Inside<'_>) -> Next {
     let next = inside.request();
     if next != Next::Drop {
         let since = Instant::now();
-        let timer = grace_timer(since, grace);
-        *state = State::InForce(Box::new(Grace { since, timer }));
+        until.set(Until::Asked(since));
+        alarm.ring_after(since, effective_grace());
     }
     next
-}
-
-fn grace_timer(since: Instant, grace: Duration) -> Option<Sleep> {
-    (grace != Duration::MAX).then(|| sleep_until(since.saturating_add(grace)))
-}
-
-fn grace_is_over(state: &mut State, cx: &mut Context<'_>) -> bool {
-    match state {
-        State::InForce(grace) => {
-            let timer = grace.timer.as_mut();
-            timer.is_some_and(|timer| Pin::new(timer).poll(cx).is_ready())
-        }
-        State::Quiet => false,
-    }
 }
 
 /// Drops the inside, still within the poll of its frame.

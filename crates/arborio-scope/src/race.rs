@@ -90,7 +90,7 @@ impl<F: Future> Racer<F> {
         if *this.has_ended {
             return None;
         }
-        let Poll::Ready(ended) = this.origin.poll(cx, |_, _, _| has_lost) else {
+        let Poll::Ready(ended) = this.origin.poll(cx, |_, _| has_lost) else {
             return None;
         };
         *this.has_ended = true;

@@ -114,7 +114,7 @@ impl<F: Future> Future for Rounds<'_, F> {
         let (ticker, alarm) = (*this.ticker, this.alarm);
         let ended = this
             .origin
-            .poll_limited(cx, &|| ticker.due(), |moment, _, cx| match moment {
+            .poll_limited(cx, &|| ticker.due(), |moment, cx| match moment {
                 Moment::Before => false, // a value wins over the time
                 Moment::After => rings(ticker, alarm, cx),
                 Moment::Withdrawn => {

@@ -292,6 +292,14 @@ impl Sleep {
     /// Gives the slot back, if there is one.
     #[inline]
     fn disarm(&mut self) {
+        if matches!(self.state, State::Local | State::Shared) {
+            self.give_slot_back();
+        }
+    }
+
+    /// Not inlined: a sleep is dropped in many places, and mostly has no slot there.
+    #[inline(never)]
+    fn give_slot_back(&mut self) {
         if let Some(berth) = self.berth() {
             self.state = State::Unarmed;
             home::disarm(berth);

@@ -1,4 +1,7 @@
-//! A deadline around any future.
+//! A deadline around any future, for those who have timers and nothing else.
+//!
+//! It drops the future when the time is up and asks nobody. The `timeout` of the scopes'
+//! crate, which is that of the facade, asks the handlers inside first.
 
 use std::{
     error::Error,
@@ -79,6 +82,9 @@ pin_project! {
 }
 
 /// Gives `future` at most `limit`, counted from the first poll.
+///
+/// Handlers inside, as those of the crate of scopes, are not asked: the future is dropped
+/// as a `select!` drops it.
 ///
 /// The future is polled first, so one that is ready at its first poll wins
 /// even over a limit of zero. When the time is up the future is dropped

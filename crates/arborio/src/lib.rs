@@ -95,10 +95,14 @@ pub mod combine {
 }
 
 /// Clocks, sleeps, timeouts and intervals.
+///
+/// A [`timeout`](time::timeout) asks the handlers inside it before it drops them: it is the
+/// same as [`cancel::fail_after`].
 pub mod time {
+    pub use arborio_scope::{Timeout, timeout, timeout_at};
     pub use arborio_timers::{
-        Clock, ClockHold, Instant, Interval, MissedTick, Sleep, Tick, TimedOut, Timeout, clock,
-        interval, interval_at, sleep, sleep_until, timeout, timeout_at,
+        Clock, ClockHold, Instant, Interval, MissedTick, Sleep, Tick, TimedOut, clock, interval,
+        interval_at, sleep, sleep_until,
     };
     pub use std::time::Duration;
 }

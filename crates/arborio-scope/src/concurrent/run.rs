@@ -105,7 +105,7 @@ impl<'a, 'env, F: Future, K: Kind> Run<'a, 'env, F, K> {
             return Poll::Ready(());
         }
         let place = &run.spawner.place;
-        let ended = run.origin.poll(cx, |moment, _, _| {
+        let ended = run.origin.poll(cx, |moment, _| {
             let asks = moment != Moment::Withdrawn && !*run.was_asked && place.is_asked();
             *run.was_asked |= asks;
             asks

@@ -5,6 +5,7 @@ use std::{
     fmt,
     panic::Location,
     sync::{Arc, Weak},
+    time::Duration,
 };
 
 use arborio_task::{Branch, Describe, Interrupt, ScopeInfo, SpawnOptions, Task, Tree};
@@ -25,6 +26,8 @@ pub(crate) trait Erased: Any + Send + Sync {
     /// Its own deadline, the limits around it in its task, and the scope around it
     /// if that counts.
     fn limits(&self) -> (Option<u64>, Option<Weak<dyn Erased>>);
+    /// How long its tasks may take when they are asked to end.
+    fn grace(&self) -> Duration;
     /// Asks it to end, because the scope that it was forked from ends.
     fn end_with(&self, end: Interrupt);
     /// From now on it is told when this scope ends.
@@ -73,6 +76,11 @@ pub(crate) fn effective_limit() -> Option<u64> {
         around = above.and_then(|above| above.upgrade());
     }
     earliest
+}
+
+/// How long the tasks of the scope around the code that asks may take.
+pub(crate) fn grace_around() -> Option<Duration> {
+    current().map(|scope| scope.grace())
 }
 
 /// A scope of which nobody knows what its errors are: it runs tasks that give `()`,

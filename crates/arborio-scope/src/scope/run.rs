@@ -215,7 +215,7 @@ where
     B: Future<Output = Result<R, E>>,
 {
     let polled = catch_unwind(AssertUnwindSafe(|| {
-        body.as_mut().poll(cx, |_, _, _| state.shows(Signs::ENDING))
+        body.as_mut().poll(cx, |_, _| state.shows(Signs::ENDING))
     }));
     match polled {
         Ok(Poll::Pending) => None,

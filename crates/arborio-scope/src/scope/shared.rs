@@ -699,6 +699,10 @@ where
         (limit, above)
     }
 
+    fn grace(&self) -> Duration {
+        self.grace
+    }
+
     fn end_with(&self, end: Interrupt) {
         self.fail(Failure::Cancelled(end));
     }

@@ -1,6 +1,8 @@
 //! What ends a handler that does not end.
 
-use arborio_scope::{catch_cancel, finally, move_on_after, timeout};
+use arborio_scope::{
+    CancelScope, Scope, catch_cancel, finally, is_cancelling, move_on_after, timeout,
+};
 use arborio_timers::Instant;
 use std::future::pending;
 
@@ -57,5 +59,76 @@ fn a_grace_may_be_chosen() {
         let limited = timeout(ms(10), patient).grace(std::time::Duration::MAX);
         assert!(limited.await.is_err());
         assert_eq!(millis_since(start), 86_400_010);
+    });
+}
+
+#[test]
+fn an_origin_that_has_not_said_its_grace_takes_that_of_the_one_around_it() {
+    run(async {
+        let start = Instant::now();
+        let stubborn = finally(pending::<()>(), pending::<()>);
+        let inner = timeout(ms(10), stubborn);
+        let middle = timeout(ms(60_000), inner);
+        let outer = move_on_after(ms(60_000), middle).grace(ms(25));
+        assert_eq!(outer.await, Some(Ok(Err(arborio_timers::TimedOut))));
+        assert_eq!(millis_since(start), 35);
+
+        let start = Instant::now();
+        let stubborn = finally(pending::<()>(), pending::<()>);
+        let inner = timeout(ms(10), stubborn).grace(ms(5));
+        let outer = move_on_after(ms(60_000), inner).grace(ms(25));
+        assert!(outer.await.unwrap().is_err());
+        assert_eq!(millis_since(start), 15, "its own comes first");
+    });
+}
+
+#[test]
+fn an_origin_in_a_scope_takes_the_grace_of_the_scope_in_its_body_and_in_its_tasks() {
+    run(async {
+        let limited = || timeout(ms(10), finally(pending::<()>(), pending::<()>));
+        let scope = Scope::<()>::builder().grace(ms(25));
+        let start = Instant::now();
+        let ended = scope.run(async |s| {
+            assert!(limited().await.is_err());
+            assert_eq!(millis_since(start), 35);
+            s.spawn(async move {
+                assert!(limited().await.is_err());
+                Ok(())
+            })
+            .await
+        });
+        assert_eq!(ended.await, Ok(()));
+        assert_eq!(millis_since(start), 70);
+    });
+}
+
+#[test]
+fn a_request_that_was_swallowed_is_over_at_once() {
+    run(async {
+        let scope = CancelScope::new();
+        scope.cancel();
+        let ended = scope.run(async {
+            let guard = catch_cancel(pending::<()>()).await.unwrap_err();
+            assert!(is_cancelling());
+            guard.swallow();
+            assert!(!is_cancelling(), "before the next suspension");
+            7
+        });
+        assert_eq!(ended.await.unwrap(), 7);
+    });
+}
+
+#[test]
+fn a_request_of_the_task_that_was_swallowed_is_over_at_once() {
+    run(async {
+        let task = arborio_executor::spawn_local(async {
+            let guard = catch_cancel(pending::<()>()).await.unwrap_err();
+            let before = is_cancelling();
+            guard.swallow();
+            (before, is_cancelling())
+        });
+        arborio_executor::yield_now().await;
+        assert!(task.cancel());
+        assert_eq!(task.await.unwrap(), (true, false));
     });
 }

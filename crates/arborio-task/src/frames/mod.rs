@@ -2,9 +2,10 @@
 //!
 //! A task, or a part of it, can be asked to end. Rust cannot throw an error into
 //! a suspended future, so what is asked are *frames*: parts of the future that
-//! know what to do then. `slots` is the tree as data, `table` says who may touch
-//! it, `context` how a frame finds its place, and `root` what the task itself does
-//! with a request.
+//! know what to do then. `slots` is the tree as data, `asking` who is asked in it and
+//! what they say, `table` who may touch it. `frame` is what lies in a future, `entry` how
+//! it finds its place in the tree, `inside` what it may do there, and `root` what the
+//! task itself does with a request.
 //!
 //! # Examples
 //! An origin that asks at once, and a handler inside that answers.
@@ -18,16 +19,22 @@
 //!     assert_eq!(inside.request(), Next::Poll);
 //!     let answers = handler.poll(cx, |_, inside| Poll::Ready(inside.answer(Answer::Swallowed)));
 //!     assert!(answers.is_ready());
-//!     Poll::Ready(inside.settle(true))
+//!     Poll::Ready(inside.settle())
 //! });
 //! assert_eq!(polled, Poll::Ready(Next::Withdraw));
 //! ```
 
-mod context;
+mod asking;
+mod entry;
+mod frame;
+mod inside;
 pub(crate) mod root;
 pub(crate) mod slots;
 pub(crate) mod table;
 
-pub use context::{Frame, Inside, is_cancelling, limit, limit_to_root};
+pub use asking::Next;
+pub use entry::Terms;
+pub use frame::Frame;
+pub use inside::{Inside, grace, is_cancelling, limit, limit_to_root};
 pub use root::asked_because;
-pub use slots::{Answer, Next};
+pub use slots::Answer;

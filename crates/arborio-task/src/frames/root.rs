@@ -8,14 +8,17 @@ use std::task::Waker;
 
 use arborio_base::{contain, drop_contained};
 
-use super::slots::{Asker, Next, Slots};
+use super::{
+    asking::Next,
+    slots::{Asker, Slots},
+};
 use crate::{
     abroad,
     cell::TaskRef,
     interrupt::Reason,
     life_cycle,
     local::Flags,
-    side,
+    side::{self, Manner},
     tasks::current_task,
     waker::{own_hub, task_of},
 };
@@ -27,7 +30,7 @@ pub(crate) fn request(task: TaskRef) -> Next {
 
 /// The task is pending after a poll, and the request is in force: what next?
 pub(crate) fn settle(task: TaskRef) -> Next {
-    with_frames(task, |slots| slots.settle(Asker::Root, true))
+    with_frames(task, |slots| slots.settle(Asker::Root))
 }
 
 fn with_frames(task: TaskRef, touch: impl FnOnce(&mut Slots) -> (Next, Vec<Waker>)) -> Next {
@@ -80,5 +83,16 @@ pub(crate) fn look(task: TaskRef) -> bool {
     // SAFETY: null, or the task's table, which lives as long as the task.
     let table = unsafe { side::frames(task).as_ref() };
     // SAFETY: see the head of this file.
-    table.is_some_and(|table| unsafe { table.with(|slots| slots.is_in_force(Asker::Root)) })
+    table.is_some_and(|table| unsafe { table.with(|slots| slots.root_asks()) })
+}
+
+/// Whether the request that was made of `task`, which is being polled, was taken back by
+/// all who were asked. That is noted when the poll is over; nobody need wait for it.
+pub(crate) fn is_taken_back(task: TaskRef) -> bool {
+    // SAFETY: null, or the task's table, which lives as long as the task.
+    let table = unsafe { side::frames(task).as_ref() };
+    // SAFETY: see the head of this file.
+    let taken =
+        table.is_some_and(|table| unsafe { table.with(|slots| slots.root.is_taken_back()) });
+    taken && side::manner(task) != Some(Manner::Force)
 }

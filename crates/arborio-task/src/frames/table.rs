@@ -7,7 +7,7 @@
 //! # Invariants
 //! - B1: `slots` is touched only (a) inside a poll or a drop of the tree's task or
 //!   outermost frame, by whoever finds this table to be the current one
-//!   ([`super::context`]), or (b) by the owner of the task, while its loop is the
+//!   ([`super::entry`]), or (b) by the owner of the task, while its loop is the
 //!   current one of this thread. All of that is on one thread at a time.
 //! - B2: everybody else leaves a note in `away` and tells the root; the owner of
 //!   the task, or the next one inside the tree, reads the notes.
@@ -34,7 +34,7 @@ use arborio_base::{
 
 use super::{
     root,
-    slots::{Answer, Key, Slots},
+    slots::{Answer, Index, Slots},
 };
 use crate::{cell::TaskRef, waker};
 
@@ -91,7 +91,7 @@ enum Root {
 
 /// One frame is gone, and this is what it said.
 struct Note {
-    key: Key,
+    index: Index,
     answer: Answer,
 }
 
@@ -197,12 +197,12 @@ impl Table {
         drop_contained(old);
     }
 
-    /// Somebody outside of the tree has dropped the frame with `key`.
+    /// Somebody outside of the tree has dropped the frame in the slot `index`.
     ///
     /// # Safety
     /// The frame has had that slot until now, and does not refer to the table any
     /// more afterwards.
-    pub(crate) unsafe fn note(table: *const Self, key: Key, answer: Answer) {
+    pub(crate) unsafe fn note(table: *const Self, index: Index, answer: Answer) {
         // SAFETY: B4: the slot keeps it allocated until the note is written below.
         unsafe { Arc::increment_strong_count(table) };
         // SAFETY: counted just now: what is below may outlive the tree.
@@ -214,7 +214,7 @@ impl Table {
             drop(unsafe { Arc::from_raw(Arc::as_ptr(&table)) });
             return;
         }
-        away.notes.push(Note { key, answer });
+        away.notes.push(Note { index, answer });
         let first = !table.noted.load(Ordering::Relaxed);
         table.noted.store(true, Ordering::Relaxed);
         let root = if first { away.root.clone() } else { None };
@@ -241,9 +241,9 @@ impl Table {
         self.noted.store(false, Ordering::Relaxed);
         let mut slots = self.slots();
         let mut gone = Vec::new();
-        for Note { key, answer } in away.notes.drain(..) {
-            slots.answer(key, answer);
-            gone.extend(slots.remove(key));
+        for Note { index, answer } in away.notes.drain(..) {
+            slots.answer(index, answer);
+            gone.extend(slots.remove(index));
         }
         (gone, slots.waiting_origins())
     }

@@ -160,7 +160,7 @@ fn an_origin_behind_wakers_of_its_own_hears_of_a_frame_that_is_dropped_abroad() 
             _ => Poll::Ready(()),
         };
         poll_fn(is_woken).await;
-        let next = origin.poll(&mut cx, |_, inside| Poll::Ready(inside.settle(true)));
+        let next = origin.poll(&mut cx, |_, inside| Poll::Ready(inside.settle()));
         assert_eq!(next, Poll::Ready(Next::Drop));
     });
 }
@@ -406,7 +406,7 @@ fn a_frame_may_be_dropped_in_the_middle_of_the_poll_of_another() {
                     Poll::<()>::Pending
                 });
                 drop(one);
-                assert_eq!(inside.settle(true), Next::Drop);
+                assert_eq!(inside.settle(), Next::Drop);
                 Poll::Ready(())
             })
         })
