@@ -14,7 +14,7 @@
 
 use std::{error::Error, fmt, io};
 
-use arborio_task::{Interrupt, Payload, Running, Tasks, Tree};
+use arborio_task::{Interrupt, Payload, Running, Task, Tasks, Tree};
 
 use crate::{
     here::{self, Here},
@@ -69,10 +69,10 @@ pub enum OnUnobservedPanic {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Leftover {
-    /// `run` waits for every awaited one, and then ends the others.
+    /// `run` waits for every awaited one, and then asks the others to end.
     #[default]
     Wait,
-    /// They are ended at once.
+    /// All are asked to end.
     Cancel,
 }
 
@@ -93,6 +93,9 @@ pub enum Report<'a> {
     /// `main` has ended, and the loop has been waiting for these tasks since: the
     /// [awaited](Tree::awaited) part of its tree.
     Lingering(&'a Tree),
+    /// The loop is ending, and these tasks had not ended when their grace was over: they
+    /// are dropped now.
+    Forced(&'a Tree),
     /// The system refuses to tell the loop of its I/O. The loop goes on with
     /// its timers and what other threads send, and asks again.
     Io(&'a io::Error),
@@ -109,6 +112,10 @@ impl fmt::Display for Report<'_> {
                     "main has ended; the loop waits for {tasks} tasks\n{tree}"
                 )
             }
+            Self::Forced(tree) => write!(
+                f,
+                "the loop is ending, and drops what has outlived its grace\n{tree}"
+            ),
             Self::Io(error) => write!(f, "the loop cannot wait for its I/O: {error}"),
         }
     }
@@ -185,8 +192,9 @@ pub fn is_running() -> bool {
 }
 
 /// Drives `tasks` on this thread until `main` and every awaited task have
-/// ended, and returns what `main` returned. Tasks that are not awaited are
-/// ended then. `park` looks at the outside world; `tell` gets the reports.
+/// ended, and returns what `main` returned. Tasks that are not awaited are asked to
+/// end then, and have a grace if [`park`](Park::start_grace) gives one. `park` looks at the outside
+/// world; `tell` gets the reports.
 ///
 /// # Errors
 /// [`RunError::Nested`] if a loop runs on this thread already;
@@ -228,6 +236,7 @@ pub fn drive<F: Future>(
             tell,
             arrivals: options.seed.map(Random::new),
             main_runs: true,
+            winding: None,
         };
         turns.run_to_the_end()
     });
@@ -260,13 +269,24 @@ struct Turns<'a> {
     arrivals: Option<Random>,
     /// The park was not told yet that `main` has ended.
     main_runs: bool,
+    /// The loop is ending: everybody who is left was asked to.
+    winding: Option<Winding>,
+}
+
+/// The last part of a loop's life.
+struct Winding {
+    /// How it will have ended.
+    end: End,
+    /// Ends when the grace is over.
+    grace: Task<()>,
 }
 
 impl Turns<'_> {
     fn run_to_the_end(&mut self) -> End {
         loop {
             self.take_mail();
-            if let Some(end) = self.poll_ready().or_else(|| self.pass()) {
+            let end = self.poll_ready().or_else(|| self.grace_is_over());
+            if let Some(end) = end.or_else(|| self.pass()) {
                 return end;
             }
         }
@@ -332,10 +352,12 @@ impl Turns<'_> {
     #[cold]
     fn decide(&mut self) -> Option<End> {
         for panic in self.running.take_panics() {
-            if self.options.on_unobserved_panic == OnUnobservedPanic::Propagate {
-                return Some(End::Panicked(panic));
+            if let Some(end) = self.meet_panic(panic) {
+                return Some(end);
             }
-            (self.tell)(Report::Panic(&panic));
+        }
+        if self.winding.is_some() {
+            return self.all_have_ended();
         }
         let main_is_over = match self.options.leftover {
             Leftover::Wait => self.running.main_interrupted(),
@@ -345,11 +367,70 @@ impl Turns<'_> {
             self.take_mail(); // what was sent before the end is waited for
         }
         if main_is_over || self.running.pending() == 0 {
-            return Some(End::Settled);
+            return self.wind_down(End::Settled);
         }
         if self.main_runs && self.running.main_ended() {
             self.main_runs = false;
             self.park.main_ended();
+        }
+        None
+    }
+
+    /// A panic that nobody observed. The first one that counts ends the loop.
+    fn meet_panic(&mut self, panic: Payload) -> Option<End> {
+        if self.options.on_unobserved_panic == OnUnobservedPanic::Report {
+            (self.tell)(Report::Panic(&panic));
+            return None;
+        }
+        match &mut self.winding {
+            None => self.wind_down(End::Panicked(panic)),
+            Some(winding)
+                if matches!(winding.end, End::Settled) && !self.running.main_interrupted() =>
+            {
+                winding.end = End::Panicked(panic);
+                None
+            }
+            Some(_) => {
+                (self.tell)(Report::Panic(&panic));
+                None
+            }
+        }
+    }
+
+    /// The loop ends as `end`, when those who are left have ended: they are asked to, and have
+    /// a grace.
+    fn wind_down(&mut self, end: End) -> Option<End> {
+        if self.running.pending() + self.running.daemons() == 0 {
+            return Some(end);
+        }
+        self.running.ask_all(&Interrupt::Stopped);
+        let Some(grace) = self.park.start_grace() else {
+            return Some(end);
+        };
+        self.winding = Some(Winding { end, grace });
+        None
+    }
+
+    /// Whether nobody but the one who watches the grace is left.
+    fn all_have_ended(&mut self) -> Option<End> {
+        let left = self.running.pending() + self.running.daemons();
+        let watching = |winding: &mut Winding| !winding.grace.is_finished();
+        let winding = self
+            .winding
+            .take_if(|winding| left == usize::from(watching(winding)))?;
+        Some(winding.end)
+    }
+
+    /// Whether those who are left have had their time. Asks those again who have taken
+    /// the request back.
+    fn grace_is_over(&mut self) -> Option<End> {
+        let winding = self.winding.take_if(|winding| winding.grace.is_finished());
+        if let Some(winding) = winding {
+            (self.tell)(Report::Forced(&self.running.tree()));
+            return Some(winding.end);
+        }
+        if self.winding.is_some() && self.running.take_withdrawals() {
+            self.running.ask_all(&Interrupt::Stopped);
         }
         None
     }

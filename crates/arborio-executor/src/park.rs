@@ -3,6 +3,8 @@
 //! The executor knows neither I/O nor time. Whoever composes a runtime gives it
 //! a [`Park`]: timers and a reactor, a plain thread park, a simulated world.
 
+use arborio_task::Task;
+
 /// Looks at the outside world for the loop.
 ///
 /// # Examples
@@ -26,6 +28,13 @@ pub trait Park {
     /// `main` has ended, and the loop goes on because of other tasks. Called once,
     /// outside of every poll; it may spawn.
     fn main_ended(&mut self) {}
+
+    /// The loop is ending, and every task that is left was asked to. Spawns a task that
+    /// is [not awaited](crate::TaskBuilder::awaited), and that ends when they have had their time;
+    /// it will not be asked. `None`, which is the default, if they have none: then they are dropped at once.
+    fn start_grace(&mut self) -> Option<Task<()>> {
+        None
+    }
 
     /// Whether tasks have been polled for so long since the last pass that the
     /// outside world should have a look in, although tasks are still ready.

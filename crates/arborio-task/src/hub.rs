@@ -61,6 +61,8 @@ pub(crate) struct Hub {
     cache: Plain<NonNull<CellCache>>,
     /// Nothing is spawned any more.
     pub(crate) closing: Plain<bool>,
+    /// A task has taken a request to end back.
+    pub(crate) withdrawn: Plain<bool>,
     /// It lies in a future: nothing hangs on its root but what branches bring there.
     pub(crate) embedded: Plain<bool>,
     /// It moves between threads, so its tasks are `Send`.
@@ -94,6 +96,7 @@ impl Hub {
             inside: Plain::new(None),
             cache: Plain::new(NonNull::new(cache).expect("a box is never null")),
             closing: Plain::new(false),
+            withdrawn: Plain::new(false),
             embedded: Plain::new(false),
             migrates: Plain::new(false),
             drop_depth: Plain::new(0),

@@ -140,6 +140,9 @@ impl Node {
     fn daemon_ended(&self) -> bool {
         let left = self.daemons.get() - 1;
         self.daemons.set(left);
+        if left <= 1 {
+            self.attention.set(true); // N2: a loop that ends has one that watches
+        }
         left == 0 && !self.branch.get().is_null()
     }
 

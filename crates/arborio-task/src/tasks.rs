@@ -314,6 +314,29 @@ impl Running<'_> {
         self.hub.root.pending()
     }
 
+    /// How many tasks of the root have not ended that the loop does not wait for.
+    pub fn daemons(&self) -> usize {
+        self.hub.root.daemons()
+    }
+
+    /// Asks every task of the root to end, with `end` as the outcome; scopes in them pass
+    /// it on.
+    pub fn ask_all(&self, end: &Interrupt) {
+        let children = &self.hub.root.children;
+        let mut next = children.first();
+        while let Some(links) = next {
+            // Runs no user code, so the list stays as it is.
+            life_cycle::cancel(self.hub, TaskRef::from_links(links), end.clone());
+            // SAFETY: in the list, see above.
+            next = unsafe { children.after(links) };
+        }
+    }
+
+    /// Whether a task has swallowed a request since the last call.
+    pub fn take_withdrawals(&self) -> bool {
+        self.hub.withdrawn.replace(false)
+    }
+
     /// The panics that nobody observed since the last call, oldest first.
     pub fn take_panics(&self) -> Vec<Payload> {
         self.hub.root.take_panics()

@@ -10,7 +10,7 @@
 use std::{io, sync::Arc, thread, time::Duration};
 
 use arborio_base::WakeBatch;
-use arborio_executor::{Doorbell, Park, Passed, Random, Report, Ring, Wait};
+use arborio_executor::{Doorbell, Park, Passed, Random, Report, Ring, Task, Wait};
 use arborio_reactor::{LoopReactor, Notifier};
 use arborio_timers::{Instant, Timers};
 
@@ -34,6 +34,14 @@ impl Ring for ReactorBell {
     }
 }
 
+/// What is to be done when a loop comes to its end.
+pub(crate) trait Watches {
+    /// `main` has ended and others have not.
+    fn main_ended(&self);
+    /// Those who are left were asked to end: how long they have.
+    fn start_grace(&self) -> Option<Task<()>>;
+}
+
 /// Timers and I/O of one loop.
 pub(crate) struct Driver<'a> {
     timers: &'a Timers,
@@ -49,17 +57,16 @@ pub(crate) struct Driver<'a> {
     random: Option<Random>,
     /// The system refused a wait, and the observer was told.
     refused: bool,
-    main_ended: &'a dyn Fn(),
+    watches: &'a dyn Watches,
     tell: &'a dyn Fn(Report<'_>),
 }
 
 impl<'a> Driver<'a> {
-    /// `main_ended` is called when `main` has ended and others have not.
     pub(crate) fn new(
         timers: &'a Timers,
         reactor: &'a LoopReactor,
         notifier: Arc<LoopNotifier>,
-        main_ended: &'a dyn Fn(),
+        watches: &'a dyn Watches,
         tell: &'a dyn Fn(Report<'_>),
     ) -> Self {
         Self {
@@ -71,7 +78,7 @@ impl<'a> Driver<'a> {
             io_holds_clock: true,
             random: None,
             refused: false,
-            main_ended,
+            watches,
             tell,
         }
     }
@@ -221,7 +228,11 @@ impl Park for Driver<'_> {
     }
 
     fn main_ended(&mut self) {
-        (self.main_ended)();
+        self.watches.main_ended();
+    }
+
+    fn start_grace(&mut self) -> Option<Task<()>> {
+        self.watches.start_grace()
     }
 
     fn slice_is_over(&mut self) -> bool {

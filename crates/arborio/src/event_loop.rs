@@ -1,20 +1,22 @@
 //! Running a loop on the calling thread: [`run`], and the options for it.
 
-use std::{fmt, rc::Rc, sync::Arc, time::Duration};
+use std::{fmt, future::pending, rc::Rc, sync::Arc, time::Duration};
 
 use arborio_executor::{
-    Drain, Interrupt, Leftover, LoopOptions, Notify, OnUnobservedPanic, Report, RunError, Tasks,
-    drive, is_running, task, tree,
+    Drain, Interrupt, Leftover, LoopOptions, Notify, OnUnobservedPanic, Report, RunError, Task,
+    Tasks, drive, is_running, task, tree,
 };
 use arborio_reactor::LoopReactor;
 use arborio_scope::{Scope, scope};
 use arborio_timers::{Clock, Timers, sleep};
 
-use crate::driver::{Driver, LoopNotifier, ReactorBell};
+use crate::driver::{Driver, LoopNotifier, ReactorBell, Watches};
 
 /// How long after the end of `main` the observer is told what the loop still
 /// waits for.
 const LINGER: Duration = Duration::from_secs(5);
+/// How long the tasks that are left at the end may clean up.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Gets what nobody asked for and somebody should know.
 type Observer = Rc<dyn Fn(Report<'_>)>;
@@ -22,8 +24,8 @@ type Observer = Rc<dyn Fn(Report<'_>)>;
 /// Runs `main` on a new event loop on this thread, and returns its output.
 ///
 /// Returns when `main` and every awaited task that was spawned meanwhile have
-/// ended; tasks that are [not awaited](crate::TaskBuilder::awaited) are ended
-/// then. `main` may borrow from the caller.
+/// ended; tasks that are [not awaited](crate::TaskBuilder::awaited) are asked to end
+/// then, and waited for. `main` may borrow from the caller.
 ///
 /// # Panics
 /// If a loop runs on this thread already; [`Builder::try_run`] tells instead.
@@ -111,6 +113,7 @@ impl EventLoop {
             clock: Clock::real(),
             options: LoopOptions::default(),
             linger: LINGER,
+            grace: GRACE,
             io_holds_clock: true,
             observer: None,
         }
@@ -125,6 +128,7 @@ pub struct Builder {
     clock: Clock,
     options: LoopOptions,
     linger: Duration,
+    grace: Duration,
     io_holds_clock: bool,
     observer: Option<Observer>,
 }
@@ -267,6 +271,32 @@ impl Builder {
         self
     }
 
+    /// How long the tasks that are left at the end may clean up, once they were asked to
+    /// end; 1 s by default. What is left then is dropped, and told to the observer. Zero drops
+    /// them without asking, and `Duration::MAX` waits for ever.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{EventLoop, cancel::finally, time::{Clock, sleep}};
+    /// use std::{future::pending, sync::atomic::{AtomicBool, Ordering}, time::Duration};
+    /// static CLOSED: AtomicBool = AtomicBool::new(false);
+    /// let builder = EventLoop::builder().clock(Clock::simulated()).grace(Duration::from_secs(5));
+    /// builder.run(async {
+    ///     let close = || async {
+    ///         sleep(Duration::from_secs(3)).await;
+    ///         CLOSED.store(true, Ordering::Relaxed);
+    ///     };
+    ///     let service = finally(pending::<()>(), close);
+    ///     drop(arborio::task().awaited(false).spawn(service));
+    ///     arborio::yield_now().await;
+    /// });
+    /// assert!(CLOSED.load(Ordering::Relaxed));
+    /// ```
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
     /// Who gets the [reports](Report). By default each is written to standard
     /// error. It is called on the loop's thread; its own panic is contained.
     ///
@@ -356,6 +386,7 @@ impl Builder {
             clock,
             options,
             linger,
+            grace,
             io_holds_clock,
             observer,
         } = self;
@@ -370,8 +401,12 @@ impl Builder {
         let opened = Arc::clone(&notifier);
         let reactor =
             LoopReactor::new(move |reactor| opened.move_to(ReactorBell(Arc::clone(reactor))));
-        let linger = || start_linger(linger, &observer);
-        let mut driver = Driver::new(&timers, &reactor, notifier, &linger, &tell);
+        let watches = EndWatches {
+            linger,
+            grace,
+            observer: &observer,
+        };
+        let mut driver = Driver::new(&timers, &reactor, notifier, &watches, &tell);
         driver.measure_slices(measured);
         driver.permute_io(options.seed);
         driver.hold_clock_for_io(io_holds_clock);
@@ -381,18 +416,42 @@ impl Builder {
     }
 }
 
-/// `main` has ended and the loop waits for others: tells about it later.
-fn start_linger(linger: Duration, observer: &Observer) {
-    if linger == Duration::MAX {
-        return;
+/// Spawns who looks at the time when the loop comes to its end.
+struct EndWatches<'a> {
+    linger: Duration,
+    grace: Duration,
+    observer: &'a Observer,
+}
+
+impl Watches for EndWatches<'_> {
+    /// The loop waits for others: tells about it later.
+    fn main_ended(&self) {
+        let linger = self.linger;
+        if linger == Duration::MAX {
+            return;
+        }
+        let observer = Rc::clone(self.observer);
+        let watch = async move {
+            sleep(linger).await;
+            let left = tree().unwrap_or_default().awaited();
+            arborio_base::contain(|| observer(Report::Lingering(&left)));
+        };
+        drop(task().name("linger").awaited(false).spawn_local(watch));
     }
-    let observer = Rc::clone(observer);
-    let watch = async move {
-        sleep(linger).await;
-        let left = tree().unwrap_or_default().awaited();
-        arborio_base::contain(|| observer(Report::Lingering(&left)));
-    };
-    drop(task().name("linger").awaited(false).spawn_local(watch));
+
+    fn start_grace(&self) -> Option<Task<()>> {
+        let grace = self.grace;
+        if grace.is_zero() {
+            return None;
+        }
+        let watch = async move {
+            if grace == Duration::MAX {
+                pending::<()>().await;
+            }
+            sleep(grace).await;
+        };
+        Some(task().name("grace").awaited(false).spawn_local(watch))
+    }
 }
 
 fn write_to_stderr(name: Option<String>) -> Observer {

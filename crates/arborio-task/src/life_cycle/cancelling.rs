@@ -66,7 +66,7 @@ fn go_on(hub: &Hub, task: TaskRef, mut next: Next) {
         match next {
             Next::Wait => return,
             Next::Drop => return end_by_request(hub, task),
-            Next::Withdraw => return withdraw(task),
+            Next::Withdraw => return withdraw(hub, task),
             Next::Poll => {}
         }
         if !poll_once(hub, task) {
@@ -95,7 +95,8 @@ fn poll_once(hub: &Hub, task: TaskRef) -> bool {
 }
 
 /// The request was swallowed: the task goes on as if nothing had happened.
-fn withdraw(task: TaskRef) {
+fn withdraw(hub: &Hub, task: TaskRef) {
+    hub.withdrawn.set(true);
     let _ = side::take_request(task);
     task.local.clear(Flags::ABORT.and(Flags::CANCELLING));
 }

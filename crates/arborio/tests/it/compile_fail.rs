@@ -334,3 +334,37 @@ fn g05_a_run_that_is_not_awaited_is_pointed_out() {
         "futures do nothing unless awaited",
     );
 }
+
+#[test]
+fn h03_a_task_of_a_scope_must_be_send_and_one_of_a_local_scope_need_not() {
+    let body = |open: &str, kind: &str| {
+        format!(
+            "let rc = std::rc::Rc::new(1); \
+             let _: Result<(), ()> = arborio::{open}(async |s: &arborio::{kind}<()>| {{ \
+                 s.spawn(async move {{ drop(rc) }}); Ok(()) \
+             }}).await;"
+        )
+    };
+    accepted(&body("local_scope", "LocalScope"));
+    refused(&body("scope", "Scope"), "cannot be sent between threads");
+}
+
+#[test]
+fn h03_the_handle_of_a_local_scope_stays_on_its_thread() {
+    let body = |kind: &str| format!("fn sent<T: Send>() {{}} sent::<arborio::{kind}<()>>();");
+    accepted(&body("Scope"));
+    refused(&body("LocalScope"), "cannot be sent between threads");
+}
+
+#[test]
+fn h02_a_task_of_a_scope_does_not_borrow_from_the_body() {
+    let body = |text: &str| {
+        format!(
+            "let _: Result<(), ()> = arborio::scope(async |s: &arborio::Scope<()>| {{ \
+                 let text = String::new(); {text} Ok(()) \
+             }}).await;"
+        )
+    };
+    accepted(&body("s.spawn(async move { drop(text) });"));
+    refused(&body("s.spawn(async { drop(text.len()) });"), "borrow");
+}

@@ -42,3 +42,4 @@ mod timers_real;
 mod tree;
 mod tree_hostile;
 mod virtual_clock;
+mod winding;

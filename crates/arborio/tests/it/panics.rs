@@ -335,16 +335,18 @@ fn g13_what_is_spawned_while_the_loop_ends_is_dropped_unpolled() {
     let log = Arc::new(Mutex::new(Vec::new()));
     let inside = Arc::clone(&log);
     let message = panic_message(|| {
-        run(async move {
-            drop(spawn(async move {
-                let _held = Spawner(inside);
-                pending::<()>().await;
-            }));
-            yield_now().await;
-            let handle = Handle::current().unwrap();
-            drop(handle);
-            panic!("the end");
-        })
+        EventLoop::builder()
+            .grace(std::time::Duration::ZERO)
+            .run(async move {
+                drop(spawn(async move {
+                    let _held = Spawner(inside);
+                    pending::<()>().await;
+                }));
+                yield_now().await;
+                let handle = Handle::current().unwrap();
+                drop(handle);
+                panic!("the end");
+            })
     });
     assert_eq!(message, "the end");
     assert_eq!(*log.lock().unwrap(), ["dropped"]);

@@ -141,3 +141,21 @@ fn the_future_of_a_scope_is_send_and_that_of_a_local_one_need_not_be() {
     });
     assert_eq!(both, (Ok(1), Ok(1)));
 }
+
+#[test]
+fn a13_a_scope_is_a_block_whose_end_is_awaited_and_a_stream_is_a_loop() {
+    simulated(async {
+        let mut ticks = arborio::time::interval(millis(5));
+        let (mut seen, mut open) = (0, true);
+        let ended = scope(async |_: &Scope<Code>| {
+            while seen < 3 {
+                ticks.tick().await;
+                seen += 1;
+            }
+            open = false;
+            Ok(())
+        });
+        assert_eq!(ended.await, Ok(()));
+        assert_eq!((seen, open), (3, false));
+    });
+}
