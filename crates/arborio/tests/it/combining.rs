@@ -167,6 +167,24 @@ fn a_loser_cannot_refuse_and_has_its_grace() {
 }
 
 #[test]
+fn a_loser_that_refuses_again_and_again_has_one_grace() {
+    simulated(async {
+        let refuses = async {
+            loop {
+                let request = catch_cancel(pending::<()>()).await.unwrap_err();
+                sleep(ms(400)).await;
+                if clock() > secs(10) {
+                    return;
+                }
+                request.swallow();
+            }
+        };
+        race((refuses, after(0, ()))).await;
+        assert_eq!(clock(), secs(1));
+    });
+}
+
+#[test]
 fn the_first_that_is_ready_wins_and_later_ones_are_not_polled() {
     simulated(async {
         let polled = Cell::new(false);
