@@ -8,6 +8,7 @@
 //! asked first; what has no handler is dropped.
 #![forbid(unsafe_code)]
 
+mod apply_timeout;
 mod bounded;
 mod cancel_scope;
 pub mod concurrent;
@@ -25,6 +26,7 @@ mod scope;
 mod select;
 mod wake_set;
 
+pub use apply_timeout::ApplyTimeout;
 pub use bounded::{Bounded, BoundedOrdered, Limit, limit};
 pub use cancel_scope::{CancelScope, Run};
 pub use concurrent::{Concurrent, concurrent_local};

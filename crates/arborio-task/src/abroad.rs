@@ -9,6 +9,7 @@ use arborio_base::sync::atomic::Ordering;
 use crate::{
     cache,
     cell::TaskRef,
+    endings::Order,
     hub::Hub,
     inbox::Pushed,
     interrupt::Interrupt,
@@ -48,6 +49,14 @@ pub(crate) fn end(task: TaskRef, end: Interrupt, manner: Manner) {
         return;
     }
     side::request_end(task, end, manner);
+    if task.shared.send(Message::ABORT, false) == AfterSend::Push {
+        push(task);
+    }
+}
+
+/// Has the owner carry `order` out. If the loop is over nobody does.
+pub(crate) fn order(task: TaskRef, order: Order) {
+    side::add_order(task, order);
     if task.shared.send(Message::ABORT, false) == AfterSend::Push {
         push(task);
     }

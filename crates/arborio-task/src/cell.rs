@@ -311,6 +311,19 @@ impl TaskRef {
         Ok(output.clone())
     }
 
+    /// The outcome in the stage. `T` is the output type of the future.
+    ///
+    /// # Safety
+    /// As `read_outcome`, except that the outcome stays, at least as long as `'a`.
+    pub(crate) unsafe fn outcome<'a, T>(self, interrupted: bool) -> Result<&'a T, &'a Interrupt> {
+        if interrupted {
+            // SAFETY: the flag says that an interrupt is there.
+            return Err(unsafe { self.interrupt() });
+        }
+        // SAFETY: otherwise the output is, and its type is `T`.
+        Ok(unsafe { &*self.stage::<T>() })
+    }
+
     /// The interrupt in the stage.
     ///
     /// # Safety

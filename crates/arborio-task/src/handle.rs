@@ -11,6 +11,7 @@ use std::{
 use crate::{
     abroad,
     cell::TaskRef,
+    endings,
     hub::Hub,
     interrupt::{Interrupt, Reason, ReasonKind},
     life_cycle,
@@ -170,15 +171,12 @@ impl<T> Task<T> {
     /// # tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
     /// ```
     pub fn cancel_with(&self, end: Interrupt) -> bool {
-        let Some(task) = self.task else { return false };
-        if self.is_finished() {
-            return false;
-        }
-        match own_hub(task) {
-            Some(hub) => life_cycle::cancel(hub, task, end),
-            None => abroad::end(task, end, Manner::Ask),
-        }
-        true
+        self.task.is_some_and(|task| ask_to_end(task, end))
+    }
+
+    /// The task; `None` if the outcome was given out.
+    pub(crate) fn reference(&self) -> Option<TaskRef> {
+        self.task
     }
 
     /// The task's name; `None` if it has none, or if the outcome was given out.
@@ -251,7 +249,8 @@ impl<T> Task<T> {
     /// ```
     pub fn try_take(&mut self) -> Option<Result<T, Interrupt>> {
         let task = self.task?;
-        if !task.local.seen_abroad().any(Flags::DONE) {
+        let seen = task.local.seen_abroad();
+        if !seen.any(Flags::DONE) || (seen.any(Flags::WATCHED) && !hurry(task)) {
             return None;
         }
         Some(self.take(task))
@@ -280,6 +279,24 @@ impl<T> Task<T> {
     }
 }
 
+/// Asks `task` to end. False if it has ended.
+pub(crate) fn ask_to_end(task: TaskRef, end: Interrupt) -> bool {
+    if task.local.seen_abroad().any(Flags::DONE) {
+        return false;
+    }
+    match own_hub(task) {
+        Some(hub) => life_cycle::cancel(hub, task, end),
+        None => abroad::end(task, end, Manner::Ask),
+    }
+    true
+}
+
+/// Whether the outcome of a task that is DONE and WATCHED is to be had now.
+#[cold]
+fn hurry(task: TaskRef) -> bool {
+    own_hub(task).is_some_and(|hub| endings::hurry(hub, task))
+}
+
 /// Who polls a handle.
 #[derive(Clone, Copy)]
 enum Poller {
@@ -301,7 +318,7 @@ fn poll_done(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<()> {
 #[inline]
 fn poll_done_here(hub: &Hub, task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<()> {
     let seen = task.local.seen();
-    if seen.any(Flags::DONE) {
+    if seen.any(Flags::DONE) && (!seen.any(Flags::WATCHED) || endings::hurry(hub, task)) {
         return Poll::Ready(());
     }
     if !seen.any(Flags::OBSERVED) {
@@ -312,7 +329,8 @@ fn poll_done_here(hub: &Hub, task: TaskRef, poller: Poller, cx: &mut Context<'_>
         Poller::Sharing(number) => task.awaiter.register(hub, number, cx.waker()),
     }
     // Cloning a foreign waker may have run anything, even this task's end.
-    if task.local.seen().any(Flags::DONE) {
+    let seen = task.local.seen();
+    if seen.any(Flags::DONE) && !seen.any(Flags::WATCHED) {
         task.awaiter.take().forget(hub);
         return Poll::Ready(());
     }
@@ -321,7 +339,8 @@ fn poll_done_here(hub: &Hub, task: TaskRef, poller: Poller, cx: &mut Context<'_>
 
 #[cold]
 fn poll_done_abroad(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<()> {
-    if task.local.seen_abroad().any(Flags::DONE) {
+    let seen = task.local.seen_abroad();
+    if seen.any(Flags::DONE) && !seen.any(Flags::WATCHED) {
         return Poll::Ready(());
     }
     match poller {

@@ -21,6 +21,7 @@ mod cell;
 mod current;
 mod door;
 pub mod embedded;
+mod endings;
 pub mod frames;
 mod handle;
 mod hub;
@@ -40,6 +41,7 @@ mod tree;
 mod waker;
 
 pub use branch::Branch;
+pub use endings::Canceller;
 pub use handle::{Joining, Task};
 pub use inbox::Notify;
 pub use interrupt::{Interrupt, Payload, Reason, ReasonKind, Requester};
@@ -47,7 +49,7 @@ pub use life_cycle::SpawnOptions;
 pub use locals::{NoValue, TaskLocal, WithLocal};
 pub use tasks::{
     NoNotify, Running, Submitter, Tasks, current_info, is_dropping, is_observed, is_running,
-    pending, snapshot, tree, try_spawn,
+    is_taken_over, pending, snapshot, tree, try_spawn,
 };
 pub use tree::{
     Describe, Lines, ScopeInfo, ScopeStage, TaskInfo, TaskState, Tree, TreeEntry, TreeNode,

@@ -20,6 +20,7 @@ use arborio_base::{budget, drop_contained, sync::atomic::Ordering};
 
 use crate::{
     cell::{Birth, FutureGone, TaskRef, layout_of},
+    endings,
     hub::Hub,
     inbox::Mail,
     interrupt::{Interrupt, Payload},
@@ -163,14 +164,18 @@ pub(crate) unsafe fn spawn_on<F: Future>(
     unsafe { node.adopt(task) };
     hub.queue.push(task); // L1
     if locals::any() {
-        inherit(task);
+        inherit(hub, task);
     }
     task
 }
 
-/// `task`, which is new, gets the task-locals that are set here.
+/// `task`, which is new, gets the task-locals that are set here. They stay on this thread,
+/// so a task that may leave it gets none.
 #[cold]
-fn inherit(task: TaskRef) {
+fn inherit(hub: &Hub, task: TaskRef) {
+    if hub.migrates.get() {
+        return;
+    }
     side::set_values(task, locals::snapshot());
     task.become_heir();
 }
@@ -411,14 +416,19 @@ fn interrupt(hub: &Hub, task: TaskRef, end: Interrupt) {
 /// gives LIVE up.
 #[inline]
 fn finish(hub: &Hub, task: TaskRef, how: Flags) {
+    let mut before = task.local.seen();
+    if before.any(Flags::WATCHED) {
+        endings::run(task, how != Flags::NONE); // they see what nobody has taken
+        before = task.local.seen();
+    }
     if how != Flags::NONE {
         parent_of(task).child_interrupted();
         bubble_if_unobserved(task); // before a handle abroad may take it (L3)
+        before = task.local.seen();
     }
-    task.local.change(
-        Flags::ENDING.and(Flags::ABORT).and(Flags::CANCELLING),
-        Flags::DONE.and(how),
-    );
+    let ending = Flags::ENDING.and(Flags::ABORT).and(Flags::CANCELLING);
+    let over = ending.and(Flags::WATCHED);
+    task.local.change_from(before, over, Flags::DONE.and(how));
     let seen = task.local.seen();
     if seen.any(Flags::DETACHED) {
         drop_outcome(hub, task);
@@ -458,6 +468,9 @@ fn bubble_if_unobserved(task: TaskRef) {
     {
         return;
     }
+    if side::is_silent(task) {
+        return; // a callback has been told
+    }
     // SAFETY: an interrupt is there and not taken; the owner calls before DONE
     // is set, or after the handle is gone (L3).
     if let Interrupt::Panicked(payload) = unsafe { task.interrupt() } {
@@ -480,7 +493,14 @@ fn drop_outcome(hub: &Hub, task: TaskRef) {
         hub.drop_depth.set(hub.drop_depth.get() + 1);
         drop_outcome_now(task);
         hub.drop_depth.set(hub.drop_depth.get() - 1);
-    } else if !task.local.seen().any(Flags::QUEUED) {
+    } else {
+        queue_done(hub, task);
+    }
+}
+
+/// Has a task that is DONE have a turn.
+pub(crate) fn queue_done(hub: &Hub, task: TaskRef) {
+    if !task.local.seen().any(Flags::QUEUED) {
         task.local.add_reference(); // what a place in the queue holds when DONE
         task.local.set(Flags::QUEUED);
         hub.queue.push(task); // L1
@@ -501,6 +521,10 @@ fn drop_outcome_now(task: TaskRef) {
 /// A queued task that is DONE has its turn: does what was put off, and gives up
 /// the reference that its place in the queue held.
 fn turn_of_done(hub: &Hub, task: TaskRef) {
+    let seen = task.local.seen();
+    if seen.any(Flags::WATCHED) && !seen.any(Flags::ENDING) {
+        endings::run_late(hub, task);
+    }
     if task.local.seen().any(Flags::DETACHED) {
         drop_outcome(hub, task);
     }
@@ -520,8 +544,8 @@ pub(crate) fn detach(hub: &Hub, task: TaskRef) {
 #[inline]
 fn handle_gone(hub: &Hub, task: TaskRef) {
     let seen = task.local.seen();
-    if !seen.any(Flags::DONE) {
-        return;
+    if !seen.any(Flags::DONE) || seen.any(Flags::WATCHED) {
+        return; // if it is WATCHED, its turn comes
     }
     if seen.any(Flags::INTERRUPTED) {
         bubble_if_unobserved(task);
@@ -564,6 +588,13 @@ fn link(hub: &Hub, task: TaskRef) {
 
 /// A thread abroad has asked `task` to end.
 fn asked_abroad(hub: &Hub, task: TaskRef) {
+    for order in side::take_orders(task) {
+        if task.local.seen().any(Flags::DONE) {
+            drop_contained(order);
+        } else {
+            arborio_base::contain(|| order(hub, task));
+        }
+    }
     if task.local.seen().any(Flags::DONE) {
         return;
     }
@@ -593,7 +624,9 @@ fn settle(hub: &Hub, task: TaskRef) {
     if settled.says(Message::SUBSCRIBE) {
         let seen = task.local.seen();
         if seen.any(Flags::DONE) {
-            side::wake_waiters(task);
+            if !seen.any(Flags::WATCHED) {
+                side::wake_waiters(task); // otherwise its turn does
+            }
         } else if seen.any(Flags::DETACHED) {
             side::drop_waiters(task); // it waited, and then gave up
         } else {

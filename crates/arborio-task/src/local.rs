@@ -26,7 +26,8 @@
 //! WAITED (somebody abroad waits for the outcome), DAEMON (not waited for),
 //! STARTED (was polled once), UNLINKED (made abroad, not yet in the tree), MAIN
 //! (its end calls for attention), CANCELLING (beside ABORT: its handlers were
-//! asked), FRAMED (its future has frames, [`crate::frames`]).
+//! asked), FRAMED (its future has frames, [`crate::frames`]), WATCHED (something is to
+//! be done when it ends, [`crate::endings`]).
 //!
 //! # References
 //! LIVE (from spawn to the end), JOIN (the handle), and one for each waker. The
@@ -37,7 +38,8 @@
 //! - L1: a task is in the run queue exactly while QUEUED is set.
 //! - L2: DONE is never cleared, and nobody touches the future once it is set.
 //! - L3: the stage of a DONE task is touched only by the join handle, or by the
-//!   owner once DETACHED is set.
+//!   owner once DETACHED is set; while WATCHED is set the handle takes nothing out,
+//!   and the owner may read.
 //! - L4: the count is zero only if the task is being freed, or is pinned by the
 //!   inbox ([`crate::shared`], S3).
 //! - L5: the future of the task that the hub says is being polled, and of one that
@@ -70,6 +72,8 @@ impl Flags {
 
     pub(crate) const FRAMED: Self = Self(1 << 15);
 
+    pub(crate) const WATCHED: Self = Self(1 << 16);
+
     pub(crate) const NONE: Self = Self(0);
 
     pub(crate) const fn and(self, other: Self) -> Self {
@@ -77,7 +81,7 @@ impl Flags {
     }
 }
 
-const COUNT_SHIFT: u32 = 16;
+const COUNT_SHIFT: u32 = 17;
 const ONE: i64 = 1 << COUNT_SHIFT;
 
 /// A value of the local word, as read at one moment.

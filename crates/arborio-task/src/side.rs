@@ -1,13 +1,14 @@
 //! The side record: what few tasks have, in an allocation of its own.
 //!
-//! A name, a request to end, task-locals, and the wakers of threads abroad that wait
+//! A name, a request to end, what is to be done when it ends, task-locals, and the wakers of threads abroad that wait
 //! for the outcome. The task holds a pointer that is null until one of them is
 //! needed; whoever needs it first installs it with one exchange. It dies with
 //! the cell.
 
 use std::{
     borrow::Cow,
-    cell::RefCell,
+    cell::{Cell, RefCell},
+    collections::VecDeque,
     ptr,
     rc::Rc,
     sync::{Arc, OnceLock},
@@ -22,6 +23,7 @@ use arborio_base::{
 use crate::{
     awaiter::AwaiterList,
     cell::TaskRef,
+    endings::{Ending, Order},
     frames::table::Table,
     interrupt::{Interrupt, Reason},
     locals::Values,
@@ -39,6 +41,10 @@ pub(crate) struct Side {
     requests: Mutex<Requests>,
     /// The task-locals, until the future is gone. For the owner.
     values: RefCell<Option<Rc<Values>>>,
+    /// What is to be done when the task ends, oldest first. For the owner.
+    endings: RefCell<VecDeque<Ending>>,
+    /// Somebody has taken the outcome over: it bubbles no more. For the owner.
+    silent: Cell<bool>,
     /// Turns a use before it is published, or after it is freed, into a failed
     /// model.
     #[cfg(loom)]
@@ -60,6 +66,8 @@ struct Requests {
     end: Option<(Interrupt, Manner)>,
     /// Who waits for the outcome on other threads.
     waiters: AwaiterList,
+    /// What they want to be done on the owner's thread.
+    orders: Vec<Order>,
 }
 
 impl Side {
@@ -70,8 +78,11 @@ impl Side {
             requests: Mutex::new(Requests {
                 end: None,
                 waiters: AwaiterList::default(),
+                orders: Vec::new(),
             }),
             values: RefCell::new(None),
+            endings: RefCell::new(VecDeque::new()),
+            silent: Cell::new(false),
             #[cfg(loom)]
             life: crate::life::Life::new(&crate::life::SIDES),
         }
@@ -184,6 +195,38 @@ pub(crate) fn reason(task: TaskRef) -> Option<Reason> {
         Some((Interrupt::Cancelled(reason), _)) => Some(reason.clone()),
         _ => None,
     }
+}
+
+/// Adds something that is to be done when `task` ends. The owner calls.
+pub(crate) fn add_ending(task: TaskRef, ending: Ending) {
+    side(&task).endings.borrow_mut().push_back(ending);
+}
+
+/// Takes the oldest of these out. The owner calls.
+pub(crate) fn next_ending(task: TaskRef) -> Option<Ending> {
+    existing(&task)?.endings.borrow_mut().pop_front()
+}
+
+/// The outcome of `task` bubbles no more. The owner calls.
+pub(crate) fn silence(task: TaskRef) {
+    side(&task).silent.set(true);
+}
+
+/// Whether it does not. The owner calls.
+pub(crate) fn is_silent(task: TaskRef) -> bool {
+    existing(&task).is_some_and(|side| side.silent.get())
+}
+
+/// Leaves an order for the owner.
+pub(crate) fn add_order(task: TaskRef, order: Order) {
+    lock(&side(&task).requests).orders.push(order);
+}
+
+/// Takes the orders.
+pub(crate) fn take_orders(task: TaskRef) -> Vec<Order> {
+    existing(&task).map_or_else(Vec::new, |side| {
+        std::mem::take(&mut lock(&side.requests).orders)
+    })
 }
 
 /// The frames of `task`, or null. The table lives as long as the cell.

@@ -596,6 +596,12 @@ pub fn is_observed() -> bool {
     current_task().is_some_and(|task| task.local.seen().any(Flags::OBSERVED))
 }
 
+/// Whether a callback looks after the outcome of the task that is being polled
+/// ([`Task::on_done`]): then it is nobody else's.
+pub fn is_taken_over() -> bool {
+    current_task().is_some_and(side::is_silent)
+}
+
 /// What is known of the task whose code runs on this thread. `None` outside of every
 /// task.
 pub fn current_info() -> Option<TaskInfo> {

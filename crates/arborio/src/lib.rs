@@ -68,10 +68,10 @@ pub use event_loop::{Builder, EventLoop, run, run_scope};
 /// ```
 pub mod cancel {
     pub use arborio_scope::{
-        Cancelled, CatchCancel, Finally, FinallyDetached, MoveOn, Shield, Ticker, Timeout,
-        WhenCancelled, cancelled, catch_cancel, current_effective_deadline, fail_after, fail_at,
-        finally, finally_detached, is_cancelling, move_on_after, move_on_at, repeat_timeout,
-        shield,
+        ApplyTimeout, Cancelled, CatchCancel, Finally, FinallyDetached, MoveOn, Shield, Ticker,
+        Timeout, WhenCancelled, cancelled, catch_cancel, current_effective_deadline, fail_after,
+        fail_at, finally, finally_detached, is_cancelling, move_on_after, move_on_at,
+        repeat_timeout, shield,
     };
 }
 
@@ -137,7 +137,9 @@ pub mod net {
 /// What most programs use.
 pub mod prelude {
     pub use crate::{
-        Interrupt, Task, run, spawn, spawn_local,
+        Interrupt, Task,
+        cancel::ApplyTimeout,
+        run, spawn, spawn_local,
         time::{Duration, Instant, sleep, timeout},
         yield_now,
     };

@@ -8,9 +8,13 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
+use arborio_base::contain;
 use arborio_task::{Interrupt, Payload, Task};
+
+use crate::apply_timeout::ApplyTimeout;
 
 use super::{
     current::current_state,
@@ -206,6 +210,38 @@ impl<E> Kept<E> {
     }
 }
 
+/// Tells `callback` how a task has ended.
+fn tell<T, E>(
+    ended: Result<&Result<T, Kept<E>>, &Interrupt>,
+    callback: impl FnOnce(Result<Result<&T, &E>, &Interrupt>),
+) {
+    match ended {
+        Ok(Ok(value)) => callback(Ok(Ok(value))),
+        Ok(Err(kept)) => kept.show(callback),
+        Err(interrupt) => callback(Err(interrupt)),
+    }
+}
+
+impl<E> Kept<E> {
+    /// Tells `callback` of the error, which stays where it is.
+    fn show<T>(&self, callback: impl FnOnce(Result<Result<&T, &E>, &Interrupt>)) {
+        match self {
+            Self::Own(Some(error)) => callback(Ok(Err(error))),
+            Self::Panic(Some(payload)) => callback(Err(&Interrupt::Panicked(payload.clone()))),
+            Self::InScope { state, number } => match state.take_kept(*number) {
+                Some(error) => {
+                    contain(|| callback(Ok(Err(&error)))); // foreign code: not under the lock
+                    state.keep_again(*number, error);
+                }
+                None => callback(Err(&Interrupt::ScopeFailed)),
+            },
+            Self::Own(None) | Self::Panic(None) | Self::Bubbled => {
+                callback(Err(&Interrupt::ScopeFailed));
+            }
+        }
+    }
+}
+
 impl<E> Drop for Kept<E> {
     /// The handle was dropped with the error in it: that ends the scope.
     fn drop(&mut self) {
@@ -264,6 +300,53 @@ impl<T, E> Child<T, E> {
         self.task.abort();
     }
 
+    /// As [`Task::on_done`]. The callback is told everything, as by
+    /// [`outcome`](Self::outcome), and takes the error over: it does not end the scope,
+    /// nor does a panic. If the task had ended before this call, it is told how things
+    /// stand then, and they stay as they are.
+    ///
+    /// # Panics
+    /// If this is not the thread of the scope.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_scope::{Scope, scope};
+    /// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+    /// let told = Arc::new(AtomicU32::new(0));
+    /// let ended = run(scope(async |s: &Scope<()>| {
+    ///     let child = s.spawn(async { Ok(6) });
+    ///     let note = Arc::clone(&told);
+    ///     child.on_done(move |ended| note.store(*ended.unwrap().unwrap(), Ordering::Relaxed));
+    ///     child.await
+    /// }));
+    /// assert_eq!((ended, told.load(Ordering::Relaxed)), (Ok(6), 6));
+    /// ```
+    #[track_caller]
+    pub fn on_done<F>(&self, callback: F)
+    where
+        F: FnOnce(Result<Result<&T, &E>, &Interrupt>) + Send + 'static,
+        T: 'static,
+        E: 'static,
+    {
+        self.task.on_done(move |ended| tell(ended, callback));
+    }
+
+    /// The same for a callback that need not be `Send`.
+    ///
+    /// # Panics
+    /// As [`on_done`](Self::on_done), and if the task may go to another thread, as those of
+    /// a scope under another executor do.
+    #[track_caller]
+    pub fn on_done_local<F>(&self, callback: F)
+    where
+        F: FnOnce(Result<Result<&T, &E>, &Interrupt>) + 'static,
+        T: 'static,
+        E: 'static,
+    {
+        self.task.on_done_local(move |ended| tell(ended, callback));
+    }
+
     /// Whether it has ended.
     pub fn is_finished(&self) -> bool {
         self.task.is_finished()
@@ -284,6 +367,12 @@ impl<T, E> Child<T, E> {
             Ok(Err(mut kept)) => kept.take(),
             Err(interrupt) => Err(interrupt),
         })
+    }
+}
+
+impl<T, E> ApplyTimeout for Child<T, E> {
+    fn apply_timeout(&self, limit: Duration) -> bool {
+        self.task.apply_timeout(limit)
     }
 }
 

@@ -237,6 +237,11 @@ impl<E> ScopeState<E> {
         self.progress().kept.remove(&number)
     }
 
+    /// Puts back what `take_kept` took.
+    pub(crate) fn keep_again(&self, number: u64, error: E) {
+        self.progress().kept.insert(number, error);
+    }
+
     /// Errors that nobody will take from their handles: the scope, which is ending, fails.
     pub(crate) fn fail_with_kept(&self) {
         if !self.shows(Signs::KEPT) {
@@ -747,6 +752,9 @@ pub(crate) fn place_error<E: Send + 'static>(error: E) -> Kept<E> {
     let Some(state) = current_state::<E>() else {
         return Kept::Own(Some(error));
     };
+    if arborio_task::is_taken_over() {
+        return Kept::Own(Some(error));
+    }
     if arborio_task::is_observed() {
         let number = state.keep(error);
         return Kept::InScope { state, number };

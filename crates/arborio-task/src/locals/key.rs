@@ -41,7 +41,8 @@ macro_rules! task_local {
 /// A task has the value that was set when it was spawned, for its whole life, whatever is
 /// set elsewhere later. It is inherited by every task that is spawned on the loop of this
 /// thread: with `spawn`, as a task of a scope, in a group. A task that is sent to another
-/// loop inherits nothing. Destructors of a future see what it saw.
+/// loop inherits nothing, nor does one that may go to another thread: those of a scope
+/// under another executor see what is set around the scope. Destructors of a future see what it saw.
 ///
 /// The value itself is shared, not copied: one that is to be changed has a `Cell` or a lock
 /// inside. It is dropped with the last future or task that has it.

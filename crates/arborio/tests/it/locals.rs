@@ -395,3 +395,16 @@ fn h07_a_value_of_a_sleeping_task_is_there_when_it_wakes() {
         }
     });
 }
+
+/// Its tasks may go to another thread between two polls, and values may not.
+#[test]
+fn h07_tasks_of_a_scope_under_a_foreign_executor_see_what_is_around_the_scope() {
+    let whole = REQUEST.scope(1, async {
+        let ended = scope(async |s: &Scope<Interrupt>| {
+            let child = REQUEST.sync_scope(2, || s.spawn(async { Ok(request()) }));
+            child.await
+        });
+        ended.await
+    });
+    assert_eq!(block_on(whole).unwrap(), Some(1));
+}

@@ -1,6 +1,7 @@
 //! What the event loop promises, seen from outside: tasks, timers and sockets
 //! on one thread, driven by the real driver.
 
+mod apply_timeout;
 mod combining;
 mod compile_fail;
 mod concurrent;
@@ -12,6 +13,7 @@ mod groups_hostile;
 mod groups_waiting;
 mod lingering;
 mod locals;
+mod on_done;
 mod panics;
 mod passes;
 mod refuted;

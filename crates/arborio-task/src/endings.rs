@@ -1,0 +1,265 @@
+//! What is done when a task ends: callbacks that want to know, and things that are kept
+//! until then.
+//!
+//! They wait in the side record, oldest first; WATCHED says that there are some. They run
+//! on the owner's thread and see the outcome where it lies, so nobody may take it
+//! meanwhile.
+//!
+//! # States
+//! | flags                   | meaning                              | the outcome           |
+//! |-------------------------|--------------------------------------|-----------------------|
+//! | WATCHED                 | the task has not ended               | is not there          |
+//! | WATCHED + ENDING        | it has; they run, DONE comes next    | nobody knows of it    |
+//! | DONE + WATCHED          | came later; they wait for a turn     | nobody takes it       |
+//! | DONE + WATCHED + ENDING | they run in that turn                | nobody takes it       |
+//!
+//! Whoever wants the outcome of a task that is DONE and WATCHED has them run first, if
+//! this is the owner's thread; elsewhere, or while they run, he waits.
+
+use arborio_base::contain;
+
+use crate::{
+    abroad,
+    cell::TaskRef,
+    handle::{Task, ask_to_end},
+    hub::Hub,
+    interrupt::Interrupt,
+    life_cycle,
+    local::Flags,
+    side,
+    waker::{self, own_hub},
+};
+
+/// Is called once, with whether the task was interrupted, while the outcome is there. It is
+/// `Send` if the hub may go to another thread.
+pub(crate) type Ending = Box<dyn FnOnce(TaskRef, bool)>;
+
+/// Something that another thread wants to be done on the owner's.
+pub(crate) type Order = Box<dyn FnOnce(&Hub, TaskRef) + Send>;
+
+/// The task has just ended, and is not DONE yet: runs what waited for that.
+#[cold]
+pub(crate) fn run(task: TaskRef, interrupted: bool) {
+    task.local.set(Flags::ENDING); // it is nobody's to end any more
+    while let Some(ending) = side::next_ending(task) {
+        contain(|| ending(task, interrupted));
+    }
+}
+
+/// The task is DONE and WATCHED, and they do not run yet: runs them.
+#[cold]
+pub(crate) fn run_late(hub: &Hub, task: TaskRef) {
+    run(task, task.local.seen().any(Flags::INTERRUPTED));
+    task.local.clear(Flags::ENDING.and(Flags::WATCHED));
+    task.awaiter.take().wake(hub);
+    side::wake_waiters(task);
+}
+
+/// Whether the outcome of a task that is DONE and WATCHED is to be had now: what waits
+/// for it is run, unless it is running.
+#[cold]
+pub(crate) fn hurry(hub: &Hub, task: TaskRef) -> bool {
+    if task.local.seen().any(Flags::ENDING) {
+        return false;
+    }
+    task.local.add_reference(); // they may drop the handle
+    run_late(hub, task);
+    life_cycle::release(hub, task);
+    true
+}
+
+/// Has `ending` called when the task ends; if it has, at its next turn.
+fn watch(hub: &Hub, task: TaskRef, ending: Ending) {
+    side::add_ending(task, ending);
+    task.local.set(Flags::WATCHED);
+    if task.local.seen().any(Flags::DONE) {
+        life_cycle::queue_done(hub, task);
+    }
+}
+
+/// Why a callback is refused.
+const MISPLACED: &str =
+    "a callback needs the thread of the task's loop, and an outcome that was not taken";
+
+impl<T> Task<T> {
+    /// Calls `callback` with the outcome when the task has ended, on the thread of its
+    /// loop, before anybody who awaits the task has it.
+    ///
+    /// Callbacks are called in the order in which they were registered, and a panic in one
+    /// is contained and counted. If the task has ended already, `callback` is called in a
+    /// cycle of ready tasks, or before that when somebody asks for the outcome; never in
+    /// this call. It is called also if the handle is dropped, and if the loop ends the
+    /// task.
+    ///
+    /// Whoever registers a callback looks after the outcome: a panic of the task is told
+    /// to the callback and to the handle, and to nobody else.
+    ///
+    /// # Panics
+    /// If this is not the thread of the task's loop, or if the outcome was taken.
+    /// [`try_on_done`](Self::try_on_done) gives the callback back instead.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_task::{SpawnOptions, Tasks, try_spawn};
+    /// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+    /// # let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// # let main = async {
+    /// let seen = Arc::new(AtomicU32::new(0));
+    /// let note = Arc::clone(&seen);
+    /// let task = try_spawn(async { 6 }, SpawnOptions::new()).ok().unwrap();
+    /// task.on_done(move |outcome| note.store(*outcome.unwrap(), Ordering::Relaxed));
+    /// assert_eq!(task.await.unwrap(), 6);
+    /// assert_eq!(seen.load(Ordering::Relaxed), 6);
+    /// # };
+    /// # tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+    /// ```
+    #[track_caller]
+    pub fn on_done<F>(&self, callback: F)
+    where
+        F: FnOnce(Result<&T, &Interrupt>) + Send + 'static,
+        T: 'static,
+    {
+        assert!(self.try_on_done(callback).is_ok(), "{MISPLACED}");
+    }
+
+    /// As [`on_done`](Self::on_done), for a callback that need not be `Send`.
+    ///
+    /// # Panics
+    /// As `on_done`, and if the task may go to another thread, as those of a scope under
+    /// another executor do.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_task::{SpawnOptions, Tasks, try_spawn};
+    /// use std::{cell::Cell, rc::Rc};
+    /// # let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// # let main = async {
+    /// let seen = Rc::new(Cell::new(0));
+    /// let note = Rc::clone(&seen);
+    /// let task = try_spawn(async { 6 }, SpawnOptions::new()).ok().unwrap();
+    /// task.on_done_local(move |outcome| note.set(*outcome.unwrap()));
+    /// assert_eq!(task.await.unwrap(), 6);
+    /// assert_eq!(seen.get(), 6);
+    /// # };
+    /// # tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+    /// ```
+    #[track_caller]
+    pub fn on_done_local<F>(&self, callback: F)
+    where
+        F: FnOnce(Result<&T, &Interrupt>) + 'static,
+        T: 'static,
+    {
+        let stays = |hub: &Hub| !hub.migrates.get();
+        assert!(self.register(callback, stays).is_ok(), "{MISPLACED}");
+    }
+
+    /// As [`on_done`](Self::on_done), but does not panic.
+    ///
+    /// # Errors
+    /// The callback, if this is not the thread of the task's loop, or if the outcome was
+    /// taken.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_task::{NoNotify, SpawnOptions, Tasks};
+    /// let submitter = Tasks::new(std::sync::Arc::new(NoNotify)).submitter();
+    /// let task = submitter.spawn(async {}, SpawnOptions::new());
+    /// assert!(task.try_on_done(|_| ()).is_err(), "its loop does not run here");
+    /// ```
+    pub fn try_on_done<F>(&self, callback: F) -> Result<(), F>
+    where
+        F: FnOnce(Result<&T, &Interrupt>) + Send + 'static,
+        T: 'static,
+    {
+        self.register(callback, |_| true)
+    }
+
+    fn register<F>(&self, callback: F, accepts: impl FnOnce(&Hub) -> bool) -> Result<(), F>
+    where
+        F: FnOnce(Result<&T, &Interrupt>) + 'static,
+        T: 'static,
+    {
+        let Some(task) = self.reference() else {
+            return Err(callback);
+        };
+        let Some(hub) = own_hub(task).filter(|hub| accepts(hub)) else {
+            return Err(callback);
+        };
+        side::silence(task);
+        let ending = move |task: TaskRef, interrupted: bool| {
+            if task.local.seen().any(Flags::BUBBLED) {
+                return callback(Err(&Interrupt::ScopeFailed));
+            }
+            // SAFETY: endings are called by the owner while an outcome is there that
+            // nobody takes (see the states above); `T` is that of the handle.
+            callback(unsafe { task.outcome::<T>(interrupted) });
+        };
+        watch(hub, task, Box::new(ending));
+        Ok(())
+    }
+
+    /// Keeps what `make` makes until the task has ended, and drops it then, on the thread
+    /// of its loop. False if the task has ended.
+    ///
+    /// `make` is called on that thread, too: now, if this is it, and otherwise when the
+    /// loop looks at its inbox; if the task has ended by then, not at all. It gets the
+    /// means to ask the task to end.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_task::{Interrupt, SpawnOptions, Tasks, try_spawn};
+    /// # let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// # let main = async {
+    /// let task = try_spawn(std::future::pending::<()>(), SpawnOptions::new()).ok().unwrap();
+    /// assert!(task.attach(|canceller| assert!(canceller.cancel_with(Interrupt::TimedOut))));
+    /// assert!(matches!((&task).await, Err(Interrupt::TimedOut)));
+    /// assert!(!task.attach(|_| ()));
+    /// # };
+    /// # tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+    /// ```
+    pub fn attach<A, F>(&self, make: F) -> bool
+    where
+        A: Send + 'static,
+        F: FnOnce(Canceller) -> A + Send + 'static,
+    {
+        let Some(task) = self.reference() else {
+            return false;
+        };
+        if self.is_finished() {
+            return false;
+        }
+        match own_hub(task) {
+            Some(hub) => attach(hub, task, make),
+            None => abroad::order(task, Box::new(|hub, task| attach(hub, task, make))),
+        }
+        true
+    }
+}
+
+/// Keeps what `make` makes until the task ends. The owner calls.
+fn attach<A: 'static>(hub: &Hub, task: TaskRef, make: impl FnOnce(Canceller) -> A) {
+    task.local.add_reference();
+    let kept = make(Canceller(waker::from_counted(task)));
+    if task.local.seen().any(Flags::DONE) {
+        return; // meanwhile
+    }
+    watch(hub, task, Box::new(move |_, _| drop(kept)));
+}
+
+/// Asks a task to end, from wherever; keeps its memory, and nothing else, alive. Made by
+/// [`Task::attach`].
+///
+/// # Examples
+/// See [`Task::attach`].
+#[derive(Clone, Debug)]
+pub struct Canceller(std::task::Waker);
+
+impl Canceller {
+    /// As [`Task::cancel_with`].
+    ///
+    /// # Examples
+    /// See [`Task::attach`].
+    pub fn cancel_with(&self, end: Interrupt) -> bool {
+        waker::task_of(&self.0).is_some_and(|task| ask_to_end(task, end))
+    }
+}
