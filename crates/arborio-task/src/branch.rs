@@ -535,14 +535,14 @@ impl Branch {
         did
     }
 
-    /// The loop is over, and every task has ended.
-    pub(crate) fn orphan(&self, hub: &Hub) {
+    /// The loop is over, and every task has ended. [`forget_task`](Self::forget_task)
+    /// must follow.
+    pub(crate) fn orphan(&self) {
         self.home.store(ptr::null_mut(), Ordering::Release); // R2
-        self.forget_task(hub);
     }
 
     /// The branch is gone: the task that entered it is not counted for it any more.
-    fn forget_task(&self, hub: &Hub) {
+    pub(crate) fn forget_task(&self, hub: &Hub) {
         // R5
         if let Some(task) = self.entered_by.replace(None) {
             life_cycle::release(hub, task);

@@ -14,7 +14,8 @@
 //! - M2: between two turns a future whose tasks are [`Sent`] may move to another thread. Whoever
 //!   moves it orders the turns, so the plain accesses of the one happen before those
 //!   of the other; and everything in the hub is `Send`: such a hub
-//!   ([`Hub::migrates`](crate::hub::Hub)) takes no task by a way that does not ask for it.
+//!   ([`Hub::migrates`](crate::hub::Hub)) takes no task by a way that does not ask for it, and
+//!   its tasks inherit no task-locals, whose bindings stay on their thread.
 //! - M3: outside of a turn the inbox is asleep or has mail whose pusher has called the
 //!   notifier. So no wake is lost between two turns.
 
@@ -31,7 +32,13 @@ use arborio_base::{
     sync::{Mutex, lock},
 };
 
-use crate::{current::set_current, hub::Hub, inbox::Notify, life_cycle, tasks::Tasks};
+use crate::{
+    current::{current, set_current},
+    hub::Hub,
+    inbox::Notify,
+    life_cycle,
+    tasks::Tasks,
+};
 
 /// After so many polls of tasks the executor has its turn.
 const POLLS_PER_TURN: u32 = 256;
@@ -61,6 +68,19 @@ impl Kind for Sent {
 
 impl Kind for Local {
     const MIGRATES: bool = false;
+}
+
+/// Whether a loop runs on this thread that takes tasks of this kind.
+///
+/// # Examples
+/// ```
+/// use arborio_task::embedded::{Local, Sent, is_around};
+/// assert!(!is_around::<Sent>() && !is_around::<Local>(), "no loop runs here");
+/// ```
+pub fn is_around<K: Kind>() -> bool {
+    // SAFETY: a current hub is alive, and this thread is its owner.
+    let hub = unsafe { current().as_ref() };
+    hub.is_some_and(|hub| K::MIGRATES || !hub.migrates.get())
 }
 
 mod sealed {

@@ -154,7 +154,8 @@ impl Hub {
         let visitors = self.door().take();
         let count = visitors.len();
         for owner in visitors {
-            contain(|| owner.left_abroad()); // foreign code
+            contain(|| Arc::clone(&owner).left_abroad()); // foreign code
+            drop_contained(owner);
         }
         count
     }

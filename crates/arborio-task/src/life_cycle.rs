@@ -660,7 +660,9 @@ pub(crate) fn end_tasks(hub: &Hub) {
 /// was none. What builds on them is foreign code, so there may be tasks again.
 fn end_branches(hub: &Hub) -> bool {
     let branches = hub.branches.take();
-    branches.iter().for_each(|(branch, _)| branch.orphan(hub));
+    // All of them are gone before any foreign code runs.
+    branches.iter().for_each(|(branch, _)| branch.orphan());
+    (branches.iter()).for_each(|(branch, _)| branch.forget_task(hub));
     let did = !branches.is_empty();
     drop_contained(branches);
     did
