@@ -61,10 +61,12 @@ pin_project_lite::pin_project! {
         U: 'static,
     {
         fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            let home = std::mem::replace(this.home, Home::Unknown);
-            let cleanup = std::mem::replace(this.cleanup, Cleanup::Done);
-            hand_over(home, cleanup);
+            let mut this = this.project();
+            let _later = HandOver {
+                home: std::mem::replace(this.home, Home::Unknown),
+                cleanup: std::mem::replace(this.cleanup, Cleanup::Done),
+            };
+            this.inside.set(None);
         }
     }
 }
@@ -178,6 +180,29 @@ where
         *cleanup = Cleanup::Running(running);
     }
     polled
+}
+
+/// Hands the cleanup over when what it cleans up after is gone, also if the destructor of
+/// that panics.
+struct HandOver<C, U>
+where
+    C: FnOnce() -> U,
+    U: Future,
+    U: 'static,
+{
+    home: Home,
+    cleanup: Cleanup<C, U>,
+}
+
+impl<C, U> Drop for HandOver<C, U>
+where
+    C: FnOnce() -> U,
+    U: Future + 'static,
+{
+    fn drop(&mut self) {
+        let home = std::mem::replace(&mut self.home, Home::Unknown);
+        hand_over(home, std::mem::replace(&mut self.cleanup, Cleanup::Done));
+    }
 }
 
 /// The cleanup becomes a task of `home`.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use arborio_base::drop_contained;
-use arborio_task::{Interrupt, Payload, SpawnOptions, Task, try_spawn};
+use arborio_task::{Branch, Interrupt, Payload, SpawnOptions, Task, try_spawn};
 
 use super::member::Member;
 
@@ -113,7 +113,15 @@ impl<T: 'static> Drop for Tell<T> {
         };
         let report = Report { task, tell };
         // If the loop is ending it is dropped, and says so.
-        drop(try_spawn(report, SpawnOptions::new()));
+        drop(try_spawn(report, SpawnOptions::new()).or_else(spawn_in_scope));
+    }
+}
+
+/// For a loop that lies in a future: nothing is spawned there but on its scopes.
+fn spawn_in_scope<T>(report: Report<T>) -> Result<Task<()>, Report<T>> {
+    match Branch::current() {
+        Some(branch) => branch.try_spawn_late(report, SpawnOptions::new()),
+        None => Err(report),
     }
 }
 

@@ -12,9 +12,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use arborio_base::drop_contained;
 use arborio_task::{Branch, Interrupt, Joining, SpawnOptions, Task};
 
-use super::{note::ScopeNote, orphan, run::ScopeRun, shared::Scope};
+use super::{orphan, run::ScopeRun, shared::Scope};
 
 /// A scope without a body, in the hands of its owner; made by [`Scope::new`], and by
 /// [`ScopeBuilder::open`](super::ScopeBuilder::open).
@@ -76,7 +77,11 @@ where
         let options = SpawnOptions::new();
         let never = std::future::pending::<Result<(), E>>();
         let keeper = Branch::spawn_ended(never, options, Interrupt::Closed);
-        Self { scope, keeper }
+        let keeper = keeper.expect("no Arborio loop runs on this thread: a free scope needs one");
+        Self {
+            scope,
+            keeper: Some(keeper),
+        }
     }
 
     /// Whether the scope has ended.
@@ -111,8 +116,8 @@ where
         }
     });
     let ended = ScopeRun::new(&scope, open).await;
-    if ended.is_err() && scope.0.progress().disowned {
-        scope.0.tell(&ScopeNote::Unclaimed);
+    if ended.is_err() {
+        scope.0.note_unclaimed();
     }
     ended
 }
@@ -148,9 +153,8 @@ where
         let Some(mut keeper) = self.keeper.take() else {
             return; // the await that owns the scope has it
         };
-        self.scope.0.progress().disowned = true;
-        if let Some(Ok(Err(_))) = keeper.try_take() {
-            self.scope.0.tell(&ScopeNote::Unclaimed);
+        if self.scope.0.disown() {
+            drop_contained(keeper.try_take()); // a panic went on where that was awaited
         }
         self.scope.finalize();
     }
@@ -214,7 +218,9 @@ where
     type Output = Result<(), E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        Poll::Ready(ended(ready!(Pin::new(&mut self.keeper).poll(cx))))
+        let outcome = ready!(Pin::new(&mut self.keeper).poll(cx));
+        self.scope.0.claim();
+        Poll::Ready(ended(outcome))
     }
 }
 
@@ -224,7 +230,7 @@ where
 {
     /// A scope that is over takes no notice.
     fn drop(&mut self) {
-        self.scope.0.progress().disowned = true;
+        self.scope.0.disown();
         self.scope.cancel();
     }
 }
@@ -248,6 +254,7 @@ where
     fn into_future(self) -> ScopeEnded<'a, E> {
         let keeper = self.keeper.as_ref().expect("taken with the owner only");
         ScopeEnded {
+            scope: &self.scope,
             keeper: keeper.into_future(),
         }
     }
@@ -262,6 +269,7 @@ pin_project_lite::pin_project! {
     /// # Cancel safety
     /// Dropping it changes nothing.
     pub struct ScopeEnded<'a, E> {
+        scope: &'a Scope<E>,
         #[pin]
         keeper: Joining<'a, Result<(), E>>,
     }
@@ -274,7 +282,10 @@ where
     type Output = Result<(), E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        Poll::Ready(ended(ready!(self.project().keeper.poll(cx))))
+        let this = self.project();
+        let outcome = ready!(this.keeper.poll(cx));
+        this.scope.0.claim();
+        Poll::Ready(ended(outcome))
     }
 }
 

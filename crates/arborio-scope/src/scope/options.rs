@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, marker::PhantomData, panic::Location, sync::Arc, tim
 
 use arborio_task::{
     Interrupt,
-    embedded::{Embedded, Kind, Local, Sent},
+    embedded::{Embedded, Kind, Local, Sent, is_around},
 };
 use arborio_timers::Instant;
 
@@ -232,14 +232,14 @@ where
         )))
     }
 
-    /// Runs the scope on the loop of this thread. If there is none, it has a loop of its own,
-    /// and whoever polls it polls the tasks.
+    /// Runs the scope on the loop of this thread. If there is none that takes its tasks, it
+    /// has a loop of its own, and whoever polls it polls the tasks.
     async fn run_anywhere<K, R, B>(self, later: Option<Later<E>>, body: B) -> Result<R, Failed<E>>
     where
         K: Kind,
         B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
     {
-        if self.below.is_some() || arborio_task::is_running() {
+        if self.below.is_some() || is_around::<K>() {
             self.run_keeping(later, body).await
         } else {
             Embedded::<_, K>::new(self.run_keeping(later, body)).await

@@ -26,6 +26,7 @@ pub(crate) fn adopt<E: Send + 'static>(state: &Arc<ScopeState<E>>) {
     }
     branch.close();
     state.life.set(Stage::Orphaned);
+    state.end_forks_of_ended();
     let mut watch = Watch::default();
     if branch.is_forced() {
         watch.ask_nobody(); // whoever forces it sees to its tasks, too

@@ -350,6 +350,7 @@ impl Watch {
             if *phase == Phase::Finishing && branch.pending() == 0 {
                 *phase = Phase::Closing;
                 branch.close();
+                state.end_forks_of_ended();
             }
             if *phase == Phase::Closing {
                 if branch.pending() + branch.daemons() == 0 {

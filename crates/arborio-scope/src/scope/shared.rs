@@ -83,7 +83,11 @@ pub(crate) struct Progress<E> {
     /// A free scope: it ends when its tasks have.
     pub(crate) finalized: bool,
     /// A free scope: nobody will take its error.
-    pub(crate) disowned: bool,
+    disowned: bool,
+    /// A free scope: its error waits for its owner.
+    unclaimed: bool,
+    /// A free scope: somebody was given how it has ended.
+    claimed: bool,
     /// Errors that wait for the handle of their task, by number.
     kept: BTreeMap<u64, E>,
     next_kept: u64,
@@ -137,6 +141,8 @@ impl<E> ScopeState<E> {
                 over: false,
                 finalized: false,
                 disowned: false,
+                unclaimed: false,
+                claimed: false,
                 kept: BTreeMap::new(),
                 next_kept: 0,
                 deadline,
@@ -268,6 +274,46 @@ impl<E> ScopeState<E> {
         for fork in forks.iter().filter_map(Weak::upgrade) {
             fork.end_with(end.clone());
         }
+    }
+
+    /// The same, because the scope has ended but for those who are asked now.
+    pub(crate) fn end_forks_of_ended(&self) {
+        if self.shows(Signs::FORKED) {
+            let reason = Reason::new(ReasonKind::ScopeEnded);
+            self.end_forks(&Interrupt::Cancelled(reason));
+        }
+    }
+
+    /// A free scope has ended with an error, which waits for its owner.
+    pub(crate) fn note_unclaimed(&self) {
+        let disowned = {
+            let mut progress = self.progress();
+            progress.unclaimed = !progress.disowned;
+            progress.disowned
+        };
+        if disowned {
+            self.tell(&ScopeNote::Unclaimed);
+        }
+    }
+
+    /// Somebody who awaits a free scope was given how it has ended.
+    pub(crate) fn claim(&self) {
+        let mut progress = self.progress();
+        progress.claimed = true;
+        progress.unclaimed = false;
+    }
+
+    /// The owner of a free scope is gone. Whether anybody was given how it has ended.
+    pub(crate) fn disown(&self) -> bool {
+        let (unclaimed, claimed) = {
+            let mut progress = self.progress();
+            progress.disowned = true;
+            (std::mem::take(&mut progress.unclaimed), progress.claimed)
+        };
+        if unclaimed {
+            self.tell(&ScopeNote::Unclaimed);
+        }
+        claimed
     }
 
     /// A panic that is the reason to end.
