@@ -319,3 +319,17 @@ fn many_handlers_that_answer_one_after_another_are_all_waited_for() {
         assert_eq!(ended.get(), HANDLERS);
     });
 }
+
+#[test]
+fn d4_handlers_side_by_side_are_asked_in_the_order_in_which_they_came() {
+    everywhere(|| async {
+        let log = Log::default();
+        let handlers = ["one", "two", "three"].map(|name| {
+            let log = log.clone();
+            finally(pending::<()>(), move || async move { log.note(name) })
+        });
+        let all = arborio_scope::join(handlers);
+        assert!(move_on_after(ms(1), all).await.is_none());
+        assert_eq!(log.take(), ["one", "two", "three"]);
+    });
+}

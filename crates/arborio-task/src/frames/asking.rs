@@ -169,7 +169,8 @@ impl Slots {
             self.cover_outward(index);
         }
         let (mut asked, mut wakers) = (0, Vec::new());
-        for index in unasked {
+        // The youngest sibling was found first; they are woken in the order in which they came.
+        for index in unasked.into_iter().rev() {
             let round = self.round;
             let slot = self.at_mut(index);
             if slot.covered != round {
