@@ -1,4 +1,5 @@
 //! Callbacks that are told how a task has ended.
+#![expect(clippy::async_yields_async, reason = "a handle may outlive its loop")]
 
 use std::{
     cell::{Cell, RefCell},
