@@ -227,7 +227,7 @@ where
         _ => try_spawn(task, options),
     };
     match spawned {
-        Ok(task) => drop(task), // detached: whoever is around waits for it
+        Ok(task) => task.begin_anyway(), // detached: whoever is around waits for it
         Err(refused) => drop_contained(refused),
     }
 }

@@ -179,6 +179,30 @@ impl<T> Task<T> {
         self.task
     }
 
+    /// The task begins even if it is [asked](Task::cancel) to end before its first turn:
+    /// what has to be cleaned up is in good hands then. [`abort`](Task::abort) drops it all
+    /// the same. Nothing happens if this is not the thread that runs its loop.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_task::{SpawnOptions, Tasks, try_spawn};
+    /// # let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// # let main = async {
+    /// let task = try_spawn(async { 6 }, SpawnOptions::new()).ok().unwrap();
+    /// task.begin_anyway();
+    /// task.cancel();
+    /// assert_eq!(task.await.unwrap(), 6);
+    /// # };
+    /// # tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+    /// ```
+    pub fn begin_anyway(&self) {
+        if let Some(task) = self.task
+            && own_hub(task).is_some()
+        {
+            task.local.set(Flags::INSISTS);
+        }
+    }
+
     /// The task's name; `None` if it has none, or if the outcome was given out.
     ///
     /// # Examples

@@ -26,7 +26,8 @@
 //! WAITED (somebody abroad waits for the outcome), DAEMON (not waited for),
 //! STARTED (was polled once), UNLINKED (made abroad, not yet in the tree), MAIN
 //! (its end calls for attention), CANCELLING (beside ABORT: its handlers were
-//! asked), FRAMED (its future has frames, [`crate::frames`]), WATCHED (something is to
+//! asked), FRAMED (its future has frames, [`crate::frames`]), INSISTS (begins even if it was asked to
+//! end before), WATCHED (something is to
 //! be done when it ends, [`crate::endings`]).
 //!
 //! # References
@@ -74,6 +75,8 @@ impl Flags {
 
     pub(crate) const WATCHED: Self = Self(1 << 16);
 
+    pub(crate) const INSISTS: Self = Self(1 << 17);
+
     pub(crate) const NONE: Self = Self(0);
 
     pub(crate) const fn and(self, other: Self) -> Self {
@@ -81,7 +84,7 @@ impl Flags {
     }
 }
 
-const COUNT_SHIFT: u32 = 17;
+const COUNT_SHIFT: u32 = 18;
 const ONE: i64 = 1 << COUNT_SHIFT;
 
 /// A value of the local word, as read at one moment.

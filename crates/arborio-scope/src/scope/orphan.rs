@@ -13,7 +13,7 @@ use super::{
     describe::Stage,
     failure::Failure,
     note::ScopeNote,
-    run::Watch,
+    run::{Watch, is_deserted},
     shared::{ScopeState, fail_with_panics},
 };
 use crate::handlers::shield;
@@ -58,7 +58,7 @@ impl<E: Send + 'static> Orphans<E> {
         let (branch, state) = (Arc::clone(&self.branch), Arc::clone(&self.state));
         let options = SpawnOptions::new().name("tasks of a dropped scope");
         match branch.try_spawn_above(shield(self), options) {
-            Ok(task) => drop(task), // detached: whoever waits above waits for it
+            Ok(task) => task.begin_anyway(), // detached: whoever waits above waits for it
             Err(refused) => {
                 state.progress().over = true; // the loop is ending, and ends them
                 drop(refused);
@@ -68,7 +68,7 @@ impl<E: Send + 'static> Orphans<E> {
 
     /// The scope ends, if every task has. False if some have not.
     fn leave_if_none_is_left(&self) -> bool {
-        if self.branch.pending() + self.branch.daemons() > 0 {
+        if !is_deserted(&self.state, &self.branch) {
             return false;
         }
         if self.branch.is_here() {
@@ -79,7 +79,6 @@ impl<E: Send + 'static> Orphans<E> {
 
     fn leave(&self) {
         let state = &self.state;
-        state.fail_with_kept();
         for panic in state
             .take_first_panic()
             .into_iter()

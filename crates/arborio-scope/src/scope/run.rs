@@ -237,6 +237,17 @@ fn payload(raised: Box<dyn Any + Send>) -> Payload {
     Payload::new(raised)
 }
 
+/// Whether no task is left, and no error waits for a handle any more. Foreign code, which
+/// is told of errors, may have begun a cleanup: so this comes last before the branch is left.
+pub(crate) fn is_deserted<E>(state: &ScopeState<E>, branch: &Branch) -> bool {
+    let is_empty = || branch.pending() + branch.daemons() == 0;
+    if !is_empty() {
+        return false;
+    }
+    state.fail_with_kept();
+    is_empty()
+}
+
 /// How a scope ends.
 enum Conclusion<R, E> {
     Result(Result<R, E>),
@@ -246,7 +257,6 @@ enum Conclusion<R, E> {
 
 /// Everything has ended: the scope leaves the tree, and this is how it ends.
 fn conclude<R, E>(state: &ScopeState<E>, branch: &Branch, value: Option<R>) -> Conclusion<R, E> {
-    state.fail_with_kept();
     fail_with_panics(state, branch.leave());
     state.tell_all(ScopeNote::Closed);
     let failure = {
@@ -353,9 +363,10 @@ impl Watch {
                 state.end_forks_of_ended();
             }
             if *phase == Phase::Closing {
-                if branch.pending() + branch.daemons() == 0 {
+                if is_deserted(state, branch) {
                     return Poll::Ready(());
                 }
+                self.look(state, branch, cx);
                 self.tell_daemons(state, branch);
             }
             ready!(self.poll_grace(state, branch, cx)); // then look again
@@ -388,7 +399,7 @@ impl Watch {
         branch.wake_on_change(cx.waker());
         self.tell_daemons(state, branch);
         loop {
-            if branch.pending() + branch.daemons() == 0 {
+            if is_deserted(state, branch) {
                 return Poll::Ready(());
             }
             ready!(self.poll_grace(state, branch, cx));

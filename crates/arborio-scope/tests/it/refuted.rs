@@ -4,17 +4,20 @@ use std::{
     cell::{Cell, RefCell},
     future::{Future, IntoFuture, pending, poll_fn},
     marker::PhantomData,
+    pin::Pin,
     rc::Rc,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
     thread::{self, ThreadId},
 };
 
-use arborio_executor::{doc::run, spawn, yield_now};
+use arborio_executor::{spawn, yield_now};
 use arborio_scope::{
-    LocalScope, Scope, ScopeNote, TaskGroup, finally_detached, local_scope, scope,
+    LocalScope, Scope, ScopeNote, TaskGroup, finally, finally_detached, gather, local_scope, scope,
 };
-use arborio_task::task_local;
+use arborio_task::{Interrupt, task_local};
+
+use crate::support::{Log, run};
 
 /// Belongs to the thread that made it.
 struct OfThread {
@@ -272,4 +275,103 @@ fn c04_tasks_of_a_scope_that_is_dropped_on_another_thread_end_on_their_own() {
         thread::scope(|threads| drop(threads.spawn(|| drop(inner)).join()));
     });
     assert_eq!(*dropped_on.lock().unwrap(), Some(here));
+}
+
+#[derive(Debug, PartialEq)]
+struct Number(u32);
+
+impl From<Interrupt> for Number {
+    fn from(_: Interrupt) -> Self {
+        Self(0)
+    }
+}
+
+#[test]
+fn s2_a_cleanup_that_begins_while_errors_are_dropped_is_waited_for() {
+    type Kept = Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>;
+    let kept = Arc::new(Kept::default());
+    let is_clean = Arc::new(Mutex::new(false));
+    let (theirs, note) = (Arc::clone(&kept), Arc::clone(&is_clean));
+    let builder = Scope::<Number>::builder().observer(move |_: &ScopeNote| {
+        drop(theirs.lock().unwrap().take());
+    });
+    let ended = run(builder.run(async |s| {
+        let note = Arc::clone(&note);
+        let cleanup = move || async move {
+            yield_now().await;
+            *note.lock().unwrap() = true;
+        };
+        let mut future = Box::pin(finally_detached(pending(), cleanup));
+        poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await;
+        *kept.lock().unwrap() = Some(future);
+        // Both errors wait in their handles until the scope ends.
+        let handles = [1, 2].map(|n| {
+            s.task()
+                .observed()
+                .spawn(async move { Err::<(), _>(Number(n)) })
+        });
+        std::mem::forget(handles);
+        Ok(())
+    }));
+    assert_eq!(ended, Err(Number(1)));
+    assert!(*is_clean.lock().unwrap());
+}
+
+#[test]
+fn outputs_are_gathered_while_another_thread_looks() {
+    for _ in 0..2000 {
+        run(async {
+            let mut all = Box::pin(gather([1, 2].map(async |n| n)));
+            let looks = thread::spawn(move || {
+                loop {
+                    let mut cx = Context::from_waker(Waker::noop());
+                    if let Poll::Ready(all) = all.as_mut().poll(&mut cx) {
+                        return all.unwrap();
+                    }
+                }
+            });
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            assert_eq!(looks.join().unwrap(), [1, 2]);
+        });
+    }
+}
+
+#[test]
+fn c03_a_detached_cleanup_runs_if_its_scope_fails_before_it_has_begun() {
+    let log = Log::default();
+    let (theirs, ours) = (log.clone(), log.clone());
+    let ended = run(scope(async move |s: &Scope<()>| {
+        drop(s.spawn(pending::<()>()));
+        let cleanup = move || async move {
+            yield_now().await;
+            theirs.note("cleaned up");
+        };
+        let mut future = Box::pin(finally_detached(pending::<()>(), cleanup));
+        poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await;
+        drop(future);
+        Err::<(), ()>(())
+    }));
+    assert_eq!((ended, ours.take()), (Err(()), vec!["cleaned up"]));
+}
+
+#[test]
+fn c03_tasks_of_a_dropped_scope_are_asked_also_if_what_is_around_it_fails_at_once() {
+    let log = Log::default();
+    let (theirs, ours) = (log.clone(), log.clone());
+    let ended = run(scope(async move |_: &Scope<()>| {
+        let mut inner = Box::pin(scope(async |s: &Scope<()>| {
+            drop(s.spawn(finally(pending::<()>(), move || async move {
+                yield_now().await;
+                theirs.note("cleaned up");
+            })));
+            pending::<Result<(), ()>>().await
+        }));
+        poll_fn(|cx| Poll::Ready(inner.as_mut().poll(cx).is_pending())).await;
+        yield_now().await;
+        drop(inner);
+        Err::<(), ()>(())
+    }));
+    assert_eq!((ended, ours.take()), (Err(()), vec!["cleaned up"]));
 }

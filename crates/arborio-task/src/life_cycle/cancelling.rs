@@ -27,6 +27,13 @@ const POLLS_PER_TURN: u32 = 32;
 /// A task with ABORT has its turn.
 #[cold]
 pub(super) fn turn(hub: &Hub, task: TaskRef) {
+    let seen = task.local.seen();
+    if seen.any(Flags::INSISTS) && !seen.any(Flags::STARTED) {
+        task.local.set(Flags::STARTED);
+        if side::manner(task) != Some(Manner::Force) && !poll_once(hub, task) {
+            return;
+        }
+    }
     let next = match begin(task) {
         Next::Wait => Next::Poll, // it is its turn all the same
         next => next,
