@@ -14,7 +14,7 @@
 //! - M2: between two turns a future whose tasks are [`Sent`] may move to another thread. Whoever
 //!   moves it orders the turns, so the plain accesses of the one happen before those
 //!   of the other; and everything in the hub is `Send`: such a hub
-//!   ([`Hub::migrates`](crate::hub::Hub)) takes no task by a way that does not ask for it, and
+//!   (one that `migrates`) takes no task by a way that does not ask for it, and
 //!   its tasks inherit no task-locals, whose bindings stay on their thread.
 //! - M3: outside of a turn the inbox is asleep or has mail whose pusher has called the
 //!   notifier. So no wake is lost between two turns.

@@ -258,7 +258,8 @@ fn c04_a_scope_that_is_dropped_on_another_thread_wakes_its_loop() {
 fn c04_a_scope_that_is_dropped_when_its_loop_has_ended_is_gone() {
     let ends = Log::new();
     let dropped = Arc::new(());
-    let inner = EventLoop::builder().leftover(Leftover::Cancel).run(async {
+    let mut left = None;
+    EventLoop::builder().leftover(Leftover::Cancel).run(async {
         let kept = Arc::clone(&dropped);
         let mut inner: Pin<Box<dyn Future<Output = Result<(), Code>> + Send>> =
             Box::pin(scope(async move |s: &Scope<Code>| {
@@ -272,9 +273,9 @@ fn c04_a_scope_that_is_dropped_when_its_loop_has_ended_is_gone() {
             }));
         assert!(poll_once(&mut inner).await.is_none());
         ends.add(thread::current().id());
-        inner
+        left = Some(inner);
     });
-    thread::spawn(move || drop(inner)).join().unwrap();
+    thread::spawn(move || drop(left)).join().unwrap();
     assert_eq!(
         Arc::strong_count(&dropped),
         1,

@@ -33,13 +33,13 @@ async fn service(log: Log<&'static str>, cleanup: u64) {
 fn d7_a_task_that_is_not_awaited_cleans_up_before_run_returns() {
     let log = Log::new();
     let inside = log.clone();
-    let left = simulated().run(async move {
-        let left = task().awaited(false).spawn(service(inside, 30));
+    let mut left = None;
+    simulated().run(async {
+        left = Some(task().awaited(false).spawn(service(inside, 30)));
         yield_now().await;
-        left
     });
     assert_eq!(log.take(), ["cleaned up"]);
-    let outcome = futures_lite::future::block_on(left);
+    let outcome = futures_lite::future::block_on(left.unwrap());
     assert!(matches!(outcome, Err(Interrupt::Stopped)), "{outcome:?}");
 }
 
