@@ -302,3 +302,23 @@ fn a_request_reaches_the_innermost_task_with_the_reason_of_whoever_asked() {
     };
     assert_eq!(reason.kind(), ReasonKind::ScopeFailed);
 }
+
+#[test]
+fn t15_a_job_on_a_thread_outlives_the_scope_that_waited_for_it() {
+    let (let_go, may_end) = std::sync::mpsc::channel();
+    let (job, job_ended) = std::sync::mpsc::channel();
+    let limited = Scope::<Code>::builder().timeout(millis(20));
+    let ended = arborio::run(limited.run(async |_| {
+        let (sender, receiver) = arborio::sync::oneshot::channel();
+        job.send(std::thread::spawn(move || {
+            may_end.recv().unwrap();
+            sender.send("done").is_err() // nobody waits any more
+        }))
+        .unwrap();
+        let _ = receiver.await;
+        Ok(())
+    }));
+    assert_eq!(ended, Err(Code(254)), "the scope could not stop it");
+    let_go.send(()).unwrap();
+    assert!(job_ended.recv().unwrap().join().unwrap());
+}
