@@ -15,11 +15,12 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
+use arborio_base::sync::{Mutex, MutexGuard, lock};
 use arborio_task::{Reason, ReasonKind, frames::Frame};
 use arborio_timers::Instant;
 
@@ -93,7 +94,7 @@ impl CancelScope {
     }
 
     fn orders(&self) -> MutexGuard<'_, Orders> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Changes what is wanted, and has the run look at it. False if it has ended.

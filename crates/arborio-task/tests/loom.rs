@@ -16,6 +16,8 @@ mod world;
 mod closing;
 #[path = "loom/drops.rs"]
 mod drops;
+#[path = "loom/embedded.rs"]
+mod embedded;
 #[path = "loom/frames.rs"]
 mod frames;
 #[path = "loom/handles.rs"]

@@ -15,12 +15,11 @@ use std::{
     time::Duration,
 };
 
-use arborio_base::{WakeBatch, sync::lock};
+use arborio_base::WakeBatch;
 
 use crate::{
     clock::Clock,
-    home::SharedPart,
-    home::{Alarm, FALLBACK, SharedHome},
+    home::{Alarm, FALLBACK, SharedHome, SharedPart, lock},
     instant::Instant,
     wheel::Key,
 };

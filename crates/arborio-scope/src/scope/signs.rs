@@ -11,12 +11,12 @@
 //!   is behind the lock. So a poll that still sees the old signs is followed by one that
 //!   sees the new ones.
 
-use std::{
-    ops::{Deref, DerefMut},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, Ordering},
-    },
+use std::ops::{Deref, DerefMut};
+
+use arborio_base::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicU8, Ordering},
+    lock,
 };
 
 /// A set of signs.
@@ -73,7 +73,7 @@ impl<T: Signed> SignedLock<T> {
     pub(crate) fn lock(&self) -> Locked<'_, T> {
         Locked {
             signs: &self.signs,
-            value: self.lock.lock().unwrap_or_else(PoisonError::into_inner),
+            value: lock(&self.lock),
         }
     }
 }

@@ -4,11 +4,14 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
-use arborio_base::{contain, drop_contained};
+use arborio_base::{
+    contain, drop_contained,
+    sync::{Mutex, lock},
+};
 use arborio_task::Interrupt;
 
 use super::child::Child;
@@ -37,8 +40,7 @@ enum Slot<V> {
 pub struct Ready<V>(Arc<Mutex<Slot<V>>>);
 
 fn swap<V>(slot: &Mutex<Slot<V>>, new: Slot<V>) -> Slot<V> {
-    let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-    std::mem::replace(&mut slot, new)
+    std::mem::replace(&mut *lock(slot), new)
 }
 
 impl<V> Ready<V> {

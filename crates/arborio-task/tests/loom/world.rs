@@ -137,15 +137,24 @@ impl World {
 
     /// Runs `code` on a thread of its own, which is joined at the end.
     pub(crate) fn spawn(&self, code: impl FnOnce(&Abroad) + 'static) {
-        let abroad = Abroad {
-            common: self.common.clone(),
-            waiting: Arc::clone(&self.waiting),
-        };
+        let abroad = self.abroad();
         let thread = thread::spawn(move || {
             abroad.step();
             code(&abroad);
         });
         self.threads.lock().unwrap().push(thread);
+    }
+
+    /// Waits for `future` on the model's own thread.
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.abroad().block_on(future)
+    }
+
+    fn abroad(&self) -> Abroad {
+        Abroad {
+            common: self.common.clone(),
+            waiting: Arc::clone(&self.waiting),
+        }
     }
 
     /// How many cells there are.

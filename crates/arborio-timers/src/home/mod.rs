@@ -38,14 +38,12 @@ use std::{
     collections::BTreeMap,
     rc::Rc,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     task::Waker,
     time::Duration,
 };
-
-use arborio_base::sync::lock;
 
 use crate::{
     clock::{Clock, ClockId},
@@ -56,6 +54,13 @@ use crate::{
 
 pub(crate) use local::LocalHome;
 pub(crate) use shared::{Alarm, SharedHome, SharedPart};
+
+/// Locks `mutex` and takes the data even if a thread panicked while it held the lock: no
+/// foreign code runs under these locks. They are the standard library's in the models of
+/// other crates, too, which do not look into timers.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The number of a home. Never used again in one process.
 pub(crate) type HomeId = u64;

@@ -13,9 +13,9 @@ use std::{
     task::Waker,
 };
 
-use arborio_base::{WakeBatch, contain, sync::lock};
+use arborio_base::{WakeBatch, contain};
 
-use super::{Armed, HomeId};
+use super::{Armed, HomeId, lock};
 use crate::{
     clock::Clock,
     instant::Instant,
