@@ -26,10 +26,10 @@ pub(crate) fn adopt<E: Send + 'static>(state: &Arc<ScopeState<E>>) {
     }
     branch.close();
     state.life.set(Stage::Orphaned);
-    state.end_forks_of_ended();
     let mut watch = Watch::default();
     if branch.is_forced() {
         watch.ask_nobody(); // whoever forces it sees to its tasks, too
+        state.end_forks_of_ended();
     }
     let orphans = Orphans {
         state: Arc::clone(state),
@@ -79,6 +79,9 @@ impl<E: Send + 'static> Orphans<E> {
 
     fn leave(&self) {
         let state = &self.state;
+        // Those of its own tasks have ended: a task is asked before its fork is, or it would
+        // take that for an error of the fork.
+        state.end_forks_of_ended();
         for panic in state
             .take_first_panic()
             .into_iter()

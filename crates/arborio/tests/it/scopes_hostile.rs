@@ -497,3 +497,33 @@ fn a_scope_lives_among_foreign_combinators() {
         polled.await.unwrap();
     });
 }
+
+#[test]
+fn c04_a_fork_in_a_task_of_a_dropped_scope_ends_with_its_task_and_not_by_an_error() {
+    let notes = Log::new();
+    let heard = notes.clone();
+    simulated(async move {
+        let outer =
+            Scope::<Code>::builder().observer(move |note: &ScopeNote| heard.add(note.to_string()));
+        let dropped = outer.run(async |s| {
+            let handle = s.clone();
+            s.spawn(async move {
+                let fork = handle.fork::<Code>();
+                fork.run(async |_| pending::<Result<(), Code>>().await)
+                    .await
+            });
+            pending::<Result<(), Code>>().await
+        });
+        let mut dropped = Box::pin(dropped);
+        for _ in 0..2 {
+            assert!(poll_once(&mut dropped).await.is_none());
+            yield_now().await;
+        }
+        drop(dropped);
+    });
+    assert_eq!(
+        notes.take(),
+        [""; 0],
+        "its task was asked, and has not failed"
+    );
+}
