@@ -1,9 +1,17 @@
 //! The side record: what few tasks have, in an allocation of its own.
 //!
 //! A name, a request to end, what is to be done when it ends, task-locals, and the wakers of threads abroad that wait
-//! for the outcome. The task holds a pointer that is null until one of them is
-//! needed; whoever needs it first installs it with one exchange. It dies with
-//! the cell.
+//! for the outcome. It dies with the cell.
+//!
+//! # States of the pointer in the header
+//! | pointer       | meaning                            | next                             |
+//! |---------------|------------------------------------|----------------------------------|
+//! | null          | the task has nothing of the kind   | a record: anyone; a table: owner |
+//! | table, tagged | it has frames and nothing else     | a record that has the table: anyone |
+//! | record        | it has all that                    |                                  |
+//!
+//! Each change is one exchange, by whoever needs the next state first. A table lives as
+//! long as the cell, wherever it hangs, so that who has seen the tagged pointer may go on.
 
 use std::{
     borrow::Cow,
@@ -11,7 +19,8 @@ use std::{
     collections::VecDeque,
     ptr,
     rc::Rc,
-    sync::{Arc, OnceLock},
+    // Not the models' own: it is published with the record, or the owner's alone.
+    sync::atomic::AtomicPtr,
     task::Waker,
 };
 
@@ -24,7 +33,7 @@ use crate::{
     awaiter::AwaiterList,
     cell::TaskRef,
     endings::{Ending, Order},
-    frames::table::Table,
+    frames::{counted::Counted, table::Table},
     interrupt::{Interrupt, Reason},
     locals::Values,
 };
@@ -36,8 +45,9 @@ pub(crate) type Name = Cow<'static, str>;
 pub(crate) struct Side {
     /// Given at spawn, or never.
     name: Option<Name>,
-    /// The frames of the task's future; made when the first of them is pending.
-    frames: OnceLock<Arc<Table>>,
+    /// The frames of the task's future, with a count; null until the first of them is
+    /// pending. Only the owner reads it, or writes it once the record is installed.
+    frames: AtomicPtr<Table>,
     requests: Mutex<Requests>,
     /// The task-locals, until the future is gone. For the owner.
     values: RefCell<Option<Rc<Values>>>,
@@ -71,10 +81,10 @@ struct Requests {
 }
 
 impl Side {
-    fn new(name: Option<Name>) -> Self {
+    fn new(name: Option<Name>, frames: *mut Table) -> Self {
         Self {
             name,
-            frames: OnceLock::new(),
+            frames: AtomicPtr::new(frames),
             requests: Mutex::new(Requests {
                 end: None,
                 waiters: AwaiterList::default(),
@@ -93,20 +103,34 @@ impl Side {
     pub(crate) fn for_name(name: Option<Name>) -> *mut Self {
         match name {
             None => ptr::null_mut(),
-            Some(_) => Box::into_raw(Box::new(Self::new(name))),
+            Some(_) => Box::into_raw(Box::new(Self::new(name, ptr::null_mut()))),
         }
     }
+}
+
+/// The tag of a pointer that is to a table. Both are aligned to more.
+const TABLE: usize = 1;
+
+fn tagged(table: *mut Table) -> *mut Side {
+    table.map_addr(|address| address | TABLE).cast()
+}
+
+/// The table, if `pointer` is to one.
+fn table_behind(pointer: *mut Side) -> Option<*mut Table> {
+    let is_table = pointer.addr() & TABLE != 0;
+    is_table.then(|| pointer.map_addr(|address| address & !TABLE).cast())
 }
 
 /// The record of `task`, which is made if there is none.
 fn side(task: &TaskRef) -> &Side {
     let mut pointer = task.side.load(Ordering::Acquire);
-    if pointer.is_null() {
-        let new = Box::into_raw(Box::new(Side::new(None)));
-        // AcqRel: publishes the new record, or acquires the one that is there.
+    while pointer.is_null() || table_behind(pointer).is_some() {
+        let frames = table_behind(pointer).unwrap_or(ptr::null_mut());
+        let new = Box::into_raw(Box::new(Side::new(None, frames)));
+        // AcqRel: publishes the new record, or acquires what is there.
         match task
             .side
-            .compare_exchange(ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(pointer, new, Ordering::AcqRel, Ordering::Acquire)
         {
             Ok(_) => pointer = new,
             Err(installed) => {
@@ -114,7 +138,7 @@ fn side(task: &TaskRef) -> &Side {
                 let unused = unsafe { Box::from_raw(new) };
                 #[cfg(loom)]
                 unused.life.end();
-                drop(unused);
+                drop(unused); // what it says of the table is not its own yet
                 pointer = installed;
             }
         }
@@ -131,6 +155,9 @@ fn side(task: &TaskRef) -> &Side {
 fn existing(task: &TaskRef) -> Option<&Side> {
     // Acquire: pairs with the exchange that installed it.
     let pointer = task.side.load(Ordering::Acquire);
+    if table_behind(pointer).is_some() {
+        return None;
+    }
     // SAFETY: as in `side`.
     let record = unsafe { pointer.as_ref() };
     #[cfg(loom)]
@@ -229,21 +256,39 @@ pub(crate) fn take_orders(task: TaskRef) -> Vec<Order> {
     })
 }
 
-/// The frames of `task`, or null. The table lives as long as the cell.
+/// The frames of `task`, or null. The table lives as long as the cell. The owner calls.
 pub(crate) fn frames(task: TaskRef) -> *const Table {
-    let table = existing(&task).and_then(|side| side.frames.get());
-    table.map_or(ptr::null(), Arc::as_ptr)
+    // Acquire: pairs with the exchange that installed it.
+    let pointer = task.side.load(Ordering::Acquire);
+    match table_behind(pointer) {
+        Some(table) => table,
+        // Relaxed: the owner has written it, or it came with the record.
+        None => existing(&task).map_or(ptr::null(), |side| side.frames.load(Ordering::Relaxed)),
+    }
 }
 
-/// The frames of `task`, which `make` makes if there are none.
-pub(crate) fn frames_or_make(task: TaskRef, make: impl FnOnce() -> Arc<Table>) -> *const Table {
-    Arc::as_ptr(side(&task).frames.get_or_init(make))
+/// The frames of `task`, which had none, are in `table` from now on. The owner calls.
+pub(crate) fn set_frames(task: TaskRef, table: Counted) -> *const Table {
+    let table = table.into_raw();
+    // Release: publishes the table to whoever makes a record for it.
+    let installed = task.side.compare_exchange(
+        ptr::null_mut(),
+        tagged(table),
+        Ordering::Release,
+        Ordering::Relaxed,
+    );
+    if installed.is_err() {
+        // Relaxed: nobody else reads it.
+        side(&task).frames.store(table, Ordering::Relaxed);
+    }
+    table
 }
 
 /// The task has ended, and its future is gone: nobody is asked any more, and the
 /// frames that were leaked keep nobody's waker.
 pub(crate) fn end_frames(task: TaskRef) {
-    if let Some(table) = existing(&task).and_then(|side| side.frames.get()) {
+    // SAFETY: null, or the task's table, which lives as long as the task.
+    if let Some(table) = unsafe { frames(task).as_ref() } {
         // SAFETY: the owner calls, once, and the task will not be polled or dropped
         // again: nobody is inside its tree any more.
         unsafe { Table::end(table) };
@@ -301,17 +346,32 @@ pub(crate) unsafe fn free(task: TaskRef) {
     // Relaxed: the caller has acquired every access of the others.
     let pointer = task.side.load(Ordering::Relaxed);
     if !pointer.is_null() {
-        drop_waiters(task);
-        // SAFETY: it was made by a `Box`, and nobody else refers to it.
-        let record = unsafe { Box::from_raw(pointer) };
-        #[cfg(loom)]
-        let record = end_life(record);
-        let mut record = record;
-        // The table serves the next task of this thread.
-        if let Some(table) = record.frames.take() {
-            Table::give_up(table);
+        // SAFETY: passed on to the caller.
+        unsafe { free_all(task, pointer) };
+    }
+}
+
+/// # Safety
+/// As `free`; `pointer` is that of `task`, and not null.
+#[inline(never)]
+unsafe fn free_all(task: TaskRef, pointer: *mut Side) {
+    let table = match table_behind(pointer) {
+        Some(table) => table,
+        None => {
+            drop_waiters(task);
+            // SAFETY: it was made by a `Box`, and nobody else refers to it.
+            let record = unsafe { Box::from_raw(pointer) };
+            #[cfg(loom)]
+            let record = end_life(record);
+            let table = record.frames.load(Ordering::Relaxed);
+            drop_contained(record);
+            table
         }
-        drop_contained(record);
+    };
+    if !table.is_null() {
+        // SAFETY: the task has had the root's count.
+        let table = unsafe { Counted::from_raw(table) };
+        Table::give_up(table); // it serves the next task of this thread
     }
 }
 

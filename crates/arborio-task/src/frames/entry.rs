@@ -18,7 +18,7 @@
 //!   tree holds it.
 //! - E4: a frame with a table has a slot there (B4).
 
-use std::{cell::Cell, ptr, sync::Arc, task::Waker};
+use std::{cell::Cell, ptr, task::Waker};
 
 use arborio_base::drop_contained;
 
@@ -180,6 +180,15 @@ impl<'e> Entry<'e> {
         self.with(|slots| touch(slots, index))
     }
 
+    /// What is to be done with the frame's place in the tree, if it has one. `touch` may do
+    /// what B1 allows.
+    pub(super) fn with_place<R>(&self, touch: impl FnOnce(&Table, Index) -> R) -> Option<R> {
+        let index = self.frame.index()?;
+        // SAFETY: E3.
+        let table = unsafe { self.tree().as_ref() }?;
+        Some(touch(table, index))
+    }
+
     /// Gives the frame a slot, and those around it first.
     #[inline(never)]
     pub(super) fn settle_down(&self) -> Index {
@@ -199,12 +208,11 @@ impl<'e> Entry<'e> {
             null if null.is_null() => self.make_table(),
             table => table,
         };
-        let waker = self.waker.clone(); // foreign code: before the table (B3)
         let kind = self.frame.kind();
         // SAFETY: E3, or made just now for the root of this tree.
         let table_here = unsafe { &*table };
         // SAFETY: the entry is that of a poll inside the tree (B1, E3).
-        let index = unsafe { table_here.with(|slots| slots.insert(kind, parent, waker)) };
+        let index = unsafe { table_here.insert(kind, parent, self.waker) };
         self.frame.take_place(table, index, holds);
         index
     }
@@ -216,9 +224,9 @@ impl<'e> Entry<'e> {
         match self.task {
             Some(task) => {
                 task.local.set(Flags::FRAMED);
-                side::frames_or_make(task, || Table::of_task(task))
+                side::set_frames(task, Table::of_task(task))
             }
-            None => Arc::into_raw(Table::foreign(self.waker.clone())),
+            None => Table::foreign(self.waker.clone()).into_raw(),
         }
     }
 
@@ -231,10 +239,9 @@ impl<'e> Entry<'e> {
             return self.frame.leave(Answer::Passed); // it was moved to another tree
         }
         let parent = self.outer().map(Entry::settle_down);
-        let known = self.with_slot(|slots, index| {
-            slots.move_to(index, parent);
-            slots.is_woken_by(index, self.waker)
-        });
+        // SAFETY: B1, E3.
+        let known =
+            self.with_place(|table, index| unsafe { table.move_to(index, parent, self.waker) });
         if known != Some(true) {
             self.refresh(table, owns_tree);
         }
@@ -254,7 +261,8 @@ impl<'e> Entry<'e> {
     /// The inside is ready.
     #[inline(never)]
     pub(super) fn depart(&self) {
-        let state = self.with_slot(|slots, index| slots.handler(index));
+        // SAFETY: B1, E3.
+        let state = self.with_place(|table, index| unsafe { table.handler(index) });
         if state != Some(HandlerState::Busy) {
             self.frame.leave(Answer::Passed);
         }

@@ -3,13 +3,13 @@
 use std::{
     cell::Cell,
     fmt, ptr,
-    sync::Arc,
     task::{Context, Poll},
 };
 
 use arborio_base::{contain, drop_contained};
 
 use super::{
+    counted::Counted,
     entry::{self, Entry, Terms},
     inside::Inside,
     slots::{Answer, Holds, Index, Kind, NONE},
@@ -284,12 +284,7 @@ impl Frame {
             // SAFETY: the tree is being polled or dropped, so its root holds it.
             let table = unsafe { &*table };
             // SAFETY: inside the tree (B1).
-            let waker = unsafe {
-                table.with(|slots| {
-                    slots.answer(index, answer);
-                    slots.remove(index)
-                })
-            };
+            let waker = unsafe { table.remove(index, answer) };
             drop_contained(waker);
         } else {
             // SAFETY: E4, and it does not refer to the table any more.
@@ -323,7 +318,7 @@ impl Frame {
 #[cold]
 unsafe fn end_foreign(table: *const Table, index: Index) {
     // SAFETY: the frame held the root's count.
-    let table = unsafe { Arc::from_raw(table) };
+    let table = unsafe { Counted::from_raw(table) };
     // SAFETY: B1, says the caller.
     let waker = unsafe { table.with(|slots| slots.remove(index)) };
     drop_contained(waker);

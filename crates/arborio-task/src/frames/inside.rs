@@ -72,7 +72,10 @@ impl<'a> Inside<'a> {
     /// # Examples
     /// See [`Frame::handler`](super::Frame::handler).
     pub fn is_asked(&self) -> bool {
-        let state = self.entry.with_slot(|slots, index| slots.handler(index));
+        // SAFETY: inside the poll of the frame (B1).
+        let state = self
+            .entry
+            .with_place(|table, index| unsafe { table.handler(index) });
         matches!(state, Some(HandlerState::Asked | HandlerState::Busy))
     }
 
@@ -117,7 +120,9 @@ impl<'a> Inside<'a> {
     /// ```
     pub fn set_opaque(&self) {
         self.entry.frame.set_kind(Kind::Shield);
-        self.entry.with_slot(Slots::set_opaque);
+        // SAFETY: inside the poll of the frame (B1).
+        self.entry
+            .with_place(|table, index| unsafe { table.set_opaque(index) });
     }
 
     /// Makes this origin into a shield, or a shield into an origin again.
@@ -149,8 +154,9 @@ impl<'a> Inside<'a> {
     /// # Examples
     /// See [`Frame::handler`](super::Frame::handler).
     pub fn answer(&self, answer: Answer) {
+        // SAFETY: inside the poll of the frame (B1).
         self.entry
-            .with_slot(|slots, index| slots.answer(index, answer));
+            .with_place(|table, index| unsafe { table.answer(index, answer) });
     }
 }
 
@@ -170,7 +176,8 @@ impl fmt::Debug for Inside<'_> {
 pub fn is_cancelling() -> bool {
     let mut found = false;
     let to_root = outward(|entry| {
-        let in_force = entry.with_slot(|slots, index| slots.is_felt(index));
+        // SAFETY: inside the poll of that frame (B1).
+        let in_force = entry.with_place(|table, index| unsafe { table.is_felt(index) });
         found |= in_force == Some(true);
         !matches!(entry.frame.kind(), Kind::Shield | Kind::Gate)
     });

@@ -25,9 +25,12 @@
 //! ```
 
 mod asking;
+mod away;
+pub(crate) mod counted;
 mod entry;
 mod frame;
 mod inside;
+mod lone;
 pub(crate) mod root;
 pub(crate) mod slots;
 pub(crate) mod table;

@@ -83,7 +83,7 @@ pub(crate) fn look(task: TaskRef) -> bool {
     // SAFETY: null, or the task's table, which lives as long as the task.
     let table = unsafe { side::frames(task).as_ref() };
     // SAFETY: see the head of this file.
-    table.is_some_and(|table| unsafe { table.with(|slots| slots.root_asks()) })
+    table.is_some_and(|table| unsafe { table.asks_root(Slots::root_asks) })
 }
 
 /// Whether the request that was made of `task`, which is being polled, was taken back by
@@ -93,6 +93,6 @@ pub(crate) fn is_taken_back(task: TaskRef) -> bool {
     let table = unsafe { side::frames(task).as_ref() };
     // SAFETY: see the head of this file.
     let taken =
-        table.is_some_and(|table| unsafe { table.with(|slots| slots.root.is_taken_back()) });
+        table.is_some_and(|table| unsafe { table.asks_root(|slots| slots.root.is_taken_back()) });
     taken && side::manner(task) != Some(Manner::Force)
 }

@@ -15,13 +15,17 @@
 //!   are cloned before, and called and dropped after.
 //! - B4: a frame that has a slot keeps the table allocated without counting: until
 //!   the tree ends its root counts for all, and [`Table::end`] adds a count for each
-//!   slot that is left. Whether a frame has a count is said by `ended`.
+//!   slot that is left. Whether a frame has a count is said by [`Away`].
+//! - B5: a tree that is one handler of a task, polled with the task's own waker, and asked
+//!   by nobody, has no slots: [`Lone`] says all of it. Its index is 0, as it will be when
+//!   it gets a slot.
+//! - B6: until the tree of a task has ended (B4), its task is allocated: it ends its tree
+//!   before it gives itself up. So the table refers to it without counting.
+//!
+//! Most trees are as in B5, or never get a table. One costs 32 bytes; slots, notes and
+//! foreign wakers are made when there are some.
 
-use std::{
-    cell::{RefCell, RefMut},
-    sync::Arc,
-    task::Waker,
-};
+use std::{cell::Cell, task::Waker};
 
 use arborio_base::{
     contain, drop_contained,
@@ -33,16 +37,22 @@ use arborio_base::{
 };
 
 use super::{
-    root,
-    slots::{Answer, Index, Slots},
+    away::{Away, Note},
+    counted::{Count, Counted},
+    lone::{LONE, Lone, LoneKind},
+    slots::{Answer, HandlerState, Index, Kind, Slots},
 };
-use crate::{cell::TaskRef, waker};
+use crate::{cell::TaskRef, tasks::current_task, waker};
 
 /// See the head of this file.
 pub(crate) struct Table {
-    slots: RefCell<Slots>,
+    pub(super) count: Count,
+    /// The only frame, if there are no slots (B1, B5).
+    lone: Cell<Option<Lone>>,
     /// Whether `away` has notes. Written under its lock only.
     noted: AtomicBool,
+    /// Absent until B5 is not enough, and while it is borrowed (B1).
+    slots: Cell<Option<Box<Slots>>>,
     away: Mutex<Away>,
     #[cfg(loom)]
     watched: Watched,
@@ -56,7 +66,8 @@ const MOST_USED: usize = if cfg!(arborio_no_cell_cache) { 0 } else { 64 };
 #[cfg(not(loom))]
 thread_local! {
     /// Tables of trees that have ended, empty and with a count of one.
-    static USED: RefCell<Vec<Arc<Table>>> = const { RefCell::new(Vec::new()) };
+    static USED: std::cell::RefCell<Vec<Counted>> =
+        const { std::cell::RefCell::new(Vec::new()) };
 }
 
 /// Fails a model in which two threads touch the slots, or a table is leaked.
@@ -70,80 +81,57 @@ impl Drop for Watched {
     }
 }
 
-/// What happened to frames outside of their tree.
-struct Away {
-    notes: Vec<Note>,
-    /// Whom to tell; nobody once the tree has ended.
-    root: Option<Root>,
-    /// The tree has ended (B4).
-    ended: bool,
-}
-
-/// Whom to tell that there is a note.
-#[derive(Clone)]
-enum Root {
-    /// A task of an event loop, by a counted waker of its own.
-    Task(Waker),
-    /// Has polled the outermost frame. Shared, so that the clone that is made under
-    /// the lock is no foreign code.
-    Foreign(Arc<Waker>),
-}
-
-/// One frame is gone, and this is what it said.
-struct Note {
-    index: Index,
-    answer: Answer,
-}
-
-// SAFETY: `slots` is touched by one thread at a time (B1), and everything in it
-// may move between threads; the rest is made for all.
+// SAFETY: `slots` and `lone` are touched by one thread at a time (B1), and everything in
+// them may move between threads; the task may be told from any; the rest is made for all.
 unsafe impl Sync for Table {}
 
 impl Table {
-    fn with_root(root: Root) -> Arc<Self> {
+    /// A table of the tree of `task`, or of a foreign one.
+    fn made(task: Option<TaskRef>, foreign: Option<Waker>) -> Counted {
         #[cfg(not(loom))]
-        if let Some(mut table) = Self::used()
-            && let Some(unused) = Arc::get_mut(&mut table)
-        {
-            let away = unused.away.get_mut();
-            let away = away.unwrap_or_else(std::sync::PoisonError::into_inner);
-            (away.root, away.ended) = (Some(root), false);
-            return table;
-        }
-        Arc::new(Self {
-            slots: RefCell::new(Slots::new()),
-            noted: AtomicBool::new(false),
-            away: Mutex::new(Away {
-                notes: Vec::new(),
-                root: Some(root),
-                ended: false,
-            }),
-            #[cfg(loom)]
-            watched: Watched(
-                loom::cell::UnsafeCell::new(()),
-                crate::life::Life::new(&crate::life::TABLES),
-            ),
-        })
+        let used = Self::used();
+        #[cfg(loom)]
+        let used = None;
+        let table = used.unwrap_or_else(|| {
+            Counted::new(Self {
+                count: Count::one(),
+                lone: Cell::new(None),
+                noted: AtomicBool::new(false),
+                slots: Cell::new(None),
+                away: Mutex::new(Away::nobody()),
+                #[cfg(loom)]
+                watched: Watched(
+                    loom::cell::UnsafeCell::new(()),
+                    crate::life::Life::new(&crate::life::TABLES),
+                ),
+            })
+        });
+        let mut away = table.away();
+        away.set_task(task);
+        let none = foreign.and_then(|waker| away.set_foreign(waker));
+        debug_assert!(none.is_none(), "the last tree has ended");
+        drop(away);
+        table
     }
 
     /// A table that has been used before on this thread.
     #[cfg(not(loom))]
-    fn used() -> Option<Arc<Self>> {
+    fn used() -> Option<Counted> {
         USED.try_with(|used| used.borrow_mut().pop()).ok()?
     }
 
     /// The root gives its count up, after [`end`](Self::end). A table that nobody
     /// else refers to is kept for the next tree of this thread.
-    pub(crate) fn give_up(table: Arc<Self>) {
+    pub(crate) fn give_up(table: Counted) {
         #[cfg(not(loom))]
         {
-            let mut table = table;
-            let Some(unused) = Arc::get_mut(&mut table) else {
+            if !table.is_only() {
                 return;
-            };
-            unused.slots.get_mut().clear(); // no frame has a key (B4)
-            let away = unused.away.get_mut();
-            debug_assert!(away.is_ok_and(|away| away.ended), "it counts for its slots");
+            }
+            debug_assert!(table.away().has_ended(), "it counts for its slots");
+            // Nobody else refers to it (B1), and no frame has a key (B4).
+            table.lone.set(None);
+            table.borrow(Slots::clear);
             let _ = USED.try_with(|used| {
                 let mut used = used.borrow_mut();
                 if used.len() < MOST_USED {
@@ -155,21 +143,29 @@ impl Table {
         drop(table);
     }
 
-    /// The slots, for whoever may touch them (B1).
-    fn slots(&self) -> RefMut<'_, Slots> {
+    /// Fails a model in which two threads are inside (B1).
+    fn watch(&self) {
         #[cfg(loom)]
         self.watched.0.with_mut(|_| ());
-        self.slots.borrow_mut()
+    }
+
+    /// Touches the slots, if there are any.
+    fn borrow<R>(&self, touch: impl FnOnce(&mut Slots) -> R) -> Option<R> {
+        self.watch();
+        let mut slots = self.slots.take()?;
+        let touched = touch(&mut slots);
+        self.slots.set(Some(slots));
+        Some(touched)
     }
 
     /// A table for the frames of `task`, which is being polled.
-    pub(crate) fn of_task(task: TaskRef) -> Arc<Self> {
-        Self::with_root(Root::Task(Waker::clone(&waker::borrowed(task))))
+    pub(crate) fn of_task(task: TaskRef) -> Counted {
+        Self::made(Some(task), None)
     }
 
     /// A table of the tree whose outermost frame `waker` has polled.
-    pub(crate) fn foreign(waker: Waker) -> Arc<Self> {
-        Self::with_root(Root::Foreign(Arc::new(waker)))
+    pub(crate) fn foreign(waker: Waker) -> Counted {
+        Self::made(None, Some(waker))
     }
 
     fn away(&self) -> MutexGuard<'_, Away> {
@@ -182,18 +178,173 @@ impl Table {
     /// B1.
     #[inline]
     pub(crate) unsafe fn with<R>(&self, touch: impl FnOnce(&mut Slots) -> R) -> R {
+        // SAFETY: passed on to the caller.
+        unsafe { self.with_lone(|_| None, touch) }
+    }
+
+    /// The same, unless there are no slots (B5) and `lone` knows the answer from the only
+    /// frame, if there is one.
+    ///
+    /// # Safety
+    /// B1.
+    #[inline]
+    unsafe fn with_lone<R>(
+        &self,
+        lone: impl FnOnce(&Cell<Option<Lone>>) -> Option<R>,
+        touch: impl FnOnce(&mut Slots) -> R,
+    ) -> R {
         // Relaxed: a note that is missed here is told to the root, which comes again;
         // one that is seen is read under the lock.
         if self.noted.load(Ordering::Relaxed) {
             self.read_notes();
         }
-        touch(&mut self.slots())
+        self.watch();
+        let mut slots = match self.slots.take() {
+            Some(slots) => slots,
+            None => match lone(&self.lone) {
+                Some(known) => return known,
+                None => self.unfold(),
+            },
+        };
+        let touched = touch(&mut slots);
+        self.slots.set(Some(slots));
+        touched
+    }
+
+    /// The slots of a tree that has had none until now (B5). The caller puts them in.
+    #[cold]
+    fn unfold(&self) -> Box<Slots> {
+        let mut slots = Box::new(Slots::new());
+        if let Some(lone) = self.lone.take() {
+            let task = self.away().task().expect("the tree has not ended");
+            let waker = Waker::clone(&waker::borrowed(task)); // B6
+            lone.unfold(&mut slots, waker);
+        }
+        slots
+    }
+
+    /// Adds a frame inside `parent`, or inside the root, that `waker` has polled.
+    ///
+    /// # Safety
+    /// B1.
+    pub(super) unsafe fn insert(&self, kind: Kind, parent: Option<Index>, waker: &Waker) -> Index {
+        let fits = parent.is_none() && is_own(waker);
+        let new = fits.then(|| Lone::new(kind)).flatten();
+        let alone = |lone: &Cell<Option<Lone>>| {
+            if lone.get().is_some() {
+                return None;
+            }
+            lone.set(Some(new?));
+            Some(LONE)
+        };
+        let waker = new.is_none().then(|| waker.clone()); // foreign code: before it (B3)
+        let own = || Waker::clone(&waker::borrowed(current_task().expect("it is polled")));
+        let insert = |slots: &mut Slots| slots.insert(kind, parent, waker.unwrap_or_else(own));
+        // SAFETY: passed on to the caller.
+        unsafe { self.with_lone(alone, insert) }
+    }
+
+    /// The frame in the slot `index` is polled again, inside `parent`: whether `waker`,
+    /// which does that, is known there.
+    ///
+    /// # Safety
+    /// B1.
+    pub(super) unsafe fn move_to(
+        &self,
+        index: Index,
+        parent: Option<Index>,
+        waker: &Waker,
+    ) -> bool {
+        let alone = |_: &Cell<_>| (parent.is_none() && is_own(waker)).then_some(true);
+        let touch = |slots: &mut Slots| {
+            slots.move_to(index, parent);
+            slots.is_woken_by(index, waker)
+        };
+        // SAFETY: passed on to the caller.
+        unsafe { self.with_lone(alone, touch) }
+    }
+
+    /// What the handler in the slot `index` was told.
+    ///
+    /// # Safety
+    /// B1.
+    pub(super) unsafe fn handler(&self, index: Index) -> HandlerState {
+        let alone = |lone: &Cell<Option<Lone>>| lone.get().map(Lone::state);
+        // SAFETY: passed on to the caller.
+        unsafe { self.with_lone(alone, |slots| slots.handler(index)) }
+    }
+
+    /// Nobody outside sees through the frame in the slot `index` any more.
+    ///
+    /// # Safety
+    /// B1.
+    pub(super) unsafe fn set_opaque(&self, index: Index) {
+        let alone = |lone: &Cell<Option<Lone>>| {
+            let kind = LoneKind::Shield;
+            lone.set(Some(Lone {
+                kind,
+                ..lone.get()?
+            }));
+            Some(())
+        };
+        // SAFETY: passed on to the caller.
+        unsafe { self.with_lone(alone, |slots| slots.set_opaque(index)) }
+    }
+
+    /// Whether the origin in the slot `index` asks those inside to end.
+    ///
+    /// # Safety
+    /// B1.
+    pub(super) unsafe fn is_felt(&self, index: Index) -> bool {
+        let alone = |_: &Cell<_>| Some(false); // nobody asks
+        // SAFETY: passed on to the caller.
+        unsafe { self.with_lone(alone, |slots| slots.is_felt(index)) }
+    }
+
+    /// What the root says to `ask`; no, if nobody was ever asked.
+    ///
+    /// # Safety
+    /// B1.
+    pub(super) unsafe fn asks_root(&self, ask: impl FnOnce(&Slots) -> bool) -> bool {
+        // SAFETY: passed on to the caller.
+        unsafe { self.with_lone(|_| Some(false), |slots| ask(slots)) }
+    }
+
+    /// The handler in the slot `index` answers.
+    ///
+    /// # Safety
+    /// B1.
+    pub(super) unsafe fn answer(&self, index: Index, answer: Answer) {
+        let alone = |lone: &Cell<Option<Lone>>| {
+            let is_done = true;
+            lone.set(Some(Lone {
+                is_done,
+                ..lone.get()?
+            }));
+            Some(())
+        };
+        // SAFETY: passed on to the caller.
+        unsafe { self.with_lone(alone, |slots| slots.answer(index, answer)) }
+    }
+
+    /// The frame in the slot `index` goes, and that is what it says to whoever has asked.
+    /// Gives back its waker, to be dropped by the caller.
+    ///
+    /// # Safety
+    /// B1.
+    pub(super) unsafe fn remove(&self, index: Index, answer: Answer) -> Option<Waker> {
+        let alone = |lone: &Cell<Option<Lone>>| lone.take().map(|_| None);
+        let touch = |slots: &mut Slots| {
+            slots.answer(index, answer);
+            slots.remove(index)
+        };
+        // SAFETY: passed on to the caller.
+        unsafe { self.with_lone(alone, touch) }
     }
 
     /// The outermost frame of a foreign tree was polled by another waker.
     pub(crate) fn set_root(&self, waker: Waker) {
-        let root = Some(Root::Foreign(Arc::new(waker)));
-        let old = std::mem::replace(&mut self.away().root, root);
+        let old = self.away().set_foreign(waker);
         drop_contained(old);
     }
 
@@ -203,21 +354,20 @@ impl Table {
     /// The frame has had that slot until now, and does not refer to the table any
     /// more afterwards.
     pub(crate) unsafe fn note(table: *const Self, index: Index, answer: Answer) {
+        // Counted, because what is below may outlive the tree.
         // SAFETY: B4: the slot keeps it allocated until the note is written below.
-        unsafe { Arc::increment_strong_count(table) };
-        // SAFETY: counted just now: what is below may outlive the tree.
-        let table = unsafe { Arc::from_raw(table) };
+        let table = unsafe { Counted::another(table) };
         let mut away = table.away();
-        if away.ended {
+        if away.has_ended() {
             drop(away);
             // SAFETY: B4: the frame had this count, and gives it up.
-            drop(unsafe { Arc::from_raw(Arc::as_ptr(&table)) });
+            drop(unsafe { Counted::from_raw(table.as_ptr()) });
             return;
         }
-        away.notes.push(Note { index, answer });
+        away.put(Note { index, answer });
         let first = !table.noted.load(Ordering::Relaxed);
         table.noted.store(true, Ordering::Relaxed);
-        let root = if first { away.root.clone() } else { None };
+        let root = if first { away.root() } else { None };
         drop(away);
         if let Some(root) = root {
             root.tell();
@@ -226,9 +376,11 @@ impl Table {
 
     #[cold]
     fn read_notes(&self) {
+        let mut slots = self.slots.take().unwrap_or_else(|| self.unfold());
         let mut away = self.away();
-        let (gone, waiting) = self.apply(&mut away);
+        let (gone, waiting) = self.apply(&mut away, &mut slots);
         drop(away);
+        self.slots.set(Some(slots));
         drop_contained(gone);
         for waker in waiting {
             contain(|| waker.wake());
@@ -237,11 +389,11 @@ impl Table {
 
     /// Takes the slots out that the notes name. Gives back their wakers, and those
     /// of the origins that may go on now.
-    fn apply(&self, away: &mut Away) -> (Vec<Waker>, Vec<Waker>) {
+    fn apply(&self, away: &mut Away, slots: &mut Slots) -> (Vec<Waker>, Vec<Waker>) {
+        self.watch();
         self.noted.store(false, Ordering::Relaxed);
-        let mut slots = self.slots();
         let mut gone = Vec::new();
-        for Note { index, answer } in away.notes.drain(..) {
+        for Note { index, answer } in away.take_notes() {
             slots.answer(index, answer);
             gone.extend(slots.remove(index));
         }
@@ -253,35 +405,36 @@ impl Table {
     ///
     /// # Safety
     /// B1, for the last time; and once. The caller holds the count of the root.
-    pub(crate) unsafe fn end(table: &Arc<Self>) {
+    pub(crate) unsafe fn end(table: &Self) {
         let mut away = table.away();
-        let (gone, _) = table.apply(&mut away);
-        let (wakers, left) = {
-            let mut slots = table.slots();
-            (slots.take_wakers(), slots.len())
-        };
-        for _ in 0..left {
-            std::mem::forget(Arc::clone(table)); // B4
+        let noted = table.noted.load(Ordering::Relaxed);
+        let mut slots = table.slots.take();
+        if noted && slots.is_none() {
+            // A note is about the only frame: it is gone.
+            table.noted.store(false, Ordering::Relaxed);
+            away.take_notes().for_each(drop);
+            table.lone.set(None);
         }
-        away.ended = true;
-        let root = away.root.take();
+        let gone = slots.as_mut().map(|slots| {
+            let (gone, _) = table.apply(&mut away, slots);
+            (gone, slots.take_wakers())
+        });
+        table.watch();
+        let lone = usize::from(table.lone.get().is_some());
+        for _ in 0..lone + slots.as_ref().map_or(0, |slots| slots.len()) {
+            // SAFETY: the caller holds it.
+            std::mem::forget(unsafe { Counted::another(table) }); // B4
+        }
+        table.slots.set(slots);
+        let foreign = away.end();
         drop(away);
-        drop_contained((gone, wakers));
-        drop_contained(root);
+        drop_contained(gone);
+        drop_contained(foreign);
     }
 }
 
-impl Root {
-    fn tell(self) {
-        match self {
-            Self::Foreign(waker) => {
-                contain(|| waker.wake_by_ref());
-                drop_contained(waker);
-            }
-            Self::Task(waker) => {
-                let task = waker::task_of(&waker).expect("it was made by `of_task`");
-                root::notice(task);
-            }
-        }
-    }
+/// Whether `waker` is that of the task that is being polled.
+fn is_own(waker: &Waker) -> bool {
+    let task = waker::task_of(waker);
+    task.is_some() && task == current_task()
 }
