@@ -74,6 +74,9 @@ pub(crate) enum Manner {
 struct Requests {
     /// How the task shall end, if it does not end by itself before.
     end: Option<(Interrupt, Manner)>,
+    /// The request before that was swallowed, and the task's turn has yet to see it:
+    /// what is noted in `end` since then is a new one.
+    swallowed: bool,
     /// Who waits for the outcome on other threads.
     waiters: AwaiterList,
     /// What they want to be done on the owner's thread.
@@ -87,6 +90,7 @@ impl Side {
             frames: AtomicPtr::new(frames),
             requests: Mutex::new(Requests {
                 end: None,
+                swallowed: false,
                 waiters: AwaiterList::default(),
                 orders: Vec::new(),
             }),
@@ -185,6 +189,34 @@ pub(crate) fn request_end(task: TaskRef, end: Interrupt, manner: Manner) {
 pub(crate) fn take_request(task: TaskRef) -> Option<Interrupt> {
     let taken = lock(&existing(&task)?.requests).end.take();
     taken.map(|(end, _)| end)
+}
+
+/// All who were asked have swallowed the request, unless it forces. A request that comes
+/// from now on is a new one.
+pub(crate) fn swallow_request(task: TaskRef) {
+    let Some(record) = existing(&task) else {
+        return;
+    };
+    let mut requests = lock(&record.requests);
+    let swallowed = requests.end.take_if(|(_, manner)| *manner == Manner::Ask);
+    requests.swallowed |= swallowed.is_some();
+    drop(requests);
+    drop_contained(swallowed);
+}
+
+/// The request was swallowed, and that has been seen; whether there is a new one.
+pub(crate) fn is_asked_anew(task: TaskRef) -> bool {
+    let Some(record) = existing(&task) else {
+        return false;
+    };
+    let mut requests = lock(&record.requests);
+    if !std::mem::take(&mut requests.swallowed) {
+        let swallowed = requests.end.take(); // outside of the tree
+        drop(requests);
+        drop_contained(swallowed);
+        return false;
+    }
+    requests.end.is_some()
 }
 
 /// How `task` is asked to end.

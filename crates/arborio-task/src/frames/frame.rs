@@ -12,6 +12,7 @@ use super::{
     counted::Counted,
     entry::{self, Entry, Terms},
     inside::Inside,
+    root,
     slots::{Answer, Holds, Index, Kind, NONE},
     table::Table,
 };
@@ -286,6 +287,9 @@ impl Frame {
             // SAFETY: inside the tree (B1).
             let waker = unsafe { table.remove(index, answer) };
             drop_contained(waker);
+            if answer == Answer::Swallowed {
+                root::swallowed();
+            }
         } else {
             // SAFETY: E4, and it does not refer to the table any more.
             unsafe { Table::note(table, index, answer) };

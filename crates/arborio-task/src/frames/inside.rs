@@ -157,6 +157,9 @@ impl<'a> Inside<'a> {
         // SAFETY: inside the poll of the frame (B1).
         self.entry
             .with_place(|table, index| unsafe { table.answer(index, answer) });
+        if answer == Answer::Swallowed {
+            root::swallowed();
+        }
     }
 }
 

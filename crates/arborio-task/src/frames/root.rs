@@ -18,7 +18,7 @@ use crate::{
     interrupt::Reason,
     life_cycle,
     local::Flags,
-    side::{self, Manner},
+    side,
     tasks::current_task,
     waker::{own_hub, task_of},
 };
@@ -86,13 +86,29 @@ pub(crate) fn look(task: TaskRef) -> bool {
     table.is_some_and(|table| unsafe { table.asks_root(Slots::root_asks) })
 }
 
-/// Whether the request that was made of `task`, which is being polled, was taken back by
-/// all who were asked. That is noted when the poll is over; nobody need wait for it.
-pub(crate) fn is_taken_back(task: TaskRef) -> bool {
+/// A handler has swallowed a request: if that was one of the task that is being polled, and
+/// all who were asked have done so, a request that comes from now on is a new one.
+#[cold]
+pub(super) fn swallowed() {
+    let asked = |task: &TaskRef| task.local.seen().any(Flags::CANCELLING);
+    if let Some(task) = current_task().filter(asked)
+        && is_swallowed(task)
+    {
+        side::swallow_request(task);
+    }
+}
+
+/// Whether all who were asked have swallowed the request of `task`, which is being polled.
+fn is_swallowed(task: TaskRef) -> bool {
     // SAFETY: null, or the task's table, which lives as long as the task.
     let table = unsafe { side::frames(task).as_ref() };
     // SAFETY: see the head of this file.
-    let taken =
-        table.is_some_and(|table| unsafe { table.asks_root(|slots| slots.root.is_taken_back()) });
-    taken && side::manner(task) != Some(Manner::Force)
+    table.is_some_and(|table| unsafe { table.asks_root(|slots| slots.root.is_taken_back()) })
+}
+
+/// Whether the request that was made of `task`, which is being polled, was taken back by
+/// all who were asked, and there is no other. That is noted when the poll is over; nobody
+/// need wait for it.
+pub(crate) fn is_taken_back(task: TaskRef) -> bool {
+    is_swallowed(task) && side::manner(task).is_none()
 }

@@ -6,6 +6,9 @@
 //! |------------|-------------------------------------------|--------------------------|
 //! | (none)     | the request was noted, nobody was asked   | `begin`                  |
 //! | CANCELLING | handlers were asked                       | withdrawn, or the end    |
+//!
+//! A request that comes after all have swallowed the one before, and before the turn has
+//! seen that, is a new one: the handlers are asked anew, without a withdrawal.
 
 use std::task::Poll;
 
@@ -73,6 +76,10 @@ fn go_on(hub: &Hub, task: TaskRef, mut next: Next) {
         match next {
             Next::Wait => return,
             Next::Drop => return end_by_request(hub, task),
+            Next::Withdraw if side::is_asked_anew(task) => {
+                next = root::request(task);
+                continue;
+            }
             Next::Withdraw => return withdraw(hub, task),
             Next::Poll => {}
         }
@@ -104,6 +111,5 @@ fn poll_once(hub: &Hub, task: TaskRef) -> bool {
 /// The request was swallowed: the task goes on as if nothing had happened.
 fn withdraw(hub: &Hub, task: TaskRef) {
     hub.withdrawn.set(true);
-    let _ = side::take_request(task);
     task.local.clear(Flags::ABORT.and(Flags::CANCELLING));
 }
