@@ -289,7 +289,10 @@ fn poll_asked<F: Future>(
                 }
                 continue;
             }
-            Next::Wait if alarm.poll(until, cx).is_ready() => return dropped(future),
+            Next::Wait if alarm.poll(until, cx).is_ready() => {
+                crate::scope::tell_of_stubborn();
+                return dropped(future);
+            }
             Next::Wait => return Poll::Pending,
         }
         let running = future.as_mut().as_pin_mut().expect("not dropped yet");

@@ -83,6 +83,18 @@ pub(crate) fn grace_around() -> Option<Duration> {
     current().map(|scope| scope.grace())
 }
 
+/// A part of the task that is running is dropped at the end of its grace, while a handler
+/// in it is still at it: the observer of the scope around it is told.
+#[cold]
+pub(crate) fn tell_of_stubborn() {
+    let Some(scope) = current() else {
+        return;
+    };
+    if let (Some(observer), Some(task)) = (scope.observer(), arborio_task::current_info()) {
+        observer.tell(&ScopeNote::Stubborn(task));
+    }
+}
+
 /// A scope of which nobody knows what its errors are: it runs tasks that give `()`,
 /// and other scopes can be forked from it. Made by [`Scope::current`](super::Scope::current).
 ///

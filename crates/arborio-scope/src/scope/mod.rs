@@ -37,7 +37,7 @@ pub use arborio_task::embedded::{Local, Sent};
 pub use builder::ChildBuilder;
 pub use child::{Child, ChildOf, ChildOutput, Outcome};
 pub use current::AnyScope;
-pub(crate) use current::{effective_limit, grace_around};
+pub(crate) use current::{effective_limit, grace_around, tell_of_stubborn};
 pub use failure::Failed;
 pub use free::{FreeScope, ScopeEnd, ScopeEnded};
 pub use local::{LocalScope, local_scope};

@@ -47,7 +47,8 @@ pub enum ScopeNote {
     LaterPanic(Payload),
     /// An error of a free scope that nobody waits for.
     Unclaimed,
-    /// A task was dropped because it had not ended when the grace was over.
+    /// A task was dropped because it had not ended when the grace was over; or a part of
+    /// it was, by a deadline or a [`CancelScope`](crate::CancelScope) inside of it.
     Stubborn(TaskInfo),
     /// The scope is open from now on.
     Opened(ScopeInfo),
@@ -72,7 +73,10 @@ impl fmt::Display for ScopeNote {
                 write!(f, "a later panic of the scope: {}", payload.message())
             }
             Self::Unclaimed => f.write_str("the error of a scope that nobody awaits was dropped"),
-            Self::Stubborn(task) => write!(f, "a task outlived its grace and was dropped: {task}"),
+            Self::Stubborn(task) => write!(
+                f,
+                "a task, or a part of it, outlived its grace and was dropped: {task}"
+            ),
             Self::Opened(scope) => write!(f, "opened: {scope}"),
             Self::Asked(scope) => write!(f, "asked to end: {scope}"),
             Self::Closed(scope) => write!(f, "closed: {scope}"),

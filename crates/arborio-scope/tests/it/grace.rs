@@ -132,3 +132,94 @@ fn a_request_of_the_task_that_was_swallowed_is_over_at_once() {
         assert_eq!(task.await.unwrap(), (true, false));
     });
 }
+
+#[test]
+fn the_observer_is_told_of_a_handler_that_a_deadline_has_to_force() {
+    use arborio_scope::ScopeNote;
+    use std::sync::{Arc, Mutex};
+    run(async {
+        let (start, told) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
+        let heard = Arc::clone(&told);
+        let observer = move |note: &ScopeNote| match note {
+            ScopeNote::Stubborn(task) => {
+                let name = task.name.as_deref().unwrap_or_default().to_owned();
+                heard.lock().unwrap().push((name, millis_since(start)));
+            }
+            note => panic!("{note}"),
+        };
+        let ended = Scope::<()>::builder().observer(observer).run(async |s| {
+            let mannered = finally(pending::<()>(), async || nap(5).await);
+            assert!(timeout(ms(10), mannered).await.is_err());
+            let child = s.task().name("mule").spawn(async {
+                let stubborn = finally(pending::<()>(), pending::<()>);
+                assert_eq!(move_on_after(ms(10), stubborn).await, None);
+                Ok(())
+            });
+            child.await
+        });
+        assert_eq!(ended.await, Ok(()));
+        assert_eq!(*told.lock().unwrap(), [("mule".to_owned(), 15 + 1010)]);
+    });
+}
+
+/// A task that swallows one request, does `then`, and waits for the next.
+async fn swallow_and(then: impl FnOnce()) -> &'static str {
+    let guard = catch_cancel(pending::<()>()).await.unwrap_err();
+    guard.swallow();
+    then();
+    let asked_again = is_cancelling();
+    let caught = catch_cancel(pending::<()>()).await;
+    caught.unwrap_err().swallow();
+    match asked_again {
+        true => "asked again at once",
+        false => "asked again later",
+    }
+}
+
+#[test]
+fn d8_a_request_between_a_swallow_and_the_next_suspension_is_a_new_one() {
+    use std::{cell::RefCell, rc::Rc};
+    run(async {
+        type Handle = Rc<RefCell<Option<arborio_executor::Task<&'static str>>>>;
+        let own = Handle::default();
+        let again = Rc::clone(&own);
+        let then = move || assert!(again.borrow().as_ref().unwrap().cancel());
+        *own.borrow_mut() = Some(arborio_executor::spawn_local(swallow_and(then)));
+        arborio_executor::yield_now().await;
+        assert!(own.borrow().as_ref().unwrap().cancel());
+        arborio_executor::yield_now().await;
+        let mut task = own.borrow_mut().take().unwrap();
+        assert_eq!(task.try_take().unwrap().unwrap(), "asked again at once");
+    });
+}
+
+#[test]
+fn d8_a_request_from_another_thread_after_a_swallow_is_a_new_one() {
+    use std::sync::mpsc;
+    run(async {
+        let (send, receive) = mpsc::channel::<arborio_executor::Task<&'static str>>();
+        let (told, tell) = mpsc::channel();
+        let then = move || {
+            let abroad = std::thread::spawn(move || {
+                let task = receive.recv().unwrap();
+                assert!(task.cancel());
+                told.send(task).unwrap();
+            });
+            abroad.join().unwrap();
+        };
+        let task = arborio_executor::spawn_local(swallow_and(then));
+        arborio_executor::yield_now().await;
+        assert!(task.cancel());
+        send.send(task).unwrap();
+        let mut turns = 0;
+        let task = loop {
+            arborio_executor::yield_now().await;
+            if let Ok(task) = tell.try_recv() {
+                break task;
+            }
+            turns += 1;
+            assert!(turns < 10);
+        };
+        assert_eq!(task.await.unwrap(), "asked again at once");
+    });
+}
