@@ -416,14 +416,15 @@ fn interrupt(hub: &Hub, task: TaskRef, end: Interrupt) {
 /// gives LIVE up.
 #[inline]
 fn finish(hub: &Hub, task: TaskRef, how: Flags) {
-    let mut before = task.local.seen();
-    if before.any(Flags::WATCHED) {
-        endings::run(task, how != Flags::NONE); // they see what nobody has taken
-        before = task.local.seen();
-    }
     if how != Flags::NONE {
         parent_of(task).child_interrupted();
         bubble_if_unobserved(task); // before a handle abroad may take it (L3)
+    }
+    let mut before = task.local.seen();
+    if before.any(Flags::WATCHED) {
+        // They see what nobody has taken. Last: who is woken above may add some, and none
+        // may be left when DONE is set.
+        endings::run(task, how != Flags::NONE);
         before = task.local.seen();
     }
     let ending = Flags::ENDING.and(Flags::ABORT).and(Flags::CANCELLING);

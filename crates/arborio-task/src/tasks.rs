@@ -319,14 +319,18 @@ impl Running<'_> {
         self.hub.root.daemons()
     }
 
-    /// Asks every task of the root to end, with `end` as the outcome; scopes in them pass
-    /// it on.
-    pub fn ask_all(&self, end: &Interrupt) {
+    /// Asks every task of the root but `spared` to end, with `end` as the outcome; scopes
+    /// in them pass it on.
+    pub fn ask_all(&self, end: &Interrupt, spared: Option<&Task<()>>) {
+        let spared = spared.and_then(Task::reference);
         let children = &self.hub.root.children;
         let mut next = children.first();
         while let Some(links) = next {
-            // Runs no user code, so the list stays as it is.
-            life_cycle::cancel(self.hub, TaskRef::from_links(links), end.clone());
+            let task = TaskRef::from_links(links);
+            if spared != Some(task) {
+                // Runs no user code, so the list stays as it is.
+                life_cycle::cancel(self.hub, task, end.clone());
+            }
             // SAFETY: in the list, see above.
             next = unsafe { children.after(links) };
         }

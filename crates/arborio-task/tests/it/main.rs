@@ -2,6 +2,7 @@
 #![cfg(not(loom))]
 
 mod branch_refuted;
+mod endings_refuted;
 mod foreign_wakers;
 mod frames_refuted;
 mod handles;
