@@ -28,6 +28,9 @@ pub const DRAIN_BOUND: u32 = 4096;
 pub const SLICE: u32 = 1024;
 /// Polls after which the loop looks at what other threads sent: one plain load.
 const MAIL_EVERY: u32 = 64;
+/// How often those who take a request back are asked again before the loop sleeps: time
+/// must pass for one who refuses for ever, or a virtual clock would stand still.
+const ASKED_IN_A_ROW: u32 = 16;
 
 /// Whether ready tasks can keep the loop from its I/O for ever.
 ///
@@ -279,6 +282,8 @@ struct Winding {
     end: End,
     /// Ends when the grace is over.
     grace: Task<()>,
+    /// How often they were asked again since the loop slept.
+    asked: u32,
 }
 
 impl Turns<'_> {
@@ -335,6 +340,9 @@ impl Turns<'_> {
                 .park
                 .pass(if others { Wait::Allowed } else { Wait::Alone });
             self.wake_up();
+            if let Some(winding) = &mut self.winding {
+                winding.asked = 0;
+            }
         }
         here::pass_made();
         let stalled = passed == Passed::Stalled && !busy && !self.running.has_ready();
@@ -345,7 +353,10 @@ impl Turns<'_> {
         if self.running.take_attention() {
             return self.decide();
         }
-        Some(End::Stalled(self.running.tree()))
+        match self.winding.take() {
+            Some(winding) => Some(self.force(winding)),
+            None => Some(End::Stalled(self.running.tree())),
+        }
     }
 
     /// Something happened that may end the loop.
@@ -403,11 +414,15 @@ impl Turns<'_> {
         if self.running.pending() + self.running.daemons() == 0 {
             return Some(end);
         }
-        self.running.ask_all(&Interrupt::Stopped);
+        self.running.ask_all(&Interrupt::Stopped, None);
         let Some(grace) = self.park.start_grace() else {
             return Some(end);
         };
-        self.winding = Some(Winding { end, grace });
+        self.winding = Some(Winding {
+            end,
+            grace,
+            asked: 0,
+        });
         None
     }
 
@@ -426,13 +441,23 @@ impl Turns<'_> {
     fn grace_is_over(&mut self) -> Option<End> {
         let winding = self.winding.take_if(|winding| winding.grace.is_finished());
         if let Some(winding) = winding {
-            (self.tell)(Report::Forced(&self.running.tree()));
-            return Some(winding.end);
+            return Some(self.force(winding));
         }
-        if self.winding.is_some() && self.running.take_withdrawals() {
-            self.running.ask_all(&Interrupt::Stopped);
+        if let Some(winding) = &mut self.winding
+            && winding.asked < ASKED_IN_A_ROW
+            && self.running.take_withdrawals()
+        {
+            winding.asked += 1;
+            let spared = Some(&winding.grace);
+            self.running.ask_all(&Interrupt::Stopped, spared);
         }
         None
+    }
+
+    /// Those who are left have no more time, or could not use it.
+    fn force(&self, winding: Winding) -> End {
+        (self.tell)(Report::Forced(&self.running.tree()));
+        winding.end
     }
 
     fn take_mail(&mut self) {

@@ -127,6 +127,75 @@ fn one_who_swallows_the_request_is_asked_again() {
     assert!(times.len() <= 2 && times[0] == millis(0), "{times:?}");
 }
 
+/// Takes every request back.
+async fn refuses() {
+    loop {
+        if let Err(request) = catch_cancel(pending::<()>()).await {
+            request.swallow();
+        }
+    }
+}
+
+#[test]
+fn one_who_swallows_the_request_does_not_shorten_the_grace_of_the_others() {
+    let log = Log::new();
+    let inside = log.clone();
+    simulated().run(async move {
+        drop(task().awaited(false).spawn(async {
+            if let Err(request) = catch_cancel(pending::<()>()).await {
+                request.swallow();
+            }
+        }));
+        drop(task().awaited(false).spawn(refuses()));
+        drop(task().awaited(false).spawn(service(inside, 30)));
+        yield_now().await;
+    });
+    assert_eq!(log.take(), ["cleaned up"]);
+}
+
+#[test]
+fn one_who_swallows_every_request_is_dropped_when_the_grace_is_over() {
+    let told = Rc::new(RefCell::new(Vec::new()));
+    let heard = Rc::clone(&told);
+    let builder = simulated().grace(millis(50)).observer(move |report| {
+        if let Report::Forced(_) = report {
+            heard.borrow_mut().push(clock());
+        }
+    });
+    builder.run(async {
+        drop(task().awaited(false).spawn(refuses()));
+        yield_now().await;
+    });
+    assert_eq!(told.take(), [millis(50)]);
+}
+
+#[test]
+fn a_panic_is_not_lost_if_nothing_can_happen_any_more_while_the_loop_ends() {
+    let message = panic_message(|| {
+        let endless = simulated().grace(std::time::Duration::MAX).observer(|_| {});
+        let _ = endless.try_run(async {
+            drop(spawn_local(shield(pending::<()>())));
+            yield_now().await;
+            if true {
+                panic!("of main");
+            }
+        });
+    });
+    assert_eq!(message, "of main");
+    let message = panic_message(|| {
+        let endless = simulated().grace(std::time::Duration::MAX).observer(|_| {});
+        let _ = endless.try_run(async {
+            drop(spawn_local(async {
+                if true {
+                    panic!("of a task");
+                }
+            }));
+            shield(pending::<()>()).await;
+        });
+    });
+    assert_eq!(message, "of a task");
+}
+
 #[test]
 fn a_loop_without_a_grace_drops_what_is_left_without_asking() {
     let log = Log::new();
