@@ -133,3 +133,23 @@ fn b4_a_frame_dropped_abroad_against_the_end_of_its_loop() {
         },
     );
 }
+
+/// A thread asks the task to end while it gets its first frame: the record that the one
+/// makes and the table that the other makes are both there afterwards, and freed once.
+#[test]
+fn b4_a_request_from_abroad_against_the_first_frame_of_a_task() {
+    model(
+        "a_request_from_abroad_against_the_first_frame_of_a_task",
+        2,
+        |world| {
+            drive(world, async {
+                let (task, frames) = giver(1, pending::<()>());
+                world.spawn(move |_| {
+                    task.cancel();
+                });
+                turn().await;
+                drop(frames);
+            });
+        },
+    );
+}
