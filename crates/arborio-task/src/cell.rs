@@ -55,7 +55,8 @@ pub(crate) struct Header {
     pub(crate) parent: Plain<*const Node>,
     /// The next task in the inbox.
     pub(crate) link: Plain<Option<TaskRef>>,
-    /// What few tasks have: a name, a request, waiters abroad. Null until needed.
+    /// What few tasks have: a name, a request, waiters abroad, frames. Null until needed;
+    /// its states are in [`crate::side`].
     pub(crate) side: AtomicPtr<Side>,
     /// Where in the source the task was spawned.
     pub(crate) spawned_at: &'static Location<'static>,

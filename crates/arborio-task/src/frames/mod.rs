@@ -3,7 +3,8 @@
 //! A task, or a part of it, can be asked to end. Rust cannot throw an error into
 //! a suspended future, so what is asked are *frames*: parts of the future that
 //! know what to do then. `slots` is the tree as data, `asking` who is asked in it and
-//! what they say, `table` who may touch it. `frame` is what lies in a future, `entry` how
+//! what they say, `table` who may touch it; `lone` is what most tasks have instead, `away`
+//! what comes from outside of the tree, and `counted` how a table is held. `frame` is what lies in a future, `entry` how
 //! it finds its place in the tree, `inside` what it may do there, and `root` what the
 //! task itself does with a request.
 //!

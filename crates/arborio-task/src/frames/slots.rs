@@ -229,6 +229,9 @@ impl Slots {
             self.first_free = self.at(index).next;
             return index;
         }
+        if self.slots.capacity() == 0 {
+            self.slots.reserve_exact(2); // an origin and a handler, mostly
+        }
         self.slots.push(Slot {
             generation: 0,
             parent: NONE,
