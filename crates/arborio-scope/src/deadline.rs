@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    future::Future,
+    future::{Future, IntoFuture},
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -77,9 +77,9 @@ pin_project_lite::pin_project! {
 /// });
 /// ```
 #[inline]
-pub fn move_on_after<F: Future>(limit: Duration, future: F) -> MoveOn<F> {
+pub fn move_on_after<F: IntoFuture>(limit: Duration, future: F) -> MoveOn<F::IntoFuture> {
     MoveOn {
-        limited: Limited::new(Until::After(limit), future),
+        limited: Limited::new(Until::After(limit), future.into_future()),
     }
 }
 
@@ -99,9 +99,9 @@ pub fn move_on_after<F: Future>(limit: Duration, future: F) -> MoveOn<F> {
 /// });
 /// ```
 #[inline]
-pub fn move_on_at<F: Future>(deadline: Instant, future: F) -> MoveOn<F> {
+pub fn move_on_at<F: IntoFuture>(deadline: Instant, future: F) -> MoveOn<F::IntoFuture> {
     MoveOn {
-        limited: Limited::new(Until::At(deadline), future),
+        limited: Limited::new(Until::At(deadline), future.into_future()),
     }
 }
 
@@ -126,9 +126,9 @@ pub fn move_on_at<F: Future>(deadline: Instant, future: F) -> MoveOn<F> {
 /// });
 /// ```
 #[inline]
-pub fn fail_after<F: Future>(limit: Duration, future: F) -> Timeout<F> {
+pub fn fail_after<F: IntoFuture>(limit: Duration, future: F) -> Timeout<F::IntoFuture> {
     Timeout {
-        limited: Limited::new(Until::After(limit), future),
+        limited: Limited::new(Until::After(limit), future.into_future()),
     }
 }
 
@@ -151,9 +151,9 @@ pub fn fail_after<F: Future>(limit: Duration, future: F) -> Timeout<F> {
 /// });
 /// ```
 #[inline]
-pub fn fail_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
+pub fn fail_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
     Timeout {
-        limited: Limited::new(Until::At(deadline), future),
+        limited: Limited::new(Until::At(deadline), future.into_future()),
     }
 }
 
@@ -175,7 +175,7 @@ pub fn fail_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
 /// });
 /// ```
 #[inline]
-pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
+pub fn timeout<F: IntoFuture>(limit: Duration, future: F) -> Timeout<F::IntoFuture> {
     fail_after(limit, future)
 }
 
@@ -197,7 +197,7 @@ pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
 /// });
 /// ```
 #[inline]
-pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
+pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
     fail_at(deadline, future)
 }
 

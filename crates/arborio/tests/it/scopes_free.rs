@@ -102,7 +102,7 @@ fn t06_every_awaiter_by_reference_gets_the_end_and_its_drop_changes_nothing() {
                 spawn_local(async move { (&*scope).await })
             })
             .collect();
-        let impatient = move_on_after(millis(5), async { (&*scope).await }).await;
+        let impatient = move_on_after(millis(5), &*scope).await;
         assert_eq!(impatient, None);
         assert!(!scope.is_over(), "it went on");
         for other in others {
@@ -124,7 +124,7 @@ fn t06_dropping_the_await_that_owns_the_scope_cancels_it_and_its_tasks_clean_up(
         };
         scope.spawn(finally(pending::<()>(), cleanup));
         let handle = scope.clone();
-        assert_eq!(move_on_after(millis(10), scope.into_future()).await, None);
+        assert_eq!(move_on_after(millis(10), scope).await, None);
         assert!(handle.is_cancelling());
         assert!(log.take().is_empty(), "the cleanup has yet to run");
         sleep(millis(31)).await;
