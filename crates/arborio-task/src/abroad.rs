@@ -57,8 +57,10 @@ pub(crate) fn end(task: TaskRef, end: Interrupt, manner: Manner) {
 /// Has the owner carry `order` out. If the loop is over nobody does.
 pub(crate) fn order(task: TaskRef, order: Order) {
     side::add_order(task, order);
-    if task.shared.send(Message::ABORT, false) == AfterSend::Push {
-        push(task);
+    match task.shared.send(Message::ABORT, false) {
+        AfterSend::Nothing => {}
+        AfterSend::Push => push(task),
+        AfterSend::Orphan => side::drop_orders(task),
     }
 }
 
@@ -112,6 +114,7 @@ fn unpin(task: TaskRef) {
     loop {
         match task.shared.unpin() {
             Unpinned::WakeWaiters => side::wake_waiters(task),
+            Unpinned::DropOrders => side::drop_orders(task),
             Unpinned::Done => return,
             Unpinned::Free => return free(task),
         }

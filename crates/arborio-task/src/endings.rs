@@ -56,14 +56,18 @@ pub(crate) fn run_late(hub: &Hub, task: TaskRef) {
 }
 
 /// Whether the outcome of a task that is DONE and WATCHED is to be had now: what waits
-/// for it is run, unless it is running.
+/// for it is run, unless it is running, or too much is under way inside each other: then
+/// the task's turn runs it.
 #[cold]
 pub(crate) fn hurry(hub: &Hub, task: TaskRef) -> bool {
-    if task.local.seen().any(Flags::ENDING) {
+    let depth = hub.drop_depth.get();
+    if task.local.seen().any(Flags::ENDING) || depth >= life_cycle::MAX_DROP_DEPTH {
         return false;
     }
     task.local.add_reference(); // they may drop the handle
+    hub.drop_depth.set(depth + 1); // they may ask for the outcome of another one
     run_late(hub, task);
+    hub.drop_depth.set(depth);
     life_cycle::release(hub, task);
     true
 }

@@ -35,7 +35,7 @@ use crate::{
 /// Futures and outcomes that are dropped inside each other, before the rest waits
 /// for its turn in the queue: a chain of tasks that abort each other from their
 /// destructors, or that hold each other's handles, must not use up the stack.
-const MAX_DROP_DEPTH: u32 = 32;
+pub(crate) const MAX_DROP_DEPTH: u32 = 32;
 
 /// How a task is spawned.
 #[derive(Clone, Debug)]

@@ -30,7 +30,7 @@
 //! | ORPHAN                 | `send`                 | unchanged    | handles it alone       |
 //! | PIN (in the inbox)     | `settle` by the owner  | 0            | takes count, messages  |
 //! | count > 0, no PIN      | `take_count` by the owner | count 0   | goes on counting it    |
-//! | PIN, inbox closed      | `unpin`                | PIN and messages but DETACH cleared | wakes waiters; frees if ORPHAN alone |
+//! | PIN, inbox closed      | `unpin`                | PIN and messages but DETACH cleared | wakes waiters, drops orders; frees if ORPHAN alone |
 //! | DETACH                 | `orphan` by the owner  | DETACH cleared | drops the outcome, again |
 //! | no DETACH              | `orphan` by the owner  | + local count, ORPHAN | frees if ORPHAN alone |
 //!
@@ -130,6 +130,8 @@ impl Settled {
 pub(crate) enum Unpinned {
     /// Wake who waits abroad, then call [`SharedWord::unpin`] again.
     WakeWaiters,
+    /// Drop what was ordered, then call [`SharedWord::unpin`] again.
+    DropOrders,
     /// PIN is cleared. Others still refer to the task, or its loop has yet to
     /// orphan it.
     Done,
@@ -247,23 +249,28 @@ impl SharedWord {
     }
 
     /// One step of a thread that holds PIN and found the inbox closed.
-    /// The loop is over: WAKE and ABORT have nothing to ask of it any more.
+    /// The loop is over: WAKE and ABORT have nothing to ask of it any more, but an order
+    /// that came with ABORT may hold the task's own handle, and must go.
     /// DETACH stays for the owner, who has yet to orphan the task: the outcome
     /// must not be dropped by a thread that merely happens to hold the PIN.
     pub(crate) fn unpin(&self) -> Unpinned {
         let mut old = self.0.load(Ordering::Relaxed);
         loop {
             let subscribed = old & SUBSCRIBE != 0;
+            let asked = !subscribed && old & ABORT != 0;
             let new = if subscribed {
                 old & !SUBSCRIBE
+            } else if asked {
+                old & !ABORT
             } else {
-                old & !(PIN | WAKE | ABORT)
+                old & !(PIN | WAKE)
             };
             match self
                 .0
                 .compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed)
             {
                 Ok(_) if subscribed => return Unpinned::WakeWaiters,
+                Ok(_) if asked => return Unpinned::DropOrders,
                 Ok(_) if new == ORPHAN => return Unpinned::Free,
                 Ok(_) => return Unpinned::Done,
                 Err(seen) => old = seen,

@@ -288,6 +288,13 @@ pub(crate) fn take_orders(task: TaskRef) -> Vec<Order> {
     })
 }
 
+/// Nobody will carry the orders out: they may hold what holds the task.
+pub(crate) fn drop_orders(task: TaskRef) {
+    for order in take_orders(task) {
+        drop_contained(order);
+    }
+}
+
 /// The frames of `task`, or null. The table lives as long as the cell. The owner calls.
 pub(crate) fn frames(task: TaskRef) -> *const Table {
     // Acquire: pairs with the exchange that installed it.

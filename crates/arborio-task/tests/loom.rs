@@ -18,6 +18,8 @@ mod closing;
 mod drops;
 #[path = "loom/embedded.rs"]
 mod embedded;
+#[path = "loom/endings.rs"]
+mod endings;
 #[path = "loom/frames.rs"]
 mod frames;
 #[path = "loom/handles.rs"]

@@ -13,6 +13,8 @@
 
 use std::{any::Any, cell::Cell, ptr, rc::Rc, sync::Arc};
 
+use arborio_base::drop_contained;
+
 thread_local! {
     /// The innermost binding. It has no destructor, so reading it is one load, at any
     /// time of the thread's life. Models set no values and may share it.
@@ -63,17 +65,21 @@ pub(crate) fn within<R>(values: Option<Rc<Values>>, code: impl FnOnce() -> R) ->
     /// Puts back what was set before, then lets go of what was set here.
     struct PutBack {
         outside: *const Values,
-        _inside: Option<Rc<Values>>,
+        inside: Option<Rc<Values>>,
     }
     impl Drop for PutBack {
         fn drop(&mut self) {
             INNERMOST.set(self.outside); // V1
+            if std::thread::panicking() {
+                // A second panic would end the process.
+                drop_contained(self.inside.take());
+            }
         }
     }
     let innermost = values.as_ref().map_or(ptr::null(), Rc::as_ptr);
     let _put_back = PutBack {
         outside: INNERMOST.replace(innermost), // V1
-        _inside: values,
+        inside: values,
     };
     code()
 }

@@ -6,6 +6,7 @@ mod endings_refuted;
 mod foreign_wakers;
 mod frames_refuted;
 mod handles;
+mod locals_refuted;
 mod loops;
 mod memory;
 mod panics;
