@@ -35,6 +35,31 @@ fn a_deadline_set_abroad_against_the_polls_of_the_scope() {
     );
 }
 
+/// The second change finds the scope waiting again, although the first one took its waker.
+#[test]
+fn a_deadline_set_twice_abroad_against_the_polls_of_the_scope() {
+    model(
+        "a_deadline_set_twice_abroad_against_the_polls_of_the_scope",
+        2,
+        |world| {
+            let ended: Result<(), ()> = drive(world, async {
+                scope(async |s: &Scope<()>| {
+                    let handle = s.clone();
+                    let past = Instant::now();
+                    world.spawn(move |abroad| {
+                        handle.set_deadline(Some(past + Duration::from_secs(5)));
+                        abroad.step();
+                        handle.set_deadline(Some(past));
+                    });
+                    pending().await
+                })
+                .await
+            });
+            assert_eq!(ended, Err(()));
+        },
+    );
+}
+
 /// The body has ended already: the scope waits for a child only.
 #[test]
 fn a_deadline_set_abroad_against_the_end_of_the_body() {

@@ -51,6 +51,32 @@ fn a_start_told_abroad_against_the_polls_of_who_waits() {
     );
 }
 
+/// The task goes on: nothing but `tell` wakes whoever waits.
+#[test]
+fn a_start_told_abroad_by_a_task_that_goes_on() {
+    model("a_start_told_abroad_by_a_task_that_goes_on", 3, |world| {
+        let count = Count::default();
+        drive(world, async {
+            let ended = scope(async |s: &Scope<()>| {
+                let (send, receive) = mpsc::channel();
+                let started = s.start(async move |ready: Ready<Value>| {
+                    send.send(ready).unwrap();
+                    std::future::pending::<Result<(), ()>>().await
+                });
+                turns(1).await;
+                let ready = receive.recv().unwrap();
+                let values = count.clone();
+                world.spawn(move |_| ready.tell(values.value()));
+                started.await.map(|value| value.touch())?;
+                s.cancel();
+                Ok(())
+            });
+            assert_eq!(ended.await, Ok(()));
+        });
+        assert_gone(&count);
+    });
+}
+
 /// Whoever waited is gone when the task says that it is ready: the value is dropped once,
 /// and the task is asked to end.
 #[test]
