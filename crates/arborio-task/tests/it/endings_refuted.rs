@@ -199,3 +199,44 @@ fn s27_what_is_attached_does_not_come_to_be_after_the_task_or_its_loop() {
     assert!(!sent.attach(move |_| second));
     assert_eq!(probes.alive(), 0);
 }
+
+#[test]
+fn a12_an_awaiter_that_comes_while_late_callbacks_run_is_woken_after_them() {
+    let woken = Arc::new(AtomicUsize::new(0));
+    let note = Arc::clone(&woken);
+    run(async move {
+        let task = Rc::new(spawn(async { 7 }));
+        turn().await;
+        let (own, place) = (Rc::clone(&task), Rc::new(RefCell::new(None)));
+        let kept = Rc::clone(&place);
+        task.on_done_local(move |_| {
+            let waker = calls(move || {
+                note.fetch_add(1, Ordering::Relaxed);
+            });
+            let joining = async move { (&*own).await.unwrap() };
+            let mut joining = Box::pin(joining);
+            let mut cx = std::task::Context::from_waker(&waker);
+            assert!(joining.as_mut().poll(&mut cx).is_pending());
+            kept.replace(Some(joining));
+        });
+        turn().await;
+        assert_eq!(place.take().unwrap().await, 7);
+    });
+    assert_eq!(woken.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn s27_what_is_made_while_the_task_ends_is_dropped_at_once() {
+    let probes = Probes::default();
+    let kept = probes.probe();
+    run(async move {
+        let task = Arc::new(spawn(pending::<()>()));
+        let ended = Arc::clone(&task);
+        assert!(task.attach(move |canceller| {
+            ended.abort();
+            (canceller, kept)
+        }));
+        assert!(task.is_finished());
+        assert_eq!(probes.alive(), 0, "it does not wait for a turn");
+    });
+}

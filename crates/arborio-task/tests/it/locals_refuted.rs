@@ -106,3 +106,43 @@ fn h07_a_task_that_never_began_drops_its_future_where_its_values_are() {
     }
     assert_eq!(seen.take(), [Some(6), Some(6)]);
 }
+
+#[test]
+fn h07_a_task_lets_go_of_its_values_when_its_future_goes_and_not_with_its_handle() {
+    let _alone = counting_panics();
+    let dropped = Rc::new(RefCell::new(Vec::new()));
+    let note = Rc::clone(&dropped);
+    run(async move {
+        for panics in [false, true] {
+            let own = Rc::clone(&note);
+            let value = OnDrop::new(Box::new(move || own.borrow_mut().push(panics)) as Box<_>);
+            let child = GUARD.sync_scope(value, || {
+                let inside = panics.then(|| bomb("the future"));
+                let child = async move { drop(inside) };
+                try_spawn(child, SpawnOptions::new().observed())
+                    .ok()
+                    .unwrap()
+            });
+            // Dropped after it was ready: as a captured value that was not moved out.
+            let guard = panics.then(|| {
+                let own = Rc::clone(&note);
+                let value = OnDrop::new(Box::new(move || own.borrow_mut().push(panics)) as Box<_>);
+                GUARD.sync_scope(value, || {
+                    let inside = bomb("after the end");
+                    let child = std::future::poll_fn(move |_| {
+                        let _ = &inside;
+                        std::task::Poll::Ready(())
+                    });
+                    try_spawn(child, SpawnOptions::new().observed())
+                        .ok()
+                        .unwrap()
+                })
+            });
+            turn().await;
+            let expected = if panics { 3 } else { 1 };
+            assert_eq!(note.borrow().len(), expected, "the handles are kept");
+            drop((child, guard));
+        }
+    });
+    assert_eq!(dropped.take(), [false, true, true]);
+}
