@@ -4,7 +4,7 @@
 use std::{future::pending, thread};
 
 use arborio::{
-    Interrupt, RunError, Scope,
+    Handle, Interrupt, RunError, Scope,
     cancel::{ApplyTimeout, catch_cancel, finally},
     run, scope, spawn, spawn_local,
     time::{Duration, clock, sleep},
@@ -275,9 +275,11 @@ fn s27_a_limit_that_another_thread_applies_is_on_the_clock_of_the_task() {
             let gate = Gate::default();
             let task = spawn(pending::<()>());
             let opened = gate.clone();
+            let outside = Handle::current().unwrap(); // the loop knows of the thread
             let thread = thread::spawn(move || {
                 assert!(task.apply_timeout(secs(3600)));
                 opened.open();
+                drop(outside);
                 task
             });
             gate.passed().await;
