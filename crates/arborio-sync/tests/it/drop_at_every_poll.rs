@@ -153,7 +153,7 @@ fn futures_of(source: &str) -> impl Iterator<Item = String> {
 }
 
 #[test]
-fn y01_every_public_future_has_a_scenario() {
+fn y01_c09_every_public_future_has_a_scenario() {
     let found = public_futures();
     assert!(
         found.contains(&"mutex::Lock".to_owned()),
