@@ -50,8 +50,9 @@ const GOALS: &[Goal] = &[
     at_most("ring-1000", "ns", 32.0),
     at_most("scope-10", "ns", 45.0),
     at_most("scope-1000", "ns", 45.0),
-    at_most("concurrent-10", "ns", 80.0),
-    at_most("concurrent-1000", "ns", 60.0),
+    // What joining a vector costs with futures-concurrency on the same machine.
+    at_most("concurrent-10", "ns", 28.0),
+    at_most("concurrent-1000", "ns", 33.0),
     at_most("pingpong-local", "ns", 40.0),
     at_most("pingpong-send", "ns", 130.0),
     at_most("mpsc-bounded-local", "ns", 12.0),
