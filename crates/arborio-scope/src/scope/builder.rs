@@ -9,7 +9,7 @@ use arborio_task::{
 
 use super::{
     child::{AtEnd, Child, ChildFuture, ChildOf, ChildOutput},
-    shared::{Scope, ScopeClosed},
+    handle::{Scope, ScopeClosed},
 };
 
 /// How a task of a scope is spawned.

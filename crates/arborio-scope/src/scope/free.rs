@@ -15,7 +15,7 @@ use std::{
 use arborio_base::drop_contained;
 use arborio_task::{Branch, Interrupt, Joining, SpawnOptions, Task};
 
-use super::{orphan, run::ScopeRun, shared::Scope};
+use super::{handle::Scope, orphan, run::ScopeRun};
 
 /// A scope without a body, in the hands of its owner; made by [`Scope::new`], and by
 /// [`ScopeBuilder::open`](super::ScopeBuilder::open).

@@ -11,7 +11,7 @@ use arborio_task::{Interrupt, embedded::Local};
 use super::{
     builder::ChildBuilder,
     child::{ChildOf, ChildOutput},
-    shared::{Scope, ScopeClosed},
+    handle::{Scope, ScopeClosed},
     start::{Ready, Starting},
 };
 

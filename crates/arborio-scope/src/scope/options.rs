@@ -12,10 +12,11 @@ use super::{
     current::AnyScope,
     failure::{Failed, Later},
     free::FreeScope,
+    handle::Scope,
     local::LocalScope,
     note::{Observer, ScopeNote},
     run::ScopeRun,
-    shared::{Scope, ScopeState},
+    shared::ScopeState,
 };
 use crate::origin::GRACE;
 

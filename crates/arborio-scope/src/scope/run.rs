@@ -17,9 +17,10 @@ use arborio_timers::{Instant, Sleep, sleep, sleep_until};
 use super::{
     describe::Stage,
     failure::{Failure, told},
+    handle::Scope,
     note::ScopeNote,
     orphan,
-    shared::{Scope, ScopeState, fail_with_panics},
+    shared::{ScopeState, fail_with_panics},
     signs::Signs,
 };
 use crate::origin::{Ended, Origin};
