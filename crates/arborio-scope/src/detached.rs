@@ -8,13 +8,9 @@ use std::{
 };
 
 use arborio_base::{contain, drop_contained};
-use arborio_task::{
-    Branch, SpawnOptions,
-    frames::{Answer, Frame},
-    try_spawn,
-};
+use arborio_task::{Branch, SpawnOptions, frames::Frame, try_spawn};
 
-use crate::handlers::shield;
+use crate::handlers::{run_and_clean_up, shield};
 
 /// The cleanup, which can be moved to a task of its own at any time.
 enum Cleanup<C, U> {
@@ -130,37 +126,13 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let mut this = self.project();
+        let this = self.project();
         if matches!(this.home, Home::Unknown) {
             *this.home = Branch::current().map_or(Home::Root, Home::Branch);
         }
-        this.frame.poll(cx, |cx, inside| {
-            if let Some(running) = this.inside.as_mut().as_pin_mut() {
-                if inside.is_asked() {
-                    *this.asked = true;
-                    inside.set_busy();
-                } else {
-                    match running.poll(cx) {
-                        Poll::Pending => return Poll::Pending,
-                        Poll::Ready(value) => *this.value = Some(value),
-                    }
-                }
-                this.inside.set(None);
-            }
-            inside.set_opaque(); // the cleanup is shielded
-            if poll_cleanup(this.cleanup, cx).is_pending() {
-                if inside.is_asked() {
-                    inside.set_busy();
-                }
-                return Poll::Pending;
-            }
-            inside.answer(Answer::Passed);
-            match this.value.take() {
-                Some(value) => Poll::Ready(value),
-                None if *this.asked => Poll::Pending,
-                None => panic!("`finally_detached` was polled after it had ended"),
-            }
-        })
+        let cleanup = this.cleanup;
+        let inside = (this.inside, this.value, this.asked);
+        run_and_clean_up(this.frame, inside, cx, |cx| poll_cleanup(cleanup, cx))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use arborio_task::frames::{Answer, Frame};
@@ -192,47 +192,66 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let mut this = self.project();
-        this.frame.poll(cx, |cx, inside| {
-            if let Some(running) = this.inside.as_mut().as_pin_mut() {
-                if inside.is_asked() {
-                    *this.asked = true;
-                    inside.set_busy();
-                } else {
-                    match running.poll(cx) {
-                        Poll::Pending => return Poll::Pending,
-                        Poll::Ready(value) => *this.value = Some(value),
-                    }
-                }
-                this.inside.set(None);
-            }
-            inside.set_opaque(); // the cleanup is shielded
-            loop {
-                match this.cleanup.as_mut().project() {
-                    CleaningUp::Planned { make } => {
-                        let make = make.take().expect("the cleanup is made once");
-                        this.cleanup.set(Cleanup::Running { cleanup: make() });
-                    }
-                    CleaningUp::Running { cleanup } => match cleanup.poll(cx) {
-                        Poll::Ready(_) => this.cleanup.set(Cleanup::Done),
-                        Poll::Pending => {
-                            if inside.is_asked() {
-                                inside.set_busy();
-                            }
-                            return Poll::Pending;
-                        }
-                    },
-                    CleaningUp::Done => break,
-                }
-            }
-            inside.answer(Answer::Passed);
-            match this.value.take() {
-                Some(value) => Poll::Ready(value),
-                None if *this.asked => Poll::Pending,
-                None => panic!("{SPENT}"),
-            }
-        })
+        let this = self.project();
+        let mut cleanup = this.cleanup;
+        let clean_up = |cx: &mut Context<'_>| poll_cleanup(cleanup.as_mut(), cx);
+        let inside = (this.inside, this.value, this.asked);
+        run_and_clean_up(this.frame, inside, cx, clean_up)
     }
+}
+
+fn poll_cleanup<C, U>(mut cleanup: Pin<&mut Cleanup<C, U>>, cx: &mut Context<'_>) -> Poll<()>
+where
+    C: FnOnce() -> U,
+    U: Future,
+{
+    loop {
+        match cleanup.as_mut().project() {
+            CleaningUp::Planned { make } => {
+                let make = make.take().expect("the cleanup is made once");
+                cleanup.set(Cleanup::Running { cleanup: make() });
+            }
+            CleaningUp::Running { cleanup: running } => {
+                ready!(running.poll(cx));
+                cleanup.set(Cleanup::Done);
+            }
+            CleaningUp::Done => return Poll::Ready(()),
+        }
+    }
+}
+
+/// What all handlers do that clean up: they poll the inside, drop it when it has ended or is
+/// asked to, and then `clean_up`, shielded.
+pub(crate) fn run_and_clean_up<F: Future>(
+    frame: &mut Frame,
+    (mut inside, value, asked): (Pin<&mut Option<F>>, &mut Option<F::Output>, &mut bool),
+    cx: &mut Context<'_>,
+    mut clean_up: impl FnMut(&mut Context<'_>) -> Poll<()>,
+) -> Poll<F::Output> {
+    frame.poll(cx, |cx, handler| {
+        if let Some(running) = inside.as_mut().as_pin_mut() {
+            if handler.is_asked() {
+                *asked = true;
+                handler.set_busy();
+            } else {
+                *value = Some(ready!(running.poll(cx)));
+            }
+            inside.set(None);
+        }
+        handler.set_opaque(); // the cleanup is shielded
+        if clean_up(cx).is_pending() {
+            if handler.is_asked() {
+                handler.set_busy();
+            }
+            return Poll::Pending;
+        }
+        handler.answer(Answer::Passed);
+        match value.take() {
+            Some(value) => Poll::Ready(value),
+            None if *asked => Poll::Pending,
+            None => panic!("{SPENT}"),
+        }
+    })
 }
 
 pin_project_lite::pin_project! {

@@ -190,3 +190,29 @@ fn under_another_executor_it_is_an_ordinary_cleanup() {
     });
     assert_eq!((value, log.take()), (5, vec!["cleaned up"]));
 }
+
+/// A cleanup that would notice if it were asked to end.
+async fn wary_cleanup(log: Log) {
+    let caught = arborio_scope::catch_cancel(nap(20)).await;
+    log.note(if caught.is_ok() { "whole" } else { "asked" });
+}
+
+#[test]
+fn what_is_inside_of_a_cleanup_is_not_asked_whatever_handler_it_is_of() {
+    run(async {
+        let log = Log::default();
+        let start = Instant::now();
+        let theirs = log.clone();
+        let ended = arborio_scope::finally(async { 5 }, || wary_cleanup(theirs));
+        assert_eq!(move_on_after(ms(5), ended).await, Some(5));
+        let theirs = log.clone();
+        let ended = finally_detached(async { 6 }, || wary_cleanup(theirs));
+        assert_eq!(move_on_after(ms(5), ended).await, Some(6));
+        let theirs = log.clone();
+        let asked = arborio_scope::finally(pending::<()>(), || wary_cleanup(theirs));
+        let inner = move_on_after(ms(5), asked);
+        assert_eq!(move_on_after(ms(10), inner).await, Some(None));
+        assert_eq!(log.take(), ["whole", "whole", "whole"]);
+        assert_eq!(millis_since(start), 65);
+    });
+}
