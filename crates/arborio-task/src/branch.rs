@@ -385,15 +385,8 @@ impl Branch {
 
     /// Asks every task of the branch to end, with `end` as the outcome.
     pub fn cancel_all(&self, end: &Interrupt) {
-        let Some(hub) = self.own_hub() else { return };
-        let mut next = self.node.children.first();
-        while let Some(links) = next {
-            let task = TaskRef::from_links(links);
-            if !task.local.seen().any(Flags::DONE) {
-                life_cycle::cancel(hub, task, end.clone()); // runs no user code
-            }
-            // SAFETY: still in this list: nothing has run meanwhile.
-            next = unsafe { self.node.children.after(links) };
+        if let Some(hub) = self.own_hub() {
+            life_cycle::cancel_all(hub, &self.node, end, None);
         }
     }
 

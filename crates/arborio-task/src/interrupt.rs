@@ -4,7 +4,7 @@ use std::{
     any::Any,
     borrow::Cow,
     error::Error,
-    fmt, io,
+    fmt, io, mem,
     panic::{Location, resume_unwind},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -33,6 +33,21 @@ pub enum Interrupt {
     Closed,
     /// The loop stopped before the task had ended.
     Stopped,
+}
+
+impl Interrupt {
+    /// Whether they are clones of each other, or say the same.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Cancelled(Reason(one)), Self::Cancelled(Reason(other))) => {
+                Arc::ptr_eq(one, other)
+            }
+            (Self::Panicked(Payload(one)), Self::Panicked(Payload(other))) => {
+                Arc::ptr_eq(one, other)
+            }
+            _ => mem::discriminant(self) == mem::discriminant(other),
+        }
+    }
 }
 
 impl fmt::Display for Interrupt {

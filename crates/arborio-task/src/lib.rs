@@ -34,6 +34,7 @@ mod local;
 mod locals;
 mod node;
 mod queue;
+mod request;
 mod shared;
 mod side;
 mod tasks;

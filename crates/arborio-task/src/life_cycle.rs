@@ -27,6 +27,7 @@ use crate::{
     local::Flags,
     locals,
     node::Node,
+    request,
     shared::{Message, Orphaned, SharedWord},
     side::{self, Manner, Name, Side},
     waker,
@@ -346,7 +347,7 @@ fn turn_of_ended(hub: &Hub, task: TaskRef) {
 /// Ends `task` as it was asked to.
 #[cold]
 fn end_by_request(hub: &Hub, task: TaskRef) {
-    let end = side::take_request(task).unwrap_or(Interrupt::Stopped);
+    let end = request::take(task).unwrap_or(Interrupt::Stopped);
     interrupt(hub, task, end);
 }
 
@@ -362,10 +363,10 @@ pub(crate) fn abort(hub: &Hub, task: TaskRef, end: Interrupt) {
     let busy = seen.any(Flags::ENDING) || hub.polling.get() == Some(task);
     let deep = hub.drop_depth.get() >= MAX_DROP_DEPTH;
     if !busy && !deep {
-        let first = seen.any(Flags::ABORT).then(|| side::take_request(task));
+        let first = seen.any(Flags::ABORT).then(|| request::take(task));
         return interrupt(hub, task, first.flatten().unwrap_or(end));
     }
-    side::request_end(task, end, Manner::Force);
+    request::note(task, end, Manner::Force);
     task.local.set(Flags::ABORT);
     if deep {
         wake(hub, task);
@@ -379,8 +380,30 @@ pub(crate) fn cancel(hub: &Hub, task: TaskRef, end: Interrupt) {
     if seen.any(Flags::DONE) {
         return;
     }
-    side::request_end(task, end, Manner::Ask);
+    request::note(task, end, Manner::Ask);
     ask(hub, task);
+}
+
+/// Asks every task of `node` to end but `spared`, and those that have: their handlers at
+/// their turns. Runs no user code.
+pub(crate) fn cancel_all(hub: &Hub, node: &Node, end: &Interrupt, spared: Option<TaskRef>) {
+    let is_left_here = node.leave_request(end);
+    let mut next = node.children.first();
+    while let Some(links) = next {
+        // SAFETY: in this list: nothing has run meanwhile.
+        next = unsafe { node.children.after(links) };
+        let task = TaskRef::from_links(links);
+        let seen = task.local.seen();
+        if seen.any(Flags::DONE) || spared == Some(task) {
+            continue;
+        }
+        if is_left_here && !seen.any(Flags::ABORT) && !side::has_record(task) {
+            task.local.set(Flags::BY_NODE); // Q2 of `request`
+            ask(hub, task);
+        } else {
+            cancel(hub, task, end.clone());
+        }
+    }
 }
 
 /// The request to ask `task` has been noted.
@@ -427,8 +450,8 @@ fn finish(hub: &Hub, task: TaskRef, how: Flags) {
         endings::run(task, how != Flags::NONE);
         before = task.local.seen();
     }
-    let ending = Flags::ENDING.and(Flags::ABORT).and(Flags::CANCELLING);
-    let over = ending.and(Flags::WATCHED);
+    let asked = Flags::ABORT.and(Flags::CANCELLING).and(Flags::BY_NODE);
+    let over = Flags::ENDING.and(Flags::WATCHED).and(asked);
     task.local.change_from(before, over, Flags::DONE.and(how));
     let seen = task.local.seen();
     if seen.any(Flags::DETACHED) {
@@ -482,7 +505,7 @@ fn bubble_if_unobserved(task: TaskRef) {
 
 /// The node that `task` hangs on.
 #[inline(always)]
-fn parent_of<'a>(task: TaskRef) -> &'a crate::node::Node {
+pub(crate) fn parent_of<'a>(task: TaskRef) -> &'a crate::node::Node {
     // SAFETY: a node outlives the ends of its tasks, and the owner calls.
     unsafe { &*task.parent.get() }
 }
@@ -602,11 +625,11 @@ fn asked_abroad(hub: &Hub, task: TaskRef) {
     if crate::frames::root::look(task) {
         wake(hub, task); // what it was told by a dropped frame is for its turn
     }
-    match side::manner(task) {
+    match request::manner(task) {
         None => {} // no request, or one that was swallowed meanwhile
         Some(Manner::Ask) => ask(hub, task),
         Some(Manner::Force) => {
-            let end = side::take_request(task).unwrap_or(Interrupt::Stopped);
+            let end = request::take(task).unwrap_or(Interrupt::Stopped);
             abort(hub, task, end);
         }
     }

@@ -28,7 +28,8 @@
 //! (its end calls for attention), CANCELLING (beside ABORT: its handlers were
 //! asked), FRAMED (its future has frames, [`crate::frames`]), INSISTS (begins even if it was asked to
 //! end before), WATCHED (something is to
-//! be done when it ends, [`crate::endings`]).
+//! be done when it ends, [`crate::endings`]), BY_NODE (beside ABORT: the request in force is that of
+//! its node, [`crate::request`]).
 //!
 //! # References
 //! LIVE (from spawn to the end), JOIN (the handle), and one for each waker. The
@@ -77,6 +78,8 @@ impl Flags {
 
     pub(crate) const INSISTS: Self = Self(1 << 17);
 
+    pub(crate) const BY_NODE: Self = Self(1 << 18);
+
     pub(crate) const NONE: Self = Self(0);
 
     pub(crate) const fn and(self, other: Self) -> Self {
@@ -84,7 +87,7 @@ impl Flags {
     }
 }
 
-const COUNT_SHIFT: u32 = 18;
+const COUNT_SHIFT: u32 = 19;
 const ONE: i64 = 1 << COUNT_SHIFT;
 
 /// A value of the local word, as read at one moment.

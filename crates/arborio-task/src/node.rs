@@ -22,7 +22,7 @@ use arborio_base::{List, Plain, contain, drop_contained};
 use crate::{
     branch::Branch,
     cell::TaskRef,
-    interrupt::Payload,
+    interrupt::{Interrupt, Payload},
     local::{Flags, Seen},
 };
 
@@ -34,6 +34,8 @@ pub(crate) struct Node {
     /// What is pending here is not so for the nodes above.
     silent: Plain<bool>,
     attention: Plain<bool>,
+    /// What all tasks of the node were asked first; it never changes ([`crate::request`]).
+    request: RefCell<Option<Interrupt>>,
     /// Panics that nobody observed, oldest first.
     panics: RefCell<Vec<Payload>>,
     /// The branch that this node lies in; null for the root.
@@ -50,6 +52,7 @@ impl Node {
             daemons: Plain::new(0),
             silent: Plain::new(false),
             attention: Plain::new(false),
+            request: RefCell::new(None),
             panics: RefCell::new(Vec::new()),
             branch: Plain::new(ptr::null()),
             waiter: RefCell::new(None),
@@ -198,6 +201,17 @@ impl Node {
     /// A task of this node ends without an output.
     pub(crate) fn child_interrupted(&self) {
         self.attention.set(true); // N2
+    }
+
+    /// Leaves a request for tasks of this node. False if there is another one.
+    pub(crate) fn leave_request(&self, end: &Interrupt) -> bool {
+        let mut request = self.request.borrow_mut();
+        request.get_or_insert_with(|| end.clone()).is_same(end)
+    }
+
+    /// The request that was left.
+    pub(crate) fn request(&self) -> Option<Interrupt> {
+        self.request.borrow().clone()
     }
 
     /// A panic that nobody observes comes up.

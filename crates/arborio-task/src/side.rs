@@ -34,7 +34,7 @@ use crate::{
     cell::TaskRef,
     endings::{Ending, Order},
     frames::{counted::Counted, table::Table},
-    interrupt::{Interrupt, Reason},
+    interrupt::Interrupt,
     locals::Values,
 };
 
@@ -176,13 +176,28 @@ pub(crate) fn name(task: TaskRef) -> Option<Name> {
     existing(&task)?.name.clone()
 }
 
+/// Whether `task` has a record. One that has none was asked nothing by anybody but its node.
+pub(crate) fn has_record(task: TaskRef) -> bool {
+    existing(&task).is_some()
+}
+
 /// Notes how `task` shall end. The first reason stays; force wins over asking.
 pub(crate) fn request_end(task: TaskRef, end: Interrupt, manner: Manner) {
     let mut requests = lock(&side(&task).requests);
-    let (_, noted) = requests.end.get_or_insert((end, manner));
-    if manner == Manner::Force {
-        *noted = manner;
-    }
+    let second = match &mut requests.end {
+        None => {
+            requests.end = Some((end, manner));
+            return;
+        }
+        Some((_, noted)) => {
+            if manner == Manner::Force {
+                *noted = manner;
+            }
+            end
+        }
+    };
+    drop(requests);
+    drop_contained(second); // foreign code, if it is a panic
 }
 
 /// Takes the request to end.
@@ -204,17 +219,25 @@ pub(crate) fn swallow_request(task: TaskRef) {
     drop_contained(swallowed);
 }
 
-/// The request was swallowed, and that has been seen; whether there is a new one.
+/// The same for a request of the node, which is noted there.
+pub(crate) fn swallow_node_request(task: TaskRef) {
+    lock(&side(&task).requests).swallowed = true;
+    swallow_request(task);
+}
+
+/// The request was swallowed, and that has been seen; whether there is a new one, or one
+/// that forces.
 pub(crate) fn is_asked_anew(task: TaskRef) -> bool {
     let Some(record) = existing(&task) else {
         return false;
     };
     let mut requests = lock(&record.requests);
     if !std::mem::take(&mut requests.swallowed) {
-        let swallowed = requests.end.take(); // outside of the tree
+        let swallowed = requests.end.take_if(|(_, manner)| *manner == Manner::Ask); // outside of the tree
+        let forced = requests.end.is_some();
         drop(requests);
         drop_contained(swallowed);
-        return false;
+        return forced;
     }
     requests.end.is_some()
 }
@@ -245,15 +268,6 @@ pub(crate) fn values(task: TaskRef) -> Option<Rc<Values>> {
 /// The same; it has none any more.
 pub(crate) fn take_values(task: TaskRef) -> Option<Rc<Values>> {
     existing(&task)?.values.take()
-}
-
-/// Why `task` was asked to end; `None` if it was not, or for no reason that is known.
-pub(crate) fn reason(task: TaskRef) -> Option<Reason> {
-    let requests = lock(&existing(&task)?.requests);
-    match &requests.end {
-        Some((Interrupt::Cancelled(reason), _)) => Some(reason.clone()),
-        _ => None,
-    }
 }
 
 /// Adds something that is to be done when `task` ends. The owner calls.

@@ -323,17 +323,7 @@ impl Running<'_> {
     /// in them pass it on.
     pub fn ask_all(&self, end: &Interrupt, spared: Option<&Task<()>>) {
         let spared = spared.and_then(Task::reference);
-        let children = &self.hub.root.children;
-        let mut next = children.first();
-        while let Some(links) = next {
-            let task = TaskRef::from_links(links);
-            if spared != Some(task) {
-                // Runs no user code, so the list stays as it is.
-                life_cycle::cancel(self.hub, task, end.clone());
-            }
-            // SAFETY: in the list, see above.
-            next = unsafe { children.after(links) };
-        }
+        life_cycle::cancel_all(self.hub, &self.hub.root, end, spared);
     }
 
     /// Whether a task has swallowed a request since the last call.

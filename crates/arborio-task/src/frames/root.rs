@@ -18,7 +18,7 @@ use crate::{
     interrupt::Reason,
     life_cycle,
     local::Flags,
-    side,
+    request, side,
     tasks::current_task,
     waker::{own_hub, task_of},
 };
@@ -61,7 +61,7 @@ fn with_frames(task: TaskRef, touch: impl FnOnce(&mut Slots) -> (Next, Vec<Waker
 pub fn asked_because() -> Option<Reason> {
     let task = current_task()?;
     task.local.seen().any(Flags::ABORT).then_some(())?;
-    side::reason(task)
+    request::reason(task)
 }
 
 /// A frame of `task` was dropped outside of its tree, and has left a note.
@@ -94,7 +94,7 @@ pub(super) fn swallowed() {
     if let Some(task) = current_task().filter(asked)
         && is_swallowed(task)
     {
-        side::swallow_request(task);
+        request::swallow(task);
     }
 }
 
@@ -110,5 +110,5 @@ fn is_swallowed(task: TaskRef) -> bool {
 /// all who were asked, and there is no other. That is noted when the poll is over; nobody
 /// need wait for it.
 pub(crate) fn is_taken_back(task: TaskRef) -> bool {
-    is_swallowed(task) && side::manner(task).is_none()
+    is_swallowed(task) && request::manner(task).is_none()
 }

@@ -20,7 +20,8 @@ use crate::{
     frames::{Next, root},
     hub::Hub,
     local::Flags,
-    side::{self, Manner},
+    request,
+    side::Manner,
 };
 
 /// A task whose handlers answer at once is polled so often in one turn; then the
@@ -33,7 +34,7 @@ pub(super) fn turn(hub: &Hub, task: TaskRef) {
     let seen = task.local.seen();
     if seen.any(Flags::INSISTS) && !seen.any(Flags::STARTED) {
         task.local.set(Flags::STARTED);
-        if side::manner(task) != Some(Manner::Force) && !poll_once(hub, task) {
+        if request::manner(task) != Some(Manner::Force) && !poll_once(hub, task) {
             return;
         }
     }
@@ -61,7 +62,7 @@ fn begin(task: TaskRef) -> Next {
     if seen.any(Flags::CANCELLING) {
         return Next::Poll;
     }
-    if !seen.any(Flags::STARTED) || side::manner(task) == Some(Manner::Force) {
+    if !seen.any(Flags::STARTED) || request::manner(task) == Some(Manner::Force) {
         return Next::Drop;
     }
     task.local.set(Flags::CANCELLING);
@@ -70,13 +71,13 @@ fn begin(task: TaskRef) -> Next {
 
 fn go_on(hub: &Hub, task: TaskRef, mut next: Next) {
     for _ in 0..POLLS_PER_TURN {
-        if side::manner(task) == Some(Manner::Force) {
+        if request::manner(task) == Some(Manner::Force) {
             next = Next::Drop;
         }
         match next {
             Next::Wait => return,
             Next::Drop => return end_by_request(hub, task),
-            Next::Withdraw if side::is_asked_anew(task) => {
+            Next::Withdraw if request::is_asked_anew(task) => {
                 next = root::request(task);
                 continue;
             }

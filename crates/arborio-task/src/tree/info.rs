@@ -8,7 +8,7 @@ use crate::{
     hub::Hub,
     interrupt::{Interrupt, Reason, Requester},
     local::Flags,
-    side,
+    request, side,
 };
 
 /// What is known of a task that has not ended.
@@ -81,7 +81,7 @@ impl TaskInfo {
         if seen.any(Flags::DONE) {
             return None;
         }
-        let asked = side::request(task);
+        let asked = request::request(task);
         let state = if seen.any(Flags::ENDING) || hub.polling.get() == Some(task) {
             TaskState::Running
         } else if asked.is_some() {
