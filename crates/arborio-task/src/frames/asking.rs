@@ -238,11 +238,6 @@ impl Slots {
         (next, wakers)
     }
 
-    /// Whether a request of the task itself is in force.
-    pub(crate) fn root_asks(&self) -> bool {
-        self.root.in_force
-    }
-
     /// Whether the origin in this slot asks those inside to end, and not all of them have
     /// swallowed that.
     pub(crate) fn is_felt(&self, index: Index) -> bool {

@@ -100,7 +100,9 @@ impl<'a> Inside<'a> {
     /// });
     /// ```
     pub fn set_busy(&self) {
-        self.entry.with_slot(Slots::set_busy);
+        // SAFETY: inside the poll of the frame (B1).
+        self.entry
+            .with_place(|table, index| unsafe { table.set_busy(index) });
     }
 
     /// What is inside of this frame is not asked by those outside any more.

@@ -1,61 +1,174 @@
-//! The tree of most tasks that have frames: one handler.
+//! The tree of most tasks that have frames: one handler, which nobody asks but the task.
 //!
-//! It has no slot until somebody asks it, or another frame comes, or another waker.
+//! It has no slot until another frame comes, or another waker. Until then it does what
+//! [`super::asking`] says, for a tree of that shape.
 
 use std::task::Waker;
 
-use super::slots::{Answer, HandlerState, Index, Kind, Slots};
+use super::{
+    asking::Next,
+    slots::{Answer, Asker, HandlerState, Index, Kind, Request, Role, Slots},
+};
 
-/// A handler that is the whole tree (B5 of [`super::table`]).
+/// The index of the only frame (B5 of [`super::table`]).
+pub(super) const LONE: Index = 0;
+
+/// A tree as in B5. Of three bytes, so that a table stays small.
+#[derive(Clone, Copy, Default)]
+pub(super) struct LoneTree {
+    /// Its only frame; `None` before that comes, and when it is gone.
+    frame: Option<Lone>,
+    root: Heard,
+}
+
+/// A handler that is the whole tree.
 #[derive(Clone, Copy)]
-pub(super) struct Lone {
-    pub(super) kind: LoneKind,
-    /// It is not asked any more.
-    pub(super) is_done: bool,
+struct Lone {
+    kind: LoneKind,
+    state: HandlerState,
 }
 
 /// What kinds of frames are handlers. Of one byte.
 #[derive(Clone, Copy)]
-pub(super) enum LoneKind {
+enum LoneKind {
     Handler,
     Shield,
     Gate,
 }
 
-impl Lone {
-    /// Nothing for an origin, which stands alone only until its handlers come.
-    pub(super) fn new(kind: Kind) -> Option<Self> {
-        let kind = match kind {
-            Kind::Handler => LoneKind::Handler,
-            Kind::Shield => LoneKind::Shield,
-            Kind::Gate => LoneKind::Gate,
-            Kind::Origin | Kind::Firm => return None,
-        };
-        let is_done = false;
-        Some(Self { kind, is_done })
+/// What the task has heard: a [`Request`] that was made of one frame at most.
+#[derive(Clone, Copy, Default)]
+struct Heard(u8);
+
+impl Heard {
+    const IN_FORCE: u8 = 1;
+    const PASSED: u8 = 1 << 1;
+    const SWALLOWED: u8 = 1 << 2;
+    const UNANSWERED: u8 = 1 << 3;
+
+    fn says(self, bit: u8) -> bool {
+        self.0 & bit != 0
     }
 
-    pub(super) fn state(self) -> HandlerState {
-        match self.is_done {
-            true => HandlerState::Done,
-            false => HandlerState::Idle,
-        }
-    }
-
-    /// Gives it a slot among `slots`, which are empty.
-    pub(super) fn unfold(self, slots: &mut Slots, waker: Waker) {
-        let kind = match self.kind {
-            LoneKind::Handler => Kind::Handler,
-            LoneKind::Shield => Kind::Shield,
-            LoneKind::Gate => Kind::Gate,
-        };
-        let index = slots.insert(kind, None, waker);
-        debug_assert_eq!(index, LONE, "the first slot");
-        if self.is_done {
-            slots.answer(index, Answer::Passed); // nobody had asked
+    fn request(self) -> Request {
+        Request {
+            firm: false,
+            in_force: self.says(Self::IN_FORCE),
+            passed: self.says(Self::PASSED),
+            swallowed: self.says(Self::SWALLOWED),
+            unanswered: self.says(Self::UNANSWERED).into(),
         }
     }
 }
 
-/// The index of the only frame (B5).
-pub(super) const LONE: Index = 0;
+impl LoneTree {
+    pub(super) fn is_empty(self) -> bool {
+        self.frame.is_none()
+    }
+
+    /// Adds the frame. False if that is too much for such a tree: there is one, or it is
+    /// an origin, which stands alone only until its handlers come.
+    pub(super) fn insert(&mut self, kind: Kind) -> bool {
+        let kind = match kind {
+            Kind::Handler => LoneKind::Handler,
+            Kind::Shield => LoneKind::Shield,
+            Kind::Gate => LoneKind::Gate,
+            Kind::Origin | Kind::Firm => return false,
+        };
+        if self.frame.is_some() {
+            return false;
+        }
+        let state = HandlerState::Idle;
+        self.frame = Some(Lone { kind, state });
+        true
+    }
+
+    /// What the frame was told, if there is one.
+    pub(super) fn state(self) -> Option<HandlerState> {
+        self.frame.map(|frame| frame.state)
+    }
+
+    /// The frame is at it. `None` if there is none, as below.
+    pub(super) fn set_busy(&mut self) -> Option<()> {
+        self.frame.as_mut()?.state = HandlerState::Busy;
+        Some(())
+    }
+
+    pub(super) fn set_opaque(&mut self) -> Option<()> {
+        self.frame.as_mut()?.kind = LoneKind::Shield;
+        Some(())
+    }
+
+    /// The frame answers.
+    pub(super) fn answer(&mut self, answer: Answer) -> Option<()> {
+        let frame = self.frame.as_mut()?;
+        let asked = matches!(frame.state, HandlerState::Asked | HandlerState::Busy);
+        frame.state = HandlerState::Done;
+        if asked {
+            self.root.0 &= !Heard::UNANSWERED;
+            self.root.0 |= match answer {
+                Answer::Passed => Heard::PASSED,
+                Answer::Swallowed => Heard::SWALLOWED,
+            };
+        }
+        Some(())
+    }
+
+    /// The frame goes, and that is what it says to whoever has asked.
+    pub(super) fn remove(&mut self, answer: Answer) -> Option<()> {
+        self.answer(answer)?;
+        self.forget();
+        Some(())
+    }
+
+    /// The frame is gone, and nobody is there to hear what it says.
+    pub(super) fn forget(&mut self) {
+        self.frame = None;
+    }
+
+    /// What the task has heard.
+    pub(super) fn heard(self) -> Request {
+        self.root.request()
+    }
+
+    /// The task puts a request in force: what next?
+    pub(super) fn request(&mut self) -> Next {
+        self.root = Heard(Heard::IN_FORCE);
+        self.settle()
+    }
+
+    /// The task is pending, and its request is in force: what next?
+    pub(super) fn settle(&mut self) -> Next {
+        if self.root.says(Heard::UNANSWERED) {
+            return Next::Wait;
+        }
+        if self.heard().is_taken_back() {
+            self.root = Heard::default();
+            return Next::Withdraw;
+        }
+        match &mut self.frame {
+            Some(frame) if frame.state == HandlerState::Idle => {
+                frame.state = HandlerState::Asked;
+                self.root.0 |= Heard::UNANSWERED;
+                Next::Poll
+            }
+            _ => Next::Drop,
+        }
+    }
+
+    /// Puts all that among `slots`, which are empty; `waker` polls the frame.
+    pub(super) fn unfold(self, slots: &mut Slots, waker: impl FnOnce() -> Waker) {
+        slots.root = self.heard();
+        slots.unanswered = slots.root.unanswered;
+        let Some(frame) = self.frame else { return };
+        let kind = match frame.kind {
+            LoneKind::Handler => Kind::Handler,
+            LoneKind::Shield => Kind::Shield,
+            LoneKind::Gate => Kind::Gate,
+        };
+        let index = slots.insert(kind, None, waker());
+        debug_assert_eq!(index, LONE, "the first slot");
+        let (state, by) = (frame.state, Asker::Root);
+        slots.at_mut(index).role = Role::Handler { state, by };
+    }
+}

@@ -8,10 +8,7 @@ use std::task::Waker;
 
 use arborio_base::{contain, drop_contained};
 
-use super::{
-    asking::Next,
-    slots::{Asker, Slots},
-};
+use super::{asking::Next, table::Table};
 use crate::{
     abroad,
     cell::TaskRef,
@@ -25,21 +22,22 @@ use crate::{
 
 /// Puts the request in force: what next?
 pub(crate) fn request(task: TaskRef) -> Next {
-    with_frames(task, |slots| slots.request(Asker::Root))
+    // SAFETY: the owner of the task calls (B1).
+    ask_frames(task, |table| unsafe { table.request() })
 }
 
 /// The task is pending after a poll, and the request is in force: what next?
 pub(crate) fn settle(task: TaskRef) -> Next {
-    with_frames(task, |slots| slots.settle(Asker::Root))
+    // SAFETY: the owner of the task calls (B1).
+    ask_frames(task, |table| unsafe { table.settle() })
 }
 
-fn with_frames(task: TaskRef, touch: impl FnOnce(&mut Slots) -> (Next, Vec<Waker>)) -> Next {
+fn ask_frames(task: TaskRef, ask: impl FnOnce(&Table) -> (Next, Vec<Waker>)) -> Next {
     // SAFETY: null, or the task's table, which lives as long as the task.
     let Some(table) = (unsafe { side::frames(task).as_ref() }) else {
         return Next::Drop;
     };
-    // SAFETY: see the head of this file.
-    let (next, wakers) = unsafe { table.with(touch) };
+    let (next, wakers) = ask(table);
     for waker in wakers {
         // The caller polls the task at once, so those whom it polls with its own waker
         // have their turn then: waking it would only bring another one.
@@ -83,7 +81,7 @@ pub(crate) fn look(task: TaskRef) -> bool {
     // SAFETY: null, or the task's table, which lives as long as the task.
     let table = unsafe { side::frames(task).as_ref() };
     // SAFETY: see the head of this file.
-    table.is_some_and(|table| unsafe { table.asks_root(Slots::root_asks) })
+    table.is_some_and(|table| unsafe { table.heard_by_root() }.in_force)
 }
 
 /// A handler has swallowed a request: if that was one of the task that is being polled, and
@@ -103,7 +101,7 @@ fn is_swallowed(task: TaskRef) -> bool {
     // SAFETY: null, or the task's table, which lives as long as the task.
     let table = unsafe { side::frames(task).as_ref() };
     // SAFETY: see the head of this file.
-    table.is_some_and(|table| unsafe { table.asks_root(|slots| slots.root.is_taken_back()) })
+    table.is_some_and(|table| unsafe { table.heard_by_root() }.is_taken_back())
 }
 
 /// Whether the request that was made of `task`, which is being polled, was taken back by

@@ -17,8 +17,8 @@
 //!   the tree ends its root counts for all, and [`Table::end`] adds a count for each
 //!   slot that is left. Whether a frame has a count is said by [`Away`].
 //! - B5: a tree that is one handler of a task, polled with the task's own waker, and asked
-//!   by nobody, has no slots: [`Lone`] says all of it. Its index is 0, as it will be when
-//!   it gets a slot.
+//!   by the task at most, has no slots: [`LoneTree`] says all of it. Its index is 0, as it
+//!   will be when it gets a slot.
 //! - B6: until the tree of a task has ended (B4), its task is allocated: it ends its tree
 //!   before it gives itself up. So the table refers to it without counting.
 //!
@@ -37,18 +37,19 @@ use arborio_base::{
 };
 
 use super::{
+    asking::Next,
     away::{Away, Note},
     counted::{Count, Counted},
-    lone::{LONE, Lone, LoneKind},
-    slots::{Answer, HandlerState, Index, Kind, Slots},
+    lone::{LONE, LoneTree},
+    slots::{Answer, Asker, HandlerState, Index, Kind, Request, Slots},
 };
 use crate::{cell::TaskRef, tasks::current_task, waker};
 
 /// See the head of this file.
 pub(crate) struct Table {
     pub(super) count: Count,
-    /// The only frame, if there are no slots (B1, B5).
-    lone: Cell<Option<Lone>>,
+    /// The whole tree, if there are no slots (B1, B5).
+    lone: Cell<LoneTree>,
     /// Whether `away` has notes. Written under its lock only.
     noted: AtomicBool,
     /// Absent until B5 is not enough, and while it is borrowed (B1).
@@ -95,7 +96,7 @@ impl Table {
         let table = used.unwrap_or_else(|| {
             Counted::new(Self {
                 count: Count::one(),
-                lone: Cell::new(None),
+                lone: Cell::new(LoneTree::default()),
                 noted: AtomicBool::new(false),
                 slots: Cell::new(None),
                 away: Mutex::new(Away::nobody()),
@@ -130,7 +131,7 @@ impl Table {
             }
             debug_assert!(table.away().has_ended(), "it counts for its slots");
             // Nobody else refers to it (B1), and no frame has a key (B4).
-            table.lone.set(None);
+            table.lone.take();
             table.borrow(Slots::clear);
             let _ = USED.try_with(|used| {
                 let mut used = used.borrow_mut();
@@ -190,7 +191,7 @@ impl Table {
     #[inline]
     unsafe fn with_lone<R>(
         &self,
-        lone: impl FnOnce(&Cell<Option<Lone>>) -> Option<R>,
+        lone: impl FnOnce(&mut LoneTree) -> Option<R>,
         touch: impl FnOnce(&mut Slots) -> R,
     ) -> R {
         // Relaxed: a note that is missed here is told to the root, which comes again;
@@ -201,10 +202,14 @@ impl Table {
         self.watch();
         let mut slots = match self.slots.take() {
             Some(slots) => slots,
-            None => match lone(&self.lone) {
-                Some(known) => return known,
-                None => self.unfold(),
-            },
+            None => {
+                let mut tree = self.lone.get();
+                if let Some(known) = lone(&mut tree) {
+                    self.lone.set(tree);
+                    return known;
+                }
+                self.unfold()
+            }
         };
         let touched = touch(&mut slots);
         self.slots.set(Some(slots));
@@ -215,11 +220,10 @@ impl Table {
     #[cold]
     fn unfold(&self) -> Box<Slots> {
         let mut slots = Box::new(Slots::new());
-        if let Some(lone) = self.lone.take() {
+        self.lone.take().unfold(&mut slots, || {
             let task = self.away().task().expect("the tree has not ended");
-            let waker = Waker::clone(&waker::borrowed(task)); // B6
-            lone.unfold(&mut slots, waker);
-        }
+            Waker::clone(&waker::borrowed(task)) // B6
+        });
         slots
     }
 
@@ -229,15 +233,8 @@ impl Table {
     /// B1.
     pub(super) unsafe fn insert(&self, kind: Kind, parent: Option<Index>, waker: &Waker) -> Index {
         let fits = parent.is_none() && is_own(waker);
-        let new = fits.then(|| Lone::new(kind)).flatten();
-        let alone = |lone: &Cell<Option<Lone>>| {
-            if lone.get().is_some() {
-                return None;
-            }
-            lone.set(Some(new?));
-            Some(LONE)
-        };
-        let waker = new.is_none().then(|| waker.clone()); // foreign code: before it (B3)
+        let alone = |tree: &mut LoneTree| (fits && tree.insert(kind)).then_some(LONE);
+        let waker = (!fits).then(|| waker.clone()); // foreign code: before it (B3)
         let own = || Waker::clone(&waker::borrowed(current_task().expect("it is polled")));
         let insert = |slots: &mut Slots| slots.insert(kind, parent, waker.unwrap_or_else(own));
         // SAFETY: passed on to the caller.
@@ -255,7 +252,7 @@ impl Table {
         parent: Option<Index>,
         waker: &Waker,
     ) -> bool {
-        let alone = |_: &Cell<_>| (parent.is_none() && is_own(waker)).then_some(true);
+        let alone = |_: &mut LoneTree| (parent.is_none() && is_own(waker)).then_some(true);
         let touch = |slots: &mut Slots| {
             slots.move_to(index, parent);
             slots.is_woken_by(index, waker)
@@ -269,9 +266,17 @@ impl Table {
     /// # Safety
     /// B1.
     pub(super) unsafe fn handler(&self, index: Index) -> HandlerState {
-        let alone = |lone: &Cell<Option<Lone>>| lone.get().map(Lone::state);
         // SAFETY: passed on to the caller.
-        unsafe { self.with_lone(alone, |slots| slots.handler(index)) }
+        unsafe { self.with_lone(|tree| tree.state(), |slots| slots.handler(index)) }
+    }
+
+    /// The handler in the slot `index` is at it.
+    ///
+    /// # Safety
+    /// B1.
+    pub(super) unsafe fn set_busy(&self, index: Index) {
+        // SAFETY: passed on to the caller.
+        unsafe { self.with_lone(LoneTree::set_busy, |slots| slots.set_busy(index)) }
     }
 
     /// Nobody outside sees through the frame in the slot `index` any more.
@@ -279,16 +284,8 @@ impl Table {
     /// # Safety
     /// B1.
     pub(super) unsafe fn set_opaque(&self, index: Index) {
-        let alone = |lone: &Cell<Option<Lone>>| {
-            let kind = LoneKind::Shield;
-            lone.set(Some(Lone {
-                kind,
-                ..lone.get()?
-            }));
-            Some(())
-        };
         // SAFETY: passed on to the caller.
-        unsafe { self.with_lone(alone, |slots| slots.set_opaque(index)) }
+        unsafe { self.with_lone(LoneTree::set_opaque, |slots| slots.set_opaque(index)) }
     }
 
     /// Whether the origin in the slot `index` asks those inside to end.
@@ -296,18 +293,38 @@ impl Table {
     /// # Safety
     /// B1.
     pub(super) unsafe fn is_felt(&self, index: Index) -> bool {
-        let alone = |_: &Cell<_>| Some(false); // nobody asks
+        let alone = |_: &mut LoneTree| Some(false); // there is no origin
         // SAFETY: passed on to the caller.
         unsafe { self.with_lone(alone, |slots| slots.is_felt(index)) }
     }
 
-    /// What the root says to `ask`; no, if nobody was ever asked.
+    /// What the root has heard.
     ///
     /// # Safety
     /// B1.
-    pub(super) unsafe fn asks_root(&self, ask: impl FnOnce(&Slots) -> bool) -> bool {
+    pub(super) unsafe fn heard_by_root(&self) -> Request {
         // SAFETY: passed on to the caller.
-        unsafe { self.with_lone(|_| Some(false), |slots| ask(slots)) }
+        unsafe { self.with_lone(|tree| Some(tree.heard()), |slots| slots.root) }
+    }
+
+    /// The task asks its frames: what next? The wakers are those of who was asked.
+    ///
+    /// # Safety
+    /// B1.
+    pub(super) unsafe fn request(&self) -> (Next, Vec<Waker>) {
+        let alone = |tree: &mut LoneTree| Some((tree.request(), Vec::new()));
+        // SAFETY: passed on to the caller.
+        unsafe { self.with_lone(alone, |slots| slots.request(Asker::Root)) }
+    }
+
+    /// The task, whose request is in force, is pending: what next? As above.
+    ///
+    /// # Safety
+    /// B1.
+    pub(super) unsafe fn settle(&self) -> (Next, Vec<Waker>) {
+        let alone = |tree: &mut LoneTree| Some((tree.settle(), Vec::new()));
+        // SAFETY: passed on to the caller.
+        unsafe { self.with_lone(alone, |slots| slots.settle(Asker::Root)) }
     }
 
     /// The handler in the slot `index` answers.
@@ -315,14 +332,7 @@ impl Table {
     /// # Safety
     /// B1.
     pub(super) unsafe fn answer(&self, index: Index, answer: Answer) {
-        let alone = |lone: &Cell<Option<Lone>>| {
-            let is_done = true;
-            lone.set(Some(Lone {
-                is_done,
-                ..lone.get()?
-            }));
-            Some(())
-        };
+        let alone = |tree: &mut LoneTree| tree.answer(answer);
         // SAFETY: passed on to the caller.
         unsafe { self.with_lone(alone, |slots| slots.answer(index, answer)) }
     }
@@ -333,7 +343,7 @@ impl Table {
     /// # Safety
     /// B1.
     pub(super) unsafe fn remove(&self, index: Index, answer: Answer) -> Option<Waker> {
-        let alone = |lone: &Cell<Option<Lone>>| lone.take().map(|_| None);
+        let alone = |tree: &mut LoneTree| tree.remove(answer).map(|()| None);
         let touch = |slots: &mut Slots| {
             slots.answer(index, answer);
             slots.remove(index)
@@ -413,14 +423,16 @@ impl Table {
             // A note is about the only frame: it is gone.
             table.noted.store(false, Ordering::Relaxed);
             away.take_notes().for_each(drop);
-            table.lone.set(None);
+            let mut tree = table.lone.get();
+            tree.forget();
+            table.lone.set(tree);
         }
         let gone = slots.as_mut().map(|slots| {
             let (gone, _) = table.apply(&mut away, slots);
             (gone, slots.take_wakers())
         });
         table.watch();
-        let lone = usize::from(table.lone.get().is_some());
+        let lone = usize::from(!table.lone.get().is_empty());
         for _ in 0..lone + slots.as_ref().map_or(0, |slots| slots.len()) {
             // SAFETY: the caller holds it.
             std::mem::forget(unsafe { Counted::another(table) }); // B4
