@@ -1,25 +1,29 @@
 //! The traits of `futures-io`, for a stream, a reference to one, and halves.
 
 use std::{
-    io::{self, IoSlice, IoSliceMut, Read},
+    io::{self, IoSlice, IoSliceMut},
     net::Shutdown,
     pin::Pin,
     task::{Context, Poll},
 };
 
 use futures_io::{AsyncRead, AsyncWrite};
+use rustix::io::readv;
 
-use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpStream, WriteHalf, send_vectored, total};
+use super::{
+    Connection, OwnedReadHalf, OwnedWriteHalf, ReadHalf, StreamSocket, WriteHalf,
+    system::{send_vectored, total},
+};
 
-impl TcpStream {
+impl<S: StreamSocket> Connection<S> {
     fn poll_read_vectored(
         &self,
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        let wanted = total(bufs);
+        let wanted = S::wanted(total(bufs));
         self.io
-            .poll_read_stream(cx, wanted, |mut stream| stream.read_vectored(bufs))
+            .poll_read_stream(cx, wanted, |socket| Ok(readv(socket, bufs)?))
     }
 
     fn poll_write_vectored(
@@ -29,7 +33,7 @@ impl TcpStream {
     ) -> Poll<io::Result<usize>> {
         let wanted = total(bufs);
         self.io
-            .poll_write_stream(cx, wanted, |stream| send_vectored(stream, bufs))
+            .poll_write_stream(cx, wanted, |socket| send_vectored(socket, bufs))
     }
 
     /// Closing twice, or after the peer, is legal.
@@ -44,14 +48,14 @@ impl TcpStream {
 /// Reads from the stream that `$stream` finds in `$this`.
 macro_rules! async_read {
     ($reader:ty, $this:ident => $stream:expr) => {
-        impl AsyncRead for $reader {
+        impl<S: StreamSocket> AsyncRead for $reader {
             fn poll_read(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
                 buf: &mut [u8],
             ) -> Poll<io::Result<usize>> {
                 let $this = &*self;
-                TcpStream::poll_read($stream, cx, buf)
+                Connection::poll_read($stream, cx, buf)
             }
 
             fn poll_read_vectored(
@@ -60,7 +64,7 @@ macro_rules! async_read {
                 bufs: &mut [IoSliceMut<'_>],
             ) -> Poll<io::Result<usize>> {
                 let $this = &*self;
-                TcpStream::poll_read_vectored($stream, cx, bufs)
+                Connection::poll_read_vectored($stream, cx, bufs)
             }
         }
     };
@@ -70,14 +74,14 @@ macro_rules! async_read {
 /// so there is nothing to flush.
 macro_rules! async_write {
     ($writer:ty, $this:ident => $stream:expr) => {
-        impl AsyncWrite for $writer {
+        impl<S: StreamSocket> AsyncWrite for $writer {
             fn poll_write(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
                 buf: &[u8],
             ) -> Poll<io::Result<usize>> {
                 let $this = &*self;
-                TcpStream::poll_write($stream, cx, buf)
+                Connection::poll_write($stream, cx, buf)
             }
 
             fn poll_write_vectored(
@@ -86,7 +90,7 @@ macro_rules! async_write {
                 bufs: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
                 let $this = &*self;
-                TcpStream::poll_write_vectored($stream, cx, bufs)
+                Connection::poll_write_vectored($stream, cx, bufs)
             }
 
             fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -95,17 +99,17 @@ macro_rules! async_write {
 
             fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
                 let $this = &*self;
-                Poll::Ready(TcpStream::close_writing($stream))
+                Poll::Ready(Connection::close_writing($stream))
             }
         }
     };
 }
 
-async_read!(TcpStream, this => this);
-async_read!(&TcpStream, this => this);
-async_read!(ReadHalf<'_>, this => this.as_ref());
-async_read!(OwnedReadHalf, this => this.as_ref());
-async_write!(TcpStream, this => this);
-async_write!(&TcpStream, this => this);
-async_write!(WriteHalf<'_>, this => this.as_ref());
-async_write!(OwnedWriteHalf, this => this.as_ref());
+async_read!(Connection<S>, this => this);
+async_read!(&Connection<S>, this => this);
+async_read!(ReadHalf<'_, S>, this => this.as_ref());
+async_read!(OwnedReadHalf<S>, this => this.as_ref());
+async_write!(Connection<S>, this => this);
+async_write!(&Connection<S>, this => this);
+async_write!(WriteHalf<'_, S>, this => this.as_ref());
+async_write!(OwnedWriteHalf<S>, this => this.as_ref());

@@ -7,9 +7,9 @@ use std::{
     sync::Arc,
 };
 
-use super::TcpStream;
+use super::{Connection, StreamSocket};
 
-impl TcpStream {
+impl<S: StreamSocket> Connection<S> {
     /// Borrows the stream as two halves, one for each direction. They cost
     /// nothing; they live as long as the borrow.
     ///
@@ -22,7 +22,7 @@ impl TcpStream {
     /// assert_eq!(futures_lite::future::block_on(writer.write(b"x"))?, 1);
     /// # std::io::Result::Ok(())
     /// ```
-    pub const fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
+    pub const fn split(&mut self) -> (ReadHalf<'_, S>, WriteHalf<'_, S>) {
         let stream: &Self = self;
         (ReadHalf { stream }, WriteHalf { stream })
     }
@@ -43,7 +43,7 @@ impl TcpStream {
     /// assert_eq!(peer.read(&mut [0])?, 0);
     /// # std::io::Result::Ok(())
     /// ```
-    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+    pub fn into_split(self) -> (OwnedReadHalf<S>, OwnedWriteHalf<S>) {
         let stream = Arc::new(self);
         let reader = OwnedReadHalf {
             stream: Arc::clone(&stream),
@@ -52,33 +52,33 @@ impl TcpStream {
     }
 }
 
-/// The reading side of a borrowed [`TcpStream`]; see [`TcpStream::split`].
+/// The reading side of a borrowed [`Connection`]; see [`Connection::split`].
 #[derive(Debug)]
-pub struct ReadHalf<'s> {
-    stream: &'s TcpStream,
+pub struct ReadHalf<'s, S: StreamSocket = std::net::TcpStream> {
+    stream: &'s Connection<S>,
 }
 
-/// The writing side of a borrowed [`TcpStream`]; see [`TcpStream::split`].
+/// The writing side of a borrowed [`Connection`]; see [`Connection::split`].
 #[derive(Debug)]
-pub struct WriteHalf<'s> {
-    stream: &'s TcpStream,
+pub struct WriteHalf<'s, S: StreamSocket = std::net::TcpStream> {
+    stream: &'s Connection<S>,
 }
 
-/// The reading side of a [`TcpStream`]; see [`TcpStream::into_split`].
+/// The reading side of a [`Connection`]; see [`Connection::into_split`].
 #[derive(Debug)]
-pub struct OwnedReadHalf {
-    stream: Arc<TcpStream>,
+pub struct OwnedReadHalf<S: StreamSocket = std::net::TcpStream> {
+    stream: Arc<Connection<S>>,
 }
 
-/// The writing side of a [`TcpStream`]; see [`TcpStream::into_split`].
+/// The writing side of a [`Connection`]; see [`Connection::into_split`].
 #[derive(Debug)]
-pub struct OwnedWriteHalf {
-    stream: Arc<TcpStream>,
+pub struct OwnedWriteHalf<S: StreamSocket = std::net::TcpStream> {
+    stream: Arc<Connection<S>>,
     /// Whether dropping it shuts its direction down.
     open: bool,
 }
 
-impl OwnedReadHalf {
+impl<S: StreamSocket> OwnedReadHalf<S> {
     /// Joins the halves of one stream again.
     ///
     /// # Errors
@@ -94,7 +94,7 @@ impl OwnedReadHalf {
     /// assert_eq!(stream.peer_addr()?, peer.local_addr()?);
     /// # std::io::Result::Ok(())
     /// ```
-    pub fn reunite(self, writer: OwnedWriteHalf) -> Result<TcpStream, ReuniteError> {
+    pub fn reunite(self, writer: OwnedWriteHalf<S>) -> Result<Connection<S>, ReuniteError<S>> {
         if !Arc::ptr_eq(&self.stream, &writer.stream) {
             return Err(ReuniteError(self, writer));
         }
@@ -104,7 +104,7 @@ impl OwnedReadHalf {
     }
 }
 
-impl OwnedWriteHalf {
+impl<S: StreamSocket> OwnedWriteHalf<S> {
     /// Joins the halves of one stream again.
     ///
     /// # Errors
@@ -119,7 +119,7 @@ impl OwnedWriteHalf {
     /// assert!(writer.reunite(reader).is_ok());
     /// # std::io::Result::Ok(())
     /// ```
-    pub fn reunite(self, reader: OwnedReadHalf) -> Result<TcpStream, ReuniteError> {
+    pub fn reunite(self, reader: OwnedReadHalf<S>) -> Result<Connection<S>, ReuniteError<S>> {
         reader.reunite(self)
     }
 
@@ -140,7 +140,7 @@ impl OwnedWriteHalf {
     }
 }
 
-impl Drop for OwnedWriteHalf {
+impl<S: StreamSocket> Drop for OwnedWriteHalf<S> {
     fn drop(&mut self) {
         if self.open {
             // A connection that is gone already has no direction to shut.
@@ -151,26 +151,26 @@ impl Drop for OwnedWriteHalf {
 
 /// The halves that were to be joined are of different streams.
 #[derive(Debug)]
-pub struct ReuniteError(
+pub struct ReuniteError<S: StreamSocket = std::net::TcpStream>(
     /// The reading half, as it was given.
-    pub OwnedReadHalf,
+    pub OwnedReadHalf<S>,
     /// The writing half, as it was given.
-    pub OwnedWriteHalf,
+    pub OwnedWriteHalf<S>,
 );
 
-impl fmt::Display for ReuniteError {
+impl<S: StreamSocket> fmt::Display for ReuniteError<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the halves are of different streams")
     }
 }
 
-impl std::error::Error for ReuniteError {}
+impl<S: StreamSocket + fmt::Debug> std::error::Error for ReuniteError<S> {}
 
 /// The methods of a reading half: those of the stream.
 macro_rules! reading_half {
     ($half:ty) => {
-        impl $half {
-            /// As [`TcpStream::read`].
+        impl<S: StreamSocket> $half {
+            /// As [`Connection::read`].
             ///
             /// # Errors
             /// As there.
@@ -184,7 +184,7 @@ macro_rules! reading_half {
                 self.stream.read(buf)
             }
 
-            /// As [`TcpStream::read_vectored`].
+            /// As [`Connection::read_vectored`].
             ///
             /// # Errors
             /// As there.
@@ -195,7 +195,7 @@ macro_rules! reading_half {
                 self.stream.read_vectored(bufs).await
             }
 
-            /// As [`TcpStream::read_exact`].
+            /// As [`Connection::read_exact`].
             ///
             /// # Errors
             /// As there.
@@ -206,7 +206,7 @@ macro_rules! reading_half {
                 self.stream.read_exact(buf).await
             }
 
-            /// As [`TcpStream::peek`].
+            /// As [`Connection::peek`].
             ///
             /// # Errors
             /// As there.
@@ -221,8 +221,8 @@ macro_rules! reading_half {
             }
         }
 
-        impl AsRef<TcpStream> for $half {
-            fn as_ref(&self) -> &TcpStream {
+        impl<S: StreamSocket> AsRef<Connection<S>> for $half {
+            fn as_ref(&self) -> &Connection<S> {
                 &self.stream
             }
         }
@@ -232,8 +232,8 @@ macro_rules! reading_half {
 /// The methods of a writing half: those of the stream.
 macro_rules! writing_half {
     ($half:ty) => {
-        impl $half {
-            /// As [`TcpStream::write`].
+        impl<S: StreamSocket> $half {
+            /// As [`Connection::write`].
             ///
             /// # Errors
             /// As there.
@@ -247,7 +247,7 @@ macro_rules! writing_half {
                 self.stream.write(buf)
             }
 
-            /// As [`TcpStream::write_vectored`].
+            /// As [`Connection::write_vectored`].
             ///
             /// # Errors
             /// As there.
@@ -258,7 +258,7 @@ macro_rules! writing_half {
                 self.stream.write_vectored(bufs).await
             }
 
-            /// As [`TcpStream::write_all`].
+            /// As [`Connection::write_all`].
             ///
             /// # Errors
             /// As there.
@@ -272,7 +272,7 @@ macro_rules! writing_half {
                 self.stream.write_all(buf)
             }
 
-            /// As [`TcpStream::write_all_vectored`].
+            /// As [`Connection::write_all_vectored`].
             ///
             /// # Errors
             /// As there.
@@ -286,21 +286,21 @@ macro_rules! writing_half {
             /// Shuts this direction down: the peer reads the end of the stream.
             ///
             /// # Errors
-            /// As [`TcpStream::shutdown`].
+            /// As [`Connection::shutdown`].
             pub fn shutdown(&self) -> io::Result<()> {
                 self.stream.shutdown(Shutdown::Write)
             }
         }
 
-        impl AsRef<TcpStream> for $half {
-            fn as_ref(&self) -> &TcpStream {
+        impl<S: StreamSocket> AsRef<Connection<S>> for $half {
+            fn as_ref(&self) -> &Connection<S> {
                 &self.stream
             }
         }
     };
 }
 
-reading_half!(ReadHalf<'_>);
-reading_half!(OwnedReadHalf);
-writing_half!(WriteHalf<'_>);
-writing_half!(OwnedWriteHalf);
+reading_half!(ReadHalf<'_, S>);
+reading_half!(OwnedReadHalf<S>);
+writing_half!(WriteHalf<'_, S>);
+writing_half!(OwnedWriteHalf<S>);

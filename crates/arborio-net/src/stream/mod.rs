@@ -1,88 +1,68 @@
-//! [`TcpStream`]: a connection.
+//! [`Connection`]: what TCP and Unix streams have in common, which is nearly
+//! everything.
 
 mod convert;
 mod futures_io;
 mod halves;
 mod options;
+mod system;
+mod tcp;
+mod unix;
 
 use std::{
-    io::{self, IoSlice, IoSliceMut, Read, Write},
+    io::{self, IoSlice, IoSliceMut},
     net::Shutdown,
     os::fd::OwnedFd,
     task::{Context, Poll},
 };
 
 use arborio_reactor::Async;
-use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+use rustix::io::readv;
 
-pub use self::halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
-use crate::{addrs::ToAddrs, connect};
+use self::system::{peek, recv, send, send_vectored, total};
+pub use self::{
+    halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf},
+    system::StreamSocket,
+    tcp::TcpStream,
+    unix::UnixStream,
+};
 
-/// How many slices the kernel takes in one call (`UIO_MAXIOV`).
-const SLICES: usize = 1024;
-
-/// A TCP connection.
+/// A connection that carries bytes in both directions: a [`TcpStream`] or a
+/// [`UnixStream`], by the socket of the standard library that it is made of.
 ///
 /// Every method takes `&self`: several tasks may read and write through one
 /// reference, and everybody who waits is woken. For halves that can be moved
 /// apart, see [`split`](Self::split) and [`into_split`](Self::into_split). It
 /// also implements the `AsyncRead` and `AsyncWrite` of `futures-io`, as do
-/// `&TcpStream` and the halves.
+/// references to it and the halves.
 ///
 /// Dropping it closes the connection. A write to a connection that the peer
 /// has closed is a `BrokenPipe` error and never the signal `SIGPIPE`.
 ///
 /// # Examples
+/// A server for both kinds:
 /// ```
-/// use arborio_net::{TcpListener, TcpStream};
+/// use arborio_net::{Connection, StreamSocket, UnixStream};
 /// use futures_lite::future::{block_on, try_zip};
-/// block_on(async {
-///     let listener = TcpListener::bind("127.0.0.1:0").await?;
-///     let connecting = TcpStream::connect(listener.local_addr()?);
-///     let (client, (server, _)) = try_zip(connecting, listener.accept()).await?;
-///     client.write_all(b"hello").await?;
-///     let mut word = [0; 5];
-///     server.read_exact(&mut word).await?;
-///     assert_eq!(&word, b"hello");
-///     std::io::Result::Ok(())
-/// })?;
+///
+/// async fn greet<S: StreamSocket>(client: Connection<S>) -> std::io::Result<()> {
+///     client.write_all(b"hello").await
+/// }
+///
+/// let (server, client) = UnixStream::pair()?;
+/// let mut word = [0; 5];
+/// block_on(try_zip(greet(server), client.read_exact(&mut word)))?;
+/// assert_eq!(&word, b"hello");
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]
-pub struct TcpStream {
-    io: Async<std::net::TcpStream>,
+pub struct Connection<S> {
+    io: Async<S>,
 }
 
-impl TcpStream {
-    /// Connects to the first of the addresses that accepts.
-    ///
-    /// # Errors
-    /// Those of the last address: `ConnectionRefused`, `TimedOut`,
-    /// `NetworkUnreachable` and others; `InvalidInput` for something that names
-    /// no address.
-    ///
-    /// # Cancel safety
-    /// Dropping the future closes the socket.
-    ///
-    /// # Examples
-    /// ```
-    /// use arborio_net::TcpStream;
-    /// use futures_lite::future::block_on;
-    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    /// let addr = listener.local_addr()?;
-    /// assert_eq!(block_on(TcpStream::connect(addr))?.peer_addr()?, addr);
-    /// drop(listener);
-    /// assert!(block_on(TcpStream::connect(addr)).is_err());
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub async fn connect(addr: impl ToAddrs) -> io::Result<Self> {
-        let addrs = addr.named().resolve().await?;
-        let io = connect::connect(addrs).await?;
-        Ok(Self { io })
-    }
-
-    /// A connection that `accept4` made, non-blocking already.
-    pub(crate) fn from_accepted(socket: OwnedFd) -> io::Result<Self> {
+impl<S: StreamSocket> Connection<S> {
+    /// A connection that the system made, non-blocking already.
+    pub(crate) fn from_nonblocking(socket: OwnedFd) -> io::Result<Self> {
         let io = Async::from_nonblocking_stream(socket.into())?;
         Ok(Self { io })
     }
@@ -110,9 +90,8 @@ impl TcpStream {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn read<'a>(&'a self, buf: &'a mut [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
-        let wanted = buf.len();
-        self.io
-            .read_stream(wanted, move |mut stream| stream.read(buf))
+        let wanted = S::wanted(buf.len());
+        self.io.read_stream(wanted, move |socket| recv(socket, buf))
     }
 
     /// As [`read`](Self::read), into several buffers in turn.
@@ -139,10 +118,10 @@ impl TcpStream {
     pub fn read_vectored<'a, 'b>(
         &'a self,
         bufs: &'a mut [IoSliceMut<'b>],
-    ) -> impl Future<Output = io::Result<usize>> + use<'a, 'b> {
-        let wanted = total(bufs);
+    ) -> impl Future<Output = io::Result<usize>> + use<'a, 'b, S> {
+        let wanted = S::wanted(total(bufs));
         self.io
-            .read_stream(wanted, move |mut stream| stream.read_vectored(bufs))
+            .read_stream(wanted, move |socket| Ok(readv(socket, bufs)?))
     }
 
     /// Fills `buf`.
@@ -199,7 +178,7 @@ impl TcpStream {
     /// ```
     pub fn peek<'a>(&'a self, buf: &'a mut [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
         // Nothing is taken out, so a short peek drains nothing.
-        self.io.read_with(move |stream| stream.peek(buf))
+        self.io.read_with(move |socket| peek(socket, buf))
     }
 
     /// Writes some bytes of `buf` and returns how many.
@@ -220,9 +199,8 @@ impl TcpStream {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn write<'a>(&'a self, buf: &'a [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
-        // The standard library sends with MSG_NOSIGNAL.
         self.io
-            .write_stream(buf.len(), move |mut stream| stream.write(buf))
+            .write_stream(buf.len(), move |socket| send(socket, buf))
     }
 
     /// As [`write`](Self::write), from several buffers in turn.
@@ -246,10 +224,10 @@ impl TcpStream {
     pub fn write_vectored<'a, 'b>(
         &'a self,
         bufs: &'a [IoSlice<'b>],
-    ) -> impl Future<Output = io::Result<usize>> + use<'a, 'b> {
+    ) -> impl Future<Output = io::Result<usize>> + use<'a, 'b, S> {
         let wanted = total(bufs);
         self.io
-            .write_stream(wanted, move |stream| send_vectored(stream, bufs))
+            .write_stream(wanted, move |socket| send_vectored(socket, bufs))
     }
 
     /// Writes all of `buf`.
@@ -270,8 +248,7 @@ impl TcpStream {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn write_all<'a>(&'a self, buf: &'a [u8]) -> impl Future<Output = io::Result<()>> + 'a {
-        self.io
-            .write_all_stream(buf, |mut stream, left| stream.write(left))
+        self.io.write_all_stream(buf, send)
     }
 
     /// As [`write_all`](Self::write_all), for several buffers in turn, which
@@ -322,9 +299,9 @@ impl TcpStream {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        let wanted = buf.len();
+        let wanted = S::wanted(buf.len());
         self.io
-            .poll_read_stream(cx, wanted, |mut stream| stream.read(buf))
+            .poll_read_stream(cx, wanted, |socket| recv(socket, buf))
     }
 
     /// The poll form of [`write`](Self::write). A task that is not ready stays
@@ -344,7 +321,7 @@ impl TcpStream {
     /// ```
     pub fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.io
-            .poll_write_stream(cx, buf.len(), |mut stream| stream.write(buf))
+            .poll_write_stream(cx, buf.len(), |socket| send(socket, buf))
     }
 
     /// Waits until a read would not block: there are bytes, the end of the
@@ -407,7 +384,12 @@ impl TcpStream {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.io.get_ref().shutdown(how)
+        let how = match how {
+            Shutdown::Read => rustix::net::Shutdown::Read,
+            Shutdown::Write => rustix::net::Shutdown::Write,
+            Shutdown::Both => rustix::net::Shutdown::Both,
+        };
+        Ok(rustix::net::shutdown(&self.io, how)?)
     }
 
     /// Ends the connection now: whoever waits for it is woken and gets an
@@ -432,20 +414,4 @@ impl TcpStream {
         // A connection that is gone already is as closed as can be.
         let _ = self.shutdown(Shutdown::Both);
     }
-}
-
-/// One `sendmsg`. The standard library's vectored write is a plain `writev`,
-/// which raises `SIGPIPE`.
-fn send_vectored(stream: &std::net::TcpStream, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-    let bufs = &bufs[..bufs.len().min(SLICES)];
-    let mut control = SendAncillaryBuffer::default();
-    Ok(sendmsg(stream, bufs, &mut control, SendFlags::NOSIGNAL)?)
-}
-
-/// How many bytes one call is offered. More slices than the kernel takes are
-/// counted up to there, or a full transfer would look short.
-fn total<B: std::ops::Deref<Target = [u8]>>(bufs: &[B]) -> usize {
-    bufs.iter()
-        .take(SLICES)
-        .fold(0, |sum, buf| sum.saturating_add(buf.len()))
 }

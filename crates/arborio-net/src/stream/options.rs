@@ -1,46 +1,12 @@
-//! Addresses and options of a [`TcpStream`].
+//! Options of a [`TcpStream`].
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, time::Duration};
 
 use socket2::SockRef;
 
 use super::TcpStream;
 
 impl TcpStream {
-    /// The address of this end.
-    ///
-    /// # Errors
-    /// Those of `getsockname(2)`.
-    ///
-    /// # Examples
-    /// ```
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
-    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
-    /// assert_eq!(stream.local_addr()?, peer.peer_addr()?);
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.io.get_ref().local_addr()
-    }
-
-    /// The address of the other end.
-    ///
-    /// # Errors
-    /// `NotConnected` if the connection is gone.
-    ///
-    /// # Examples
-    /// ```
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
-    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
-    /// assert_eq!(stream.peer_addr()?, peer.local_addr()?);
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.io.get_ref().peer_addr()
-    }
-
     /// Whether small writes are sent at once (`TCP_NODELAY`) instead of being
     /// gathered; the kernel's default is false.
     ///
@@ -148,22 +114,5 @@ impl TcpStream {
     /// ```
     pub fn linger(&self) -> io::Result<Option<Duration>> {
         SockRef::from(&self.io).linger()
-    }
-
-    /// Fetches and clears the socket's error (`SO_ERROR`).
-    ///
-    /// # Errors
-    /// Those of `getsockopt(2)`.
-    ///
-    /// # Examples
-    /// ```
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    /// # let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
-    /// # let stream = arborio_net::TcpStream::try_from(listener.accept()?.0)?;
-    /// assert!(stream.take_error()?.is_none());
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.io.get_ref().take_error()
     }
 }
