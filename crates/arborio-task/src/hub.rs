@@ -13,7 +13,7 @@ use std::{cell::RefCell, ptr::NonNull, sync::Arc};
 
 use arborio_base::{
     List, Plain, contain, drop_contained,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use crate::{
@@ -35,6 +35,8 @@ pub(crate) struct Hub {
     // For all threads.
     pub(crate) inbox: Inbox,
     pub(crate) refs: AtomicUsize,
+    /// Somebody wants the loop to end.
+    pub(crate) stopping: AtomicBool,
     /// The hub itself, as it was allocated: what is freed in the end.
     address: *const Self,
     // For the owner.
@@ -61,6 +63,8 @@ pub(crate) struct Hub {
     cache: Plain<NonNull<CellCache>>,
     /// Nothing is spawned any more.
     pub(crate) closing: Plain<bool>,
+    /// What other threads send is not started any more.
+    pub(crate) refusing: Plain<bool>,
     /// A task has taken a request to end back.
     pub(crate) withdrawn: Plain<bool>,
     /// It lies in a future: nothing hangs on its root but what branches bring there.
@@ -71,7 +75,7 @@ pub(crate) struct Hub {
     pub(crate) drop_depth: Plain<u32>,
 }
 
-// SAFETY: `inbox` and `refs` are made for all threads. The other fields are
+// SAFETY: `inbox`, `refs` and `stopping` are made for all threads. The other fields are
 // touched only by the owner: by functions that got the hub from `current()`, or
 // from the `Tasks` that is not `Send`.
 unsafe impl Sync for Hub {}
@@ -84,6 +88,7 @@ impl Hub {
         let hub = Self {
             inbox: Inbox::new(notifier),
             refs: AtomicUsize::new(1),
+            stopping: AtomicBool::new(false),
             address,
             queue: RunQueue::new(),
             root: Node::new(),
@@ -96,6 +101,7 @@ impl Hub {
             inside: Plain::new(None),
             cache: Plain::new(NonNull::new(cache).expect("a box is never null")),
             closing: Plain::new(false),
+            refusing: Plain::new(false),
             withdrawn: Plain::new(false),
             embedded: Plain::new(false),
             migrates: Plain::new(false),

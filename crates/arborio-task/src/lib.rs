@@ -35,10 +35,12 @@ mod locals;
 mod node;
 mod queue;
 mod request;
+mod sending;
 mod shared;
 mod side;
 mod tasks;
 mod tree;
+mod wait;
 mod waker;
 
 pub use branch::Branch;
@@ -55,3 +57,4 @@ pub use tasks::{
 pub use tree::{
     Describe, Lines, ScopeInfo, ScopeStage, TaskInfo, TaskState, Tree, TreeEntry, TreeNode,
 };
+pub use wait::WaitError;

@@ -640,7 +640,11 @@ fn settle(hub: &Hub, task: TaskRef) {
     let settled = task.shared.settle();
     // One more for ourselves: user code below must not see the task freed.
     task.local.add_references(settled.count() + 1);
+    let new = task.local.seen().any(Flags::UNLINKED);
     link(hub, task);
+    if new && hub.refusing.get() {
+        abort(hub, task, Interrupt::Stopped);
+    }
     if settled.says(Message::DETACH) {
         task.local.change(Flags::OBSERVED, Flags::DETACHED);
         handle_gone(hub, task);

@@ -326,6 +326,11 @@ impl Running<'_> {
         life_cycle::cancel_all(self.hub, &self.hub.root, end, spared);
     }
 
+    /// From now on the tasks that other threads send end as [`Interrupt::Stopped`], unpolled.
+    pub fn refuse_arrivals(&self) {
+        self.hub.refusing.set(true);
+    }
+
     /// Whether a task has swallowed a request since the last call.
     pub fn take_withdrawals(&self) -> bool {
         self.hub.withdrawn.replace(false)
@@ -490,6 +495,20 @@ impl Submitter {
         if self.is_here() {
             return spawn(future, options);
         }
+        // SAFETY: the future borrows nothing.
+        unsafe { self.send(future, options) }
+    }
+
+    /// Brings `future` to the loop, which is that of another thread.
+    ///
+    /// # Safety
+    /// What `future` and its output borrow outlives the end of the task, and the last use of its
+    /// handle.
+    pub(crate) unsafe fn send<F>(&self, future: F, options: SpawnOptions) -> Task<F::Output>
+    where
+        F: Future + Send,
+        F::Output: Send,
+    {
         let task = life_cycle::make_abroad(self.hub, future, options);
         // SAFETY: our reference keeps the hub alive.
         if unsafe { Hub::push(self.hub, task) } == Pushed::Closed {
@@ -498,7 +517,45 @@ impl Submitter {
         // SAFETY: the future's output is an `F::Output`.
         unsafe { Task::new(task) }
     }
+
+    /// Notes that somebody wants the loop to end. Whoever drives it has to be told, too.
+    ///
+    /// # Examples
+    /// ```
+    /// let tasks = arborio_task::Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// let submitter = tasks.submitter();
+    /// assert!(!submitter.is_stopping());
+    /// submitter.note_stop();
+    /// assert!(tasks.submitter().is_stopping());
+    /// ```
+    pub fn note_stop(&self) {
+        // SAFETY: our reference keeps the hub alive. Release: pairs with `is_stopping`.
+        unsafe { &(*self.hub).stopping }.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody wants the loop to end ([`note_stop`](Self::note_stop)), or it has ended.
+    ///
+    /// # Examples
+    /// ```
+    /// let tasks = arborio_task::Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// let submitter = tasks.submitter();
+    /// drop(tasks);
+    /// assert!(submitter.is_stopping());
+    /// ```
+    pub fn is_stopping(&self) -> bool {
+        // SAFETY: as in `note_stop`.
+        self.is_closed() || unsafe { &(*self.hub).stopping }.load(Ordering::Acquire)
+    }
 }
+
+/// Two submitters are equal if they send to the same loop.
+impl PartialEq for Submitter {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.hub, other.hub)
+    }
+}
+
+impl Eq for Submitter {}
 
 impl Clone for Submitter {
     fn clone(&self) -> Self {

@@ -13,4 +13,5 @@ mod panics;
 mod refuted;
 mod support;
 mod types;
+mod waiting;
 mod wakers;
