@@ -17,6 +17,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod blocking;
 pub mod doc;
 mod doorbell;
 mod event_loop;

@@ -33,6 +33,8 @@ pub enum Interrupt {
     Closed,
     /// The loop stopped before the task had ended.
     Stopped,
+    /// The system refused the thread that a job needs, and no other thread could run it.
+    NoThread(Arc<io::Error>),
 }
 
 impl Interrupt {
@@ -59,11 +61,19 @@ impl fmt::Display for Interrupt {
             Self::ScopeFailed => f.write_str("the task failed, and its scope reports the error"),
             Self::Closed => f.write_str("the task's scope was closed before it could start"),
             Self::Stopped => f.write_str("the task's loop stopped before it had ended"),
+            Self::NoThread(error) => write!(f, "there is no thread for the job: {error}"),
         }
     }
 }
 
-impl Error for Interrupt {}
+impl Error for Interrupt {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NoThread(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
 
 /// For scopes whose errors say nothing.
 impl From<Interrupt> for () {
@@ -71,11 +81,13 @@ impl From<Interrupt> for () {
 }
 
 impl From<Interrupt> for io::Error {
-    /// `TimedOut` if the time was up, `Interrupted` if it was cancelled.
+    /// `TimedOut` if the time was up, `Interrupted` if it was cancelled; a refused thread
+    /// keeps its kind.
     fn from(interrupt: Interrupt) -> Self {
         let kind = match &interrupt {
             Interrupt::TimedOut => io::ErrorKind::TimedOut,
             Interrupt::Cancelled(_) => io::ErrorKind::Interrupted,
+            Interrupt::NoThread(error) => error.kind(),
             _ => io::ErrorKind::Other,
         };
         Self::new(kind, interrupt)

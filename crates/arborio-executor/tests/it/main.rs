@@ -1,6 +1,7 @@
 //! The event loop from outside, over a world that the tests make up.
 #![cfg(not(loom))]
 
+mod blocking;
 mod ends;
 mod scheduling;
 mod seeds;

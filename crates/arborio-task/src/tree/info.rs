@@ -257,6 +257,7 @@ impl fmt::Display for Why<'_> {
             Interrupt::ScopeFailed => f.write_str("it has failed"),
             Interrupt::Closed => f.write_str("closed"),
             Interrupt::Stopped => f.write_str("its loop is stopping"),
+            Interrupt::NoThread(error) => write!(f, "no thread: {}", Escaped(&error.to_string())),
         }
     }
 }

@@ -1,0 +1,259 @@
+//! The threads of a pool: how one is started, what it does, and how it makes room for another.
+//!
+//! All decisions are made by the [`Roster`] under one lock; what they ask for (a letter, a new
+//! thread, a job that ends) is done after the lock was given back. A job whose stage says that
+//! it has ended is not run (see `job.rs`), so it does no harm that a thread may get an order
+//! that a closing pool has ended in between.
+
+use std::{
+    cell::RefCell,
+    io,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use arborio_base::drop_contained;
+use arborio_task::Interrupt;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::{
+    job::Order,
+    roster::{Closing, Letter, Next, Number, Placed, Refused, Roster, Turn},
+};
+
+type AnyOrder = Arc<dyn Order>;
+
+thread_local! {
+    /// Where this thread works, if it is one of a pool.
+    static POST: RefCell<Option<Post>> = const { RefCell::new(None) };
+}
+
+/// The place of a thread in its crew.
+#[derive(Clone)]
+struct Post {
+    crew: Arc<Crew>,
+    number: Number,
+}
+
+/// The threads of one pool, and what they share.
+pub(super) struct Crew {
+    roster: Mutex<Roster<AnyOrder>>,
+    /// A thread that had something to do has left.
+    left: Condvar,
+    ways: Ways,
+}
+
+/// How the threads of a pool are made, and when they leave.
+#[derive(Clone, Debug)]
+pub(super) struct Ways {
+    pub(super) name: String,
+    pub(super) idle_timeout: Duration,
+    /// In bytes; `None` takes what the standard library takes.
+    pub(super) stack_size: Option<usize>,
+}
+
+impl Crew {
+    pub(super) fn new(max: usize, ways: Ways) -> Self {
+        Self {
+            roster: Mutex::new(Roster::new(max)),
+            left: Condvar::new(),
+            ways,
+        }
+    }
+
+    /// The standard library's lock, in models too: they look at jobs, and not at crews.
+    fn roster(&self) -> MutexGuard<'_, Roster<AnyOrder>> {
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many threads there are.
+    pub(super) fn threads(&self) -> usize {
+        self.roster().threads()
+    }
+
+    /// How many of them have nothing to do.
+    pub(super) fn idle_threads(&self) -> usize {
+        self.roster().ready()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.roster().is_closed()
+    }
+
+    /// Has `order` run as soon as there is a thread for it.
+    pub(super) fn take_in(self: &Arc<Self>, order: AnyOrder) {
+        let taken = self.roster().take_in(order);
+        match taken {
+            Ok(placed) => self.carry_out(placed),
+            Err(order) => {
+                order.end(Interrupt::Closed);
+            }
+        }
+    }
+
+    fn carry_out(self: &Arc<Self>, placed: Placed<AnyOrder>) {
+        match placed {
+            Placed::Nothing => {}
+            Placed::Deliver(mailbox, order) => deliver(&mailbox, Letter::Order(order)),
+            Placed::Start(number, order, mailbox) => self.start(number, order, mailbox),
+        }
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        number: Number,
+        first: AnyOrder,
+        mailbox: Receiver<Letter<AnyOrder>>,
+    ) {
+        let mut thread = thread::Builder::new().name(self.ways.name.clone());
+        if let Some(bytes) = self.ways.stack_size {
+            thread = thread.stack_size(bytes);
+        }
+        let post = Post {
+            crew: Arc::clone(self),
+            number,
+        };
+        if let Err(error) = thread.spawn(move || work(post, first, &mailbox)) {
+            self.refused(number, error);
+        }
+    }
+
+    /// The system would not start thread `number`.
+    #[cold]
+    fn refused(&self, number: Number, error: io::Error) {
+        let refused = self.roster().refused(number);
+        self.left.notify_all();
+        match refused {
+            Refused::Waits => {}
+            Refused::Deliver(mailbox, order) => deliver(&mailbox, Letter::Order(order)),
+            Refused::Nobody(orders) => {
+                let error = Arc::new(error);
+                for order in orders {
+                    order.end(Interrupt::NoThread(Arc::clone(&error)));
+                }
+            }
+        }
+    }
+
+    /// Ends what has not begun, and tells the rest. Nothing is taken in from now on.
+    pub(super) fn close(&self) {
+        let Closing { ready, orders } = self.roster().close();
+        for mailbox in ready {
+            deliver(&mailbox, Letter::Leave);
+        }
+        for order in orders {
+            order.close();
+        }
+    }
+
+    /// Waits for the threads of a closed pool, at most for `grace`. Then the jobs that still
+    /// run are given up; says how many there were. A thread of the pool does not wait for itself.
+    pub(super) fn wait_for_all(self: &Arc<Self>, grace: Duration) -> usize {
+        let post = Post::here().filter(|post| Arc::ptr_eq(&post.crew, self));
+        let own = post.map(|post| post.number);
+        let others = |roster: &mut Roster<_>| roster.threads() > usize::from(own.is_some());
+        let (roster, _) = self
+            .left
+            .wait_timeout_while(self.roster(), grace, others)
+            .unwrap_or_else(PoisonError::into_inner);
+        let orders = roster.orders_at_work(own);
+        drop(roster);
+        let given_up = orders.iter().filter(|order| order.end(Interrupt::Stopped));
+        given_up.count()
+    }
+
+    /// What thread `number` does next.
+    fn ended(&self, number: Number) -> Next<AnyOrder> {
+        let next = self.roster().ended(number);
+        if matches!(next, Next::Leave) {
+            self.left.notify_all();
+        }
+        next
+    }
+
+    /// The next order, or `None` if the thread has to leave.
+    fn wait_for_order(
+        &self,
+        number: Number,
+        mailbox: &Receiver<Letter<AnyOrder>>,
+    ) -> Option<AnyOrder> {
+        loop {
+            let letter = match mailbox.recv_timeout(self.ways.idle_timeout) {
+                Ok(letter) => letter,
+                Err(RecvTimeoutError::Timeout) if self.roster().idle_is_over(number) => {
+                    return None;
+                }
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => {
+                    unreachable!("the roster has the other end until the thread leaves")
+                }
+            };
+            return match letter {
+                Letter::Order(order) => Some(order),
+                Letter::Leave => None,
+            };
+        }
+    }
+}
+
+/// Writes to a thread that was taken off the list of the ready.
+fn deliver(mailbox: &crossbeam_channel::Sender<Letter<AnyOrder>>, letter: Letter<AnyOrder>) {
+    let sent = mailbox.try_send(letter);
+    sent.expect("a thread that is off the list waits for its letter, and its mailbox is empty");
+}
+
+/// What a thread of a pool does.
+fn work(post: Post, first: AnyOrder, mailbox: &Receiver<Letter<AnyOrder>>) {
+    let Post { crew, number } = post.clone();
+    POST.with(|here| *here.borrow_mut() = Some(post));
+    let mut order = first;
+    loop {
+        Arc::clone(&order).run();
+        let next = crew.ended(number);
+        drop_contained(order); // a value that nobody wants goes with it
+        order = match next {
+            Next::Order(order) => order,
+            Next::Leave => return,
+            Next::Wait => match crew.wait_for_order(number, mailbox) {
+                Some(order) => order,
+                None => return,
+            },
+        };
+    }
+}
+
+impl Post {
+    /// Where this thread works.
+    fn here() -> Option<Self> {
+        POST.try_with(|post| post.borrow().clone()).ok().flatten()
+    }
+}
+
+/// While this lives, the thread of a pool that has made it does not count: another one may
+/// work for it. The last job of a pool may wait for one that waits for a thread.
+pub(super) struct Aside {
+    post: Post,
+    /// Of which order this speaks.
+    turn: Turn,
+}
+
+impl Aside {
+    /// `None` if this is not the thread of a pool.
+    pub(super) fn step() -> Option<Self> {
+        let post = Post::here()?;
+        let (turn, placed) = post.crew.roster().step_aside(post.number);
+        post.crew.carry_out(placed);
+        Some(Self { post, turn })
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        let Post { crew, number } = &self.post;
+        let surplus = crew.roster().step_back(*number, self.turn);
+        if let Some(mailbox) = surplus {
+            deliver(&mailbox, Letter::Leave);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The handle of a job.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use arborio_task::{Interrupt, Reason, ReasonKind};
+
+use super::{crew::Aside, job::Outcome};
+
+/// A job on a pool thread: a future of what it returns, and the means to give it up.
+///
+/// Awaiting it gives the closure's value, or the [`Interrupt`] because of which there is none:
+/// [`Panicked`](Interrupt::Panicked), [`Cancelled`](Interrupt::Cancelled),
+/// [`NoThread`](Interrupt::NoThread) if the system refused to start a thread and none was there,
+/// [`Closed`](Interrupt::Closed) or [`Stopped`](Interrupt::Stopped) if the pool was shut down.
+/// It is an ordinary `Send` future, which any executor may poll.
+///
+/// Dropping the handle gives the job up, unlike the handle of a task, which would let it go on: a
+/// timeout or a scope that ends drops what it waits for. A job that has not begun then never
+/// runs; one that runs has its [token](super::JobToken) set, goes on, and its value is dropped.
+/// [`detach`](Self::detach) lets it go on in any case.
+///
+/// # Cancel safety
+/// Dropping it gives the job up. Awaiting `&mut job` and dropping that future loses nothing.
+///
+/// # Panics
+/// Polling it again after it was ready panics.
+///
+/// # Examples
+/// ```
+/// use arborio_executor::{blocking::spawn_blocking, doc::run};
+/// let text = run(async { spawn_blocking(|| "a".repeat(3)).await });
+/// assert_eq!(text.unwrap(), "aaa");
+/// ```
+#[must_use = "dropping a job's handle gives the job up; await it, or call `detach`"]
+pub struct Blocking<T> {
+    /// `None` once the outcome was given out.
+    job: Option<Arc<dyn Outcome<T>>>,
+    /// Another thread of the pool works while the one on which this was polled waits.
+    aside: Option<Aside>,
+}
+
+impl<T> Blocking<T> {
+    pub(super) fn new(job: Arc<dyn Outcome<T>>) -> Self {
+        Self {
+            job: Some(job),
+            aside: None,
+        }
+    }
+
+    /// Whether the job has an outcome: it has ended, or was given up.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::{blocking::spawn_blocking, doc::run};
+    /// run(async {
+    ///     let (sender, go_on) = std::sync::mpsc::channel();
+    ///     let mut job = spawn_blocking(move || go_on.recv());
+    ///     assert!(!job.is_finished());
+    ///     sender.send(()).unwrap();
+    ///     (&mut job).await.unwrap().unwrap();
+    ///     assert!(job.is_finished());
+    /// });
+    /// ```
+    pub fn is_finished(&self) -> bool {
+        self.job.as_ref().is_none_or(|job| job.is_finished())
+    }
+
+    /// Gives the job up: awaiting it gives [`Interrupt::Cancelled`] at once. False if it had
+    /// ended already.
+    ///
+    /// A job that has not begun never runs. One that runs has its token set, and goes on.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::{Interrupt, blocking::spawn_blocking, doc::run};
+    /// run(async {
+    ///     let (sender, go_on) = std::sync::mpsc::channel::<()>();
+    ///     let job = spawn_blocking(move || go_on.recv());
+    ///     assert!(job.cancel());
+    ///     assert!(matches!(job.await, Err(Interrupt::Cancelled(_))));
+    ///     drop(sender);
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn cancel(&self) -> bool {
+        let Some(job) = &self.job else { return false };
+        job.end(Interrupt::Cancelled(Reason::new(ReasonKind::Cancel)))
+    }
+
+    /// Lets the job go on without anybody who waits for it. What it returns is dropped on its
+    /// thread.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::blocking::spawn_blocking;
+    /// let (sender, done) = std::sync::mpsc::channel();
+    /// spawn_blocking(move || sender.send("done").unwrap()).detach();
+    /// assert_eq!(done.recv().unwrap(), "done");
+    /// ```
+    pub fn detach(mut self) {
+        self.job = None;
+    }
+
+    /// Takes the outcome if there is one.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::blocking::spawn_blocking;
+    /// let mut job = spawn_blocking(|| 1);
+    /// let outcome = loop {
+    ///     match job.try_take() {
+    ///         Some(outcome) => break outcome,
+    ///         None => std::thread::yield_now(),
+    ///     }
+    /// };
+    /// assert_eq!(outcome.unwrap(), 1);
+    /// assert!(job.try_take().is_none(), "it is gone");
+    /// ```
+    pub fn try_take(&mut self) -> Option<Result<T, Interrupt>> {
+        let outcome = self.job.as_ref()?.try_take()?;
+        self.job = None;
+        self.aside = None;
+        Some(outcome)
+    }
+}
+
+impl<T> Future for Blocking<T> {
+    type Output = Result<T, Interrupt>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let job = self.job.as_ref();
+        let job = job.expect("a blocking job was polled after it had given its outcome");
+        let polled = job.poll_take(cx);
+        if polled.is_ready() {
+            self.job = None;
+            self.aside = None;
+        } else if self.aside.is_none() {
+            self.aside = Aside::step();
+        }
+        polled
+    }
+}
+
+impl<T> Drop for Blocking<T> {
+    fn drop(&mut self) {
+        if let Some(job) = &self.job {
+            job.abandon();
+        }
+    }
+}
+
+impl<T> fmt::Debug for Blocking<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blocking")
+            .field("is_finished", &self.is_finished())
+            .finish()
+    }
+}

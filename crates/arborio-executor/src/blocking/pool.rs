@@ -1,0 +1,358 @@
+//! A pool of threads for jobs that block, and the one of the process.
+
+use std::{
+    error::Error,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use super::{
+    Blocking, JobToken,
+    crew::{Crew, Ways},
+    hold,
+    job::{Job, Order, Outcome},
+};
+
+/// How many threads work at once if nothing else is said. Jobs that block mostly wait, for a disk
+/// or for a name server, so there may be many more of them than processors. What bounds them is
+/// what a thread costs: its stack is at most 2 MiB (512 threads: 1 GiB of addresses), and systems
+/// allow a process some thousand threads. tokio has the same number, smol has 500.
+const MAX_THREADS: usize = 512;
+
+/// How long a thread that has nothing to do stays: a start costs some tens of microseconds, so
+/// a burst every few seconds is served by threads that are there.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the scopes give to tasks that are asked to end.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The pool of [`spawn_blocking`](super::spawn_blocking). It never ends.
+pub(super) fn of_the_process() -> &'static BlockingPool {
+    static POOL: OnceLock<BlockingPool> = OnceLock::new();
+    POOL.get_or_init(|| BlockingPool::builder().build())
+}
+
+/// A pool of threads for jobs that block; most programs use the one of the process, through
+/// [`spawn_blocking`](super::spawn_blocking).
+///
+/// A job goes to a thread that has nothing to do, or else to a new one, or, if there are as many
+/// as allowed or the system refuses one, to the first that is done with its own. A thread that has
+/// nothing to do for some time ends. A job that waits for another job (it polls the handle)
+/// does not count, so jobs that wait for each other's jobs never use the pool up.
+///
+/// Dropping the pool [shuts it down](Self::shutdown) with the grace of its builder. That may be
+/// done anywhere; it blocks the thread for the grace at most.
+///
+/// # Examples
+/// ```
+/// use arborio_executor::{blocking::BlockingPool, doc::run};
+/// let pool = BlockingPool::builder().name("hashing").max_threads(2).build();
+/// let sum = run(async {
+///     let one = pool.spawn(|| 1);
+///     let two = pool.spawn(|| 2);
+///     one.await.unwrap() + two.await.unwrap()
+/// });
+/// assert_eq!(sum, 3);
+/// ```
+pub struct BlockingPool {
+    crew: Arc<Crew>,
+    grace: Duration,
+}
+
+impl BlockingPool {
+    /// The options of a pool.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::blocking::BlockingPool;
+    /// let pool = BlockingPool::builder().build();
+    /// assert_eq!(pool.threads(), 0, "a thread is started when there is a job for it");
+    /// ```
+    pub fn builder() -> BlockingPoolBuilder {
+        BlockingPoolBuilder {
+            max_threads: MAX_THREADS,
+            grace: GRACE,
+            ways: Ways {
+                name: String::from("arborio-blocking"),
+                idle_timeout: IDLE_TIMEOUT,
+                stack_size: None,
+            },
+        }
+    }
+
+    /// Runs `job` on a thread of this pool. It ends as [`Closed`](crate::Interrupt::Closed), and
+    /// does not run, if the pool has been shut down.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::{blocking::BlockingPool, doc::run};
+    /// let pool = BlockingPool::builder().build();
+    /// assert_eq!(run(pool.spawn(|| 5)).unwrap(), 5);
+    /// ```
+    pub fn spawn<T, F>(&self, job: F) -> Blocking<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        self.spawn_with(|_token| job())
+    }
+
+    /// As [`spawn`](Self::spawn); `job` gets a token that tells whether it is still wanted.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::{blocking::BlockingPool, doc::run};
+    /// let pool = BlockingPool::builder().build();
+    /// assert!(!run(pool.spawn_with(|token| token.is_cancelled())).unwrap());
+    /// ```
+    pub fn spawn_with<T, F>(&self, job: F) -> Blocking<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(JobToken) -> T + Send + 'static,
+    {
+        let job = Arc::new(Job::new(job, hold::take()));
+        let handle = Blocking::new(Arc::clone(&job) as Arc<dyn Outcome<T>>);
+        self.crew.take_in(job as Arc<dyn Order>);
+        handle
+    }
+
+    /// How many threads the pool has, those that are just starting included.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::{blocking::BlockingPool, doc::run};
+    /// let pool = BlockingPool::builder().build();
+    /// run(pool.spawn(|| ())).unwrap();
+    /// assert_eq!(pool.threads(), 1, "it stays for the next job");
+    /// ```
+    pub fn threads(&self) -> usize {
+        self.crew.threads()
+    }
+
+    /// How many of its threads have nothing to do.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::blocking::BlockingPool;
+    /// assert_eq!(BlockingPool::builder().build().idle_threads(), 0);
+    /// ```
+    pub fn idle_threads(&self) -> usize {
+        self.crew.idle_threads()
+    }
+
+    /// Ends the pool: jobs that have not begun end as [`Closed`](crate::Interrupt::Closed), those
+    /// that run have their tokens set, and are waited for. Those that still run after `grace` are
+    /// given up: their handles give [`Stopped`](crate::Interrupt::Stopped), and their threads end
+    /// when they do.
+    ///
+    /// Blocks the calling thread, for `grace` at most. A job may shut its own pool down; it is not
+    /// waited for, then. Only the first call does something.
+    ///
+    /// # Errors
+    /// [`StillRunning`] if jobs were given up.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::{Interrupt, blocking::BlockingPool, doc::run};
+    /// use std::time::Duration;
+    /// let pool = BlockingPool::builder().build();
+    /// let job = pool.spawn_with(|token| {
+    ///     while !token.is_cancelled() {
+    ///         std::thread::yield_now();
+    ///     }
+    ///     "left in time"
+    /// });
+    /// while pool.threads() == pool.idle_threads() {}
+    /// let ended = pool.shutdown(Duration::from_secs(10));
+    /// assert!(ended.is_ok());
+    /// # drop(job);
+    /// assert!(matches!(run(pool.spawn(|| 1)), Err(Interrupt::Closed)));
+    /// ```
+    pub fn shutdown(&self, grace: Duration) -> Result<(), StillRunning> {
+        if self.crew.is_closed() {
+            return Ok(());
+        }
+        self.crew.close();
+        match self.crew.wait_for_all(grace) {
+            0 => Ok(()),
+            jobs => Err(StillRunning { jobs }),
+        }
+    }
+}
+
+impl Drop for BlockingPool {
+    fn drop(&mut self) {
+        // Who drops the pool has no use for the number of jobs that went on.
+        let _ = self.shutdown(self.grace);
+    }
+}
+
+impl fmt::Debug for BlockingPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockingPool")
+            .field("threads", &self.threads())
+            .field("idle_threads", &self.idle_threads())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Jobs had not ended when the grace of their pool was over.
+///
+/// # Examples
+/// ```
+/// use arborio_executor::blocking::BlockingPool;
+/// use std::{sync::mpsc::channel, time::Duration};
+/// let pool = BlockingPool::builder().build();
+/// let (sender, go_on) = channel::<()>();
+/// let job = pool.spawn(move || go_on.recv());
+/// let (started, is_running) = channel();
+/// let second = pool.spawn(move || started.send(()));
+/// is_running.recv().unwrap();
+/// # drop(second);
+/// let error = pool.shutdown(Duration::ZERO);
+/// if let Err(error) = error {
+///     assert!(error.to_string().ends_with("when the grace was over"));
+/// }
+/// # drop((job, sender));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StillRunning {
+    /// How many.
+    pub jobs: usize,
+}
+
+impl fmt::Display for StillRunning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { jobs } = self;
+        write!(f, "{jobs} blocking jobs still ran when the grace was over")
+    }
+}
+
+impl Error for StillRunning {}
+
+/// The options of a [`BlockingPool`].
+///
+/// # Examples
+/// ```
+/// use arborio_executor::blocking::BlockingPool;
+/// use std::time::Duration;
+/// let pool = BlockingPool::builder()
+///     .name("disk")
+///     .max_threads(4)
+///     .idle_timeout(Duration::from_secs(60))
+///     .build();
+/// assert_eq!(pool.threads(), 0);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until `build` is called"]
+pub struct BlockingPoolBuilder {
+    max_threads: usize,
+    grace: Duration,
+    ways: Ways,
+}
+
+impl BlockingPoolBuilder {
+    /// How many threads work at once: 512 if nothing is said. Jobs that wait for other jobs do
+    /// not count.
+    ///
+    /// # Panics
+    /// If `count` is 0: nothing could ever run.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::blocking::BlockingPool;
+    /// let pool = BlockingPool::builder().max_threads(1).build();
+    /// let jobs = [pool.spawn(|| ()), pool.spawn(|| ())];
+    /// assert_eq!(pool.threads(), 1);
+    /// # drop(jobs);
+    /// ```
+    pub fn max_threads(mut self, count: usize) -> Self {
+        assert!(count > 0, "a pool of no threads could run nothing");
+        self.max_threads = count;
+        self
+    }
+
+    /// How long a thread that has nothing to do stays: 10 s if nothing is said.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::{blocking::BlockingPool, doc::run};
+    /// let pool = BlockingPool::builder().idle_timeout(std::time::Duration::ZERO).build();
+    /// run(pool.spawn(|| ())).unwrap();
+    /// while pool.threads() > 0 {}
+    /// assert_eq!(pool.threads(), 0);
+    /// ```
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.ways.idle_timeout = timeout;
+        self
+    }
+
+    /// How long jobs that run are waited for when the pool is dropped: 1 s if nothing is said.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::blocking::BlockingPool;
+    /// let pool = BlockingPool::builder().grace(std::time::Duration::ZERO).build();
+    /// let (sender, go_on) = std::sync::mpsc::channel::<()>();
+    /// let job = pool.spawn(move || go_on.recv());
+    /// drop(pool); // at once
+    /// assert!(job.is_finished());
+    /// # drop(sender);
+    /// ```
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// What the threads are called: `arborio-blocking` if nothing is said. Linux shows the first
+    /// 15 bytes.
+    ///
+    /// # Panics
+    /// If there is a NUL in `name`.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::{blocking::BlockingPool, doc::run};
+    /// let pool = BlockingPool::builder().name("disk").build();
+    /// let name = run(pool.spawn(|| std::thread::current().name().map(String::from)));
+    /// assert_eq!(name.unwrap().unwrap(), "disk");
+    /// ```
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.ways.name = name.into();
+        assert!(
+            !self.ways.name.contains('\0'),
+            "the name of a thread has no NUL in it"
+        );
+        self
+    }
+
+    /// The size of the threads' stacks in bytes: what the standard library takes if nothing is
+    /// said, which is 2 MiB.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::{blocking::BlockingPool, doc::run};
+    /// let pool = BlockingPool::builder().stack_size(256 << 10).build();
+    /// assert_eq!(run(pool.spawn(|| 1)).unwrap(), 1);
+    /// ```
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.ways.stack_size = Some(bytes);
+        self
+    }
+
+    /// Makes the pool. No thread is started yet.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::blocking::BlockingPool;
+    /// assert_eq!(BlockingPool::builder().build().threads(), 0);
+    /// ```
+    #[must_use = "a pool that is dropped is shut down"]
+    pub fn build(self) -> BlockingPool {
+        BlockingPool {
+            crew: Arc::new(Crew::new(self.max_threads, self.ways)),
+            grace: self.grace,
+        }
+    }
+}
