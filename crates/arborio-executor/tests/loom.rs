@@ -209,8 +209,12 @@ fn x26_run_against_the_end_of_the_grace() {
 /// The handle is dropped, after a poll or without, while the job begins, runs or has ended.
 #[test]
 fn s30_run_against_the_drop_of_the_handle() {
-    for polled in [false, true] {
-        model("s30_run_against_the_drop_of_the_handle", move || {
+    let names = [
+        (false, "s30_run_against_the_drop_of_the_handle"),
+        (true, "s30_run_against_the_drop_of_a_handle_that_was_polled"),
+    ];
+    for (polled, name) in names {
+        model(name, move || {
             let dropped = Tally::default();
             let value = Counted(dropped.clone());
             let (pool, mut handle) = job(move |_| value);

@@ -33,7 +33,7 @@ pub use listener::{
     Incoming, Listener, ListeningSocket, TcpListener, TcpListenerBuilder, UnixListener,
     UnixListenerBuilder,
 };
-pub use resolver::{ResolverIsSet, Resolving, set_resolver};
+pub use resolver::{ResolverIsSet, Resolving, set_fallback_resolver, set_resolver};
 pub use stream::{
     Connection, OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, StreamSocket, TcpStream,
     UnixStream, WriteHalf,

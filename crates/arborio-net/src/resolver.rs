@@ -1,7 +1,8 @@
 //! The hook for host names.
 //!
 //! Looking a name up needs a thread pool or a protocol of its own, and this
-//! crate knows neither. Whoever has one installs it once for the process.
+//! crate knows neither. Whoever has one installs it once for the process: a program the one that it
+//! wants, a runtime the one that is used as long as the program has installed none.
 
 use std::{fmt, io, net::SocketAddr, pin::Pin, sync::OnceLock};
 
@@ -10,7 +11,11 @@ pub type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + 
 
 type Resolver = Box<dyn Fn(String, u16) -> Resolving + Send + Sync>;
 
+/// What the program has installed.
 static RESOLVER: OnceLock<Resolver> = OnceLock::new();
+
+/// What its runtime has installed.
+static FALLBACK: OnceLock<fn(String, u16) -> Resolving> = OnceLock::new();
 
 /// A resolver is installed already, and stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,13 +50,37 @@ pub fn set_resolver(
     RESOLVER.set(Box::new(resolver)).map_err(|_| ResolverIsSet)
 }
 
+/// Installs the function that looks host names up as long as the program has not called
+/// [`set_resolver`]. For runtimes; the first one stays.
+///
+/// # Errors
+/// [`ResolverIsSet`] at the second call.
+///
+/// # Examples
+/// ```
+/// use std::net::{Ipv4Addr, SocketAddr};
+/// fn here(_host: String, port: u16) -> arborio_net::Resolving {
+///     Box::pin(async move { Ok(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))]) })
+/// }
+/// assert!(arborio_net::set_fallback_resolver(here).is_ok());
+/// assert!(arborio_net::set_fallback_resolver(here).is_err(), "the first one stays");
+/// assert!(arborio_net::set_resolver(here).is_ok(), "a program has the last word");
+/// ```
+pub fn set_fallback_resolver(resolver: fn(String, u16) -> Resolving) -> Result<(), ResolverIsSet> {
+    FALLBACK.set(resolver).map_err(|_| ResolverIsSet)
+}
+
 /// The addresses of `host`, each with `port`.
 pub(crate) async fn resolve(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let Some(resolver) = RESOLVER.get() else {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("{host:?} is a host name, and no resolver is installed"),
-        ));
+    let looking = match (RESOLVER.get(), FALLBACK.get()) {
+        (Some(resolver), _) => resolver(host, port),
+        (None, Some(fallback)) => fallback(host, port),
+        (None, None) => {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{host:?} is a host name, and no resolver is installed"),
+            ));
+        }
     };
-    resolver(host, port).await
+    looking.await
 }

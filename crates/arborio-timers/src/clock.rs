@@ -74,6 +74,20 @@ impl Clock {
         Self { simulated: None }
     }
 
+    /// The clock of the loop that runs on this thread; the real one if none does.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_timers::{Clock, Timers};
+    /// use std::task::Waker;
+    /// let timers = Timers::new(Clock::simulated(), Waker::noop().clone());
+    /// let _entered = timers.enter();
+    /// assert!(Clock::current().is_simulated());
+    /// ```
+    pub fn current() -> Self {
+        home::with_current(|current| current.clock().clone()).unwrap_or_default()
+    }
+
     /// A new clock that always starts at the same instant and stands still
     /// until it is moved: by [`advance`](Self::advance), or by the driver of a
     /// loop that has nothing left to do.

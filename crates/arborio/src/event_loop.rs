@@ -10,7 +10,10 @@ use arborio_reactor::LoopReactor;
 use arborio_scope::{Scope, scope};
 use arborio_timers::{Clock, Timers, sleep};
 
-use crate::driver::{Driver, LoopNotifier, ReactorBell, Watches};
+use crate::{
+    driver::{Driver, LoopNotifier, ReactorBell, Watches},
+    hooks,
+};
 
 /// How long after the end of `main` the observer is told what the loop still
 /// waits for.
@@ -381,6 +384,7 @@ impl Builder {
         if is_running() {
             return Err(RunError::Nested);
         }
+        hooks::install();
         let Self {
             name,
             clock,

@@ -32,7 +32,11 @@
 
 mod driver;
 mod event_loop;
+mod hooks;
 
+pub use arborio_executor::blocking::{
+    Blocking, run_in_executor, spawn_blocking, spawn_blocking_with,
+};
 pub use arborio_executor::{
     Drain, Handle, Interrupt, Joining, Leftover, Lines, NoLoop, OnUnobservedPanic, Payload, Reason,
     ReasonKind, Report, Requester, RunError, ScopeInfo, ScopeStage, SkipPollCycle, SkipReadyCycle,
@@ -91,6 +95,26 @@ pub mod combine {
         Added, Bounded, BoundedOrdered, Exhaust, Gather, IntoMember, Join, Join1, Join2, Join3,
         Join4, Join5, Join6, Join7, Join8, JoinArray, JoinVec, Limit, Race, Race1, Race2, Race3,
         Race4, Race5, Race6, Race7, Race8, RaceVec, Spawned, TryGather,
+    };
+}
+
+/// Jobs that block, on threads of their own.
+///
+/// [`spawn_blocking`] takes them to the pool of the process, which grows as needed. Host names
+/// ([`net`]) are looked up there, too.
+///
+/// # Examples
+/// ```
+/// use arborio::blocking::BlockingPool;
+///
+/// let disk = BlockingPool::builder().name("disk").max_threads(2).build();
+/// let text = arborio::run(async { disk.spawn(|| std::fs::read_to_string("Cargo.toml")).await });
+/// assert!(text.unwrap().unwrap().starts_with("[package]"));
+/// ```
+pub mod blocking {
+    pub use arborio_executor::blocking::{
+        Blocking, BlockingPool, BlockingPoolBuilder, JobToken, StillRunning, make_room,
+        run_in_executor, spawn_blocking, spawn_blocking_with,
     };
 }
 

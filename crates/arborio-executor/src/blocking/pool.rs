@@ -157,16 +157,17 @@ impl BlockingPool {
     /// use arborio_executor::{Interrupt, blocking::BlockingPool, doc::run};
     /// use std::time::Duration;
     /// let pool = BlockingPool::builder().build();
-    /// let job = pool.spawn_with(|token| {
+    /// let (started, is_running) = std::sync::mpsc::channel();
+    /// let job = pool.spawn_with(move |token| {
+    ///     started.send(()).unwrap();
     ///     while !token.is_cancelled() {
     ///         std::thread::yield_now();
     ///     }
     ///     "left in time"
     /// });
-    /// while pool.threads() == pool.idle_threads() {}
-    /// let ended = pool.shutdown(Duration::from_secs(10));
-    /// assert!(ended.is_ok());
-    /// # drop(job);
+    /// is_running.recv().unwrap();
+    /// assert!(pool.shutdown(Duration::from_secs(10)).is_ok());
+    /// assert_eq!(run(job).unwrap(), "left in time");
     /// assert!(matches!(run(pool.spawn(|| 1)), Err(Interrupt::Closed)));
     /// ```
     pub fn shutdown(&self, grace: Duration) -> Result<(), StillRunning> {
@@ -205,15 +206,14 @@ impl fmt::Debug for BlockingPool {
 /// use std::{sync::mpsc::channel, time::Duration};
 /// let pool = BlockingPool::builder().build();
 /// let (sender, go_on) = channel::<()>();
-/// let job = pool.spawn(move || go_on.recv());
 /// let (started, is_running) = channel();
-/// let second = pool.spawn(move || started.send(()));
+/// let job = pool.spawn(move || {
+///     started.send(()).unwrap();
+///     let _ = go_on.recv();
+/// });
 /// is_running.recv().unwrap();
-/// # drop(second);
-/// let error = pool.shutdown(Duration::ZERO);
-/// if let Err(error) = error {
-///     assert!(error.to_string().ends_with("when the grace was over"));
-/// }
+/// let error = pool.shutdown(Duration::ZERO).unwrap_err();
+/// assert_eq!(error.to_string(), "jobs that still ran when the grace was over: 1");
 /// # drop((job, sender));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,7 +225,7 @@ pub struct StillRunning {
 impl fmt::Display for StillRunning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { jobs } = self;
-        write!(f, "{jobs} blocking jobs still ran when the grace was over")
+        write!(f, "jobs that still ran when the grace was over: {jobs}")
     }
 }
 

@@ -2,6 +2,7 @@
 //! on one thread, driven by the real driver.
 
 mod apply_timeout;
+mod blocking;
 mod combining;
 mod compile_fail;
 mod concurrent;
@@ -13,6 +14,7 @@ mod groups_hostile;
 mod groups_waiting;
 mod lingering;
 mod locals;
+mod names;
 mod on_done;
 mod panics;
 mod passes;
