@@ -152,6 +152,8 @@ pub struct LoopOptions {
 pub enum RunError {
     /// A loop already runs on this thread.
     Nested,
+    /// Somebody [stopped](crate::Handle::stop) the loop before `main` had ended.
+    Stopped,
     /// The system refused what the loop needs.
     System(io::Error),
     /// Every task waits, and there is no timer, no I/O and nobody outside that
@@ -165,6 +167,7 @@ impl fmt::Display for RunError {
             Self::Nested => f.write_str(
                 "a loop already runs on this thread: `run` inside of `run` would never end",
             ),
+            Self::Stopped => f.write_str("the loop was stopped before `main` had ended"),
             Self::System(error) => write!(f, "the loop could not start: {error}"),
             Self::Stalled(tree) => write!(
                 f,
@@ -178,7 +181,7 @@ impl Error for RunError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::System(error) => Some(error),
-            Self::Nested | Self::Stalled(_) => None,
+            Self::Nested | Self::Stopped | Self::Stalled(_) => None,
         }
     }
 }
@@ -201,6 +204,7 @@ pub fn is_running() -> bool {
 ///
 /// # Errors
 /// [`RunError::Nested`] if a loop runs on this thread already;
+/// [`RunError::Stopped`] if somebody stopped the loop before `main` had ended;
 /// [`RunError::Stalled`] if the park says that nothing can happen any more.
 ///
 /// # Panics
@@ -247,7 +251,8 @@ pub fn drive<F: Future>(
     match (end, outcome) {
         (End::Panicked(payload), _) | (_, Err(Interrupt::Panicked(payload))) => payload.resume(),
         (End::Stalled(tree), _) => Err(RunError::Stalled(tree)),
-        (End::Settled, Ok(output)) => Ok(output),
+        (End::Settled | End::Stopped, Ok(output)) => Ok(output),
+        (End::Stopped, Err(_)) => Err(RunError::Stopped),
         (End::Settled, Err(interrupt)) => unreachable!("main was ended by nobody: {interrupt}"),
     }
 }
@@ -256,6 +261,8 @@ pub fn drive<F: Future>(
 enum End {
     /// Everything that it waits for has ended.
     Settled,
+    /// Somebody has stopped it.
+    Stopped,
     /// A panic that nobody observed.
     Panicked(Payload),
     /// Nothing can happen any more.
@@ -303,7 +310,7 @@ impl Turns<'_> {
         let mut left = MAIL_EVERY;
         loop {
             let polled = self.running.run_some(left);
-            if self.running.take_attention() {
+            if self.running.take_attention() || here::stop_asked() {
                 let end = self.decide();
                 if end.is_some() {
                     return end;
@@ -367,6 +374,12 @@ impl Turns<'_> {
                 return Some(end);
             }
         }
+        if here::take_stop() {
+            self.running.refuse_arrivals();
+            if self.winding.is_none() {
+                return self.wind_down(End::Stopped);
+            }
+        }
         if self.winding.is_some() {
             return self.all_have_ended();
         }
@@ -396,7 +409,8 @@ impl Turns<'_> {
         match &mut self.winding {
             None => self.wind_down(End::Panicked(panic)),
             Some(winding)
-                if matches!(winding.end, End::Settled) && !self.running.main_interrupted() =>
+                if matches!(winding.end, End::Settled | End::Stopped)
+                    && !self.running.main_interrupted() =>
             {
                 winding.end = End::Panicked(panic);
                 None

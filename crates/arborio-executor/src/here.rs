@@ -1,5 +1,5 @@
-//! What a thread knows of the loop that runs on it: whether there is one, how
-//! many passes it has made, and who waits for the next.
+//! What a thread knows of the loop that runs on it: whether there is one, whether it
+//! was stopped, how many passes it has made, and who waits for the next.
 //!
 //! A thread runs at most one loop at a time, so these are thread-locals. The
 //! cells without destructor can be read at any time of the thread's life.
@@ -18,6 +18,8 @@ thread_local! {
     static PASSES: Cell<u64> = const { Cell::new(0) };
     /// How many wakers `AFTER_PASS` holds.
     static WAITING: Cell<usize> = const { Cell::new(0) };
+    /// Somebody has stopped the loop.
+    static STOP: Cell<bool> = const { Cell::new(false) };
     /// Who is woken after the next pass, in this order.
     static AFTER_PASS: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
 }
@@ -44,6 +46,7 @@ impl Drop for Here {
         // The next loop owes them nothing. They are woken all the same: a waker
         // may be that of another executor, which polls the future elsewhere.
         RUNS.set(false);
+        STOP.set(false);
         WAITING.set(0);
         let left = AFTER_PASS
             .try_with(|wakers| wakers.take())
@@ -57,6 +60,21 @@ impl Drop for Here {
 /// Whether a loop runs on this thread.
 pub(crate) fn runs() -> bool {
     RUNS.get()
+}
+
+/// Ends the loop that runs on this thread, when it next has something to decide.
+pub(crate) fn ask_stop() {
+    STOP.set(runs());
+}
+
+/// Whether the loop was stopped since [`take_stop`] was last called.
+pub(crate) fn stop_asked() -> bool {
+    STOP.get()
+}
+
+/// The same, and answers it.
+pub(crate) fn take_stop() -> bool {
+    STOP.replace(false)
 }
 
 /// The number of passes so far.

@@ -18,9 +18,11 @@
 #![forbid(unsafe_code)]
 
 pub mod blocking;
+mod default_loop;
 pub mod doc;
 mod doorbell;
 mod event_loop;
+mod handle;
 mod here;
 mod park;
 mod random;
@@ -29,17 +31,17 @@ mod yields;
 
 pub use arborio_task::{
     Interrupt, Joining, Lines, Notify, Payload, Reason, ReasonKind, Requester, ScopeInfo,
-    ScopeStage, Task, TaskInfo, TaskState, Tasks, Tree, TreeEntry, TreeNode, pending, snapshot,
-    tree,
+    ScopeStage, Task, TaskInfo, TaskState, Tasks, Tree, TreeEntry, TreeNode, WaitError, pending,
+    snapshot, tree,
 };
+pub use default_loop::get_or_create_default;
 pub use doorbell::{Doorbell, Ring};
 pub use event_loop::{
     DRAIN_BOUND, Drain, Leftover, LoopOptions, OnUnobservedPanic, Report, RunError, SLICE, drive,
     is_running,
 };
+pub use handle::Handle;
 pub use park::{Park, Passed, Wait};
 pub use random::Random;
-pub use spawn::{
-    Handle, NoLoop, TaskBuilder, spawn, spawn_local, task, try_spawn, try_spawn_local,
-};
+pub use spawn::{NoLoop, TaskBuilder, spawn, spawn_local, task, try_spawn, try_spawn_local};
 pub use yields::{SkipPollCycle, SkipReadyCycle, skip_poll_cycle, skip_ready_cycle, yield_now};

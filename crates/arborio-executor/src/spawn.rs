@@ -2,15 +2,18 @@
 
 use std::{borrow::Cow, error::Error, fmt};
 
-use arborio_task::{SpawnOptions, Submitter, Task, try_spawn as spawn_here};
+use arborio_task::{SpawnOptions, Task, try_spawn as spawn_here};
+
+use crate::{default_loop, handle::Handle};
 
 /// Spawns `future` as a task of the loop that runs on this thread.
 ///
 /// The body starts when the caller has suspended, in the order of spawning.
-/// Dropping the handle lets the task go on; `run` waits for it.
+/// Dropping the handle lets the task go on; `run` waits for it. On a thread without a loop
+/// the task goes to the [default loop](crate::get_or_create_default), if there is one.
 ///
 /// # Panics
-/// If no loop runs on this thread; [`try_spawn`] gives the future back instead.
+/// If there is no loop; [`try_spawn`] gives the future back instead.
 ///
 /// # Examples
 /// ```
@@ -30,7 +33,26 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    spawn_local(future)
+    match spawn_here(future, SpawnOptions::new()) {
+        Ok(task) => task,
+        Err(future) => match spawn_on_default(future, SpawnOptions::new()) {
+            Ok(task) => task,
+            Err(_) => no_loop(),
+        },
+    }
+}
+
+/// Spawns where a thread without a loop spawns, or gives the future back.
+#[cold]
+fn spawn_on_default<F>(future: F, options: SpawnOptions) -> Result<Task<F::Output>, F>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    match default_loop::for_this_thread() {
+        Some(handle) => Ok(handle.submitter.spawn(future, options)),
+        None => Err(future),
+    }
 }
 
 /// Spawns `future`, which need not be `Send`, as a task of the loop that runs
@@ -69,7 +91,7 @@ fn no_loop() -> ! {
     panic!("no Arborio loop runs on this thread: call `run`, or use a loop's `Handle`")
 }
 
-/// As [`spawn`], but gives the future back if no loop runs on this thread.
+/// As [`spawn`], but gives the future back if there is no loop.
 ///
 /// # Errors
 /// [`NoLoop`] with the future.
@@ -86,7 +108,9 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    try_spawn_local(future)
+    spawn_here(future, SpawnOptions::new())
+        .or_else(|future| spawn_on_default(future, SpawnOptions::new()))
+        .map_err(|future| NoLoop { future })
 }
 
 /// As [`spawn_local`], but gives the future back if no loop runs on this
@@ -225,7 +249,7 @@ impl TaskBuilder {
     /// As [`spawn`].
     ///
     /// # Panics
-    /// If no loop runs on this thread.
+    /// If there is no loop.
     ///
     /// # Examples
     /// ```
@@ -239,7 +263,10 @@ impl TaskBuilder {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn_local(future)
+        match default_loop::for_this_thread() {
+            Some(handle) => handle.submitter.spawn(future, self.options),
+            None => self.spawn_local(future),
+        }
     }
 
     /// As [`spawn_local`].
@@ -280,93 +307,5 @@ impl TaskBuilder {
         F::Output: Send + 'static,
     {
         handle.submitter.spawn(future, self.options)
-    }
-}
-
-/// A loop as other threads see it: where to send tasks.
-///
-/// # Examples
-/// ```
-/// # use arborio_executor::doc::run;
-/// use arborio_executor::Handle;
-/// let sum = run(async {
-///     let handle = Handle::current().unwrap();
-///     // A plain thread sends a task to this loop; a thread is joined by a task.
-///     let sent = std::thread::spawn(move || handle.spawn(async { 4 })).join().unwrap();
-///     sent.await.unwrap()
-/// });
-/// assert_eq!(sum, 4);
-/// ```
-#[derive(Clone, Debug)]
-pub struct Handle {
-    submitter: Submitter,
-}
-
-impl Handle {
-    /// The loop that runs on this thread, if one does.
-    ///
-    /// # Examples
-    /// ```
-    /// assert!(arborio_executor::Handle::current().is_none());
-    /// ```
-    pub fn current() -> Option<Self> {
-        Submitter::current().map(|submitter| Self { submitter })
-    }
-
-    /// The handle of the loop that `submitter` sends to.
-    ///
-    /// # Examples
-    /// ```
-    /// use arborio_task::{NoNotify, Tasks};
-    /// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
-    /// assert!(!arborio_executor::Handle::new(tasks.submitter()).is_closed());
-    /// ```
-    pub fn new(submitter: Submitter) -> Self {
-        Self { submitter }
-    }
-
-    /// Spawns `future` on the loop, from any thread. What one thread sends
-    /// starts in the order in which it was sent. If the loop has ended, the
-    /// future is dropped here, and the task has ended as
-    /// [`Interrupt::Stopped`](crate::Interrupt::Stopped).
-    ///
-    /// # Examples
-    /// ```
-    /// # use arborio_executor::doc::run;
-    /// use arborio_executor::{Handle, Interrupt};
-    /// let handle = run(async { Handle::current().unwrap() });
-    /// let mut late = handle.spawn(async {});
-    /// assert!(matches!(late.try_take(), Some(Err(Interrupt::Stopped))));
-    /// ```
-    #[track_caller]
-    pub fn spawn<F>(&self, future: F) -> Task<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        self.submitter.spawn(future, SpawnOptions::new())
-    }
-
-    /// Whether the loop has ended.
-    ///
-    /// # Examples
-    /// ```
-    /// # use arborio_executor::doc::run;
-    /// let handle = run(async { arborio_executor::Handle::current().unwrap() });
-    /// assert!(handle.is_closed());
-    /// ```
-    pub fn is_closed(&self) -> bool {
-        self.submitter.is_closed()
-    }
-
-    /// Whether the loop runs on this thread now.
-    ///
-    /// # Examples
-    /// ```
-    /// # use arborio_executor::doc::run;
-    /// assert!(run(async { arborio_executor::Handle::current().unwrap().is_here() }));
-    /// ```
-    pub fn is_here(&self) -> bool {
-        self.submitter.is_here()
     }
 }

@@ -6,4 +6,5 @@ mod ends;
 mod scheduling;
 mod seeds;
 mod spawning;
+mod stopping;
 mod world;
