@@ -20,6 +20,7 @@ use crate::{
     here::{self, Here},
     park::{Park, Passed, Wait},
     random::Random,
+    team::{Ending, Seat},
 };
 
 /// Polls without an empty queue, after which the loop makes a pass.
@@ -232,6 +233,79 @@ pub fn drive<F: Future>(
     tell: &dyn Fn(Report<'_>),
     main: F,
 ) -> Result<F::Output, RunError> {
+    drive_seated(tasks, park, options, tell, None, main)
+}
+
+/// As [`drive`], as a worker of a team. The first worker's `main` is that of the team; when it and every awaited task
+/// of every worker have ended, all workers end. A worker that is not the first one has none:
+/// its `main` ends at once.
+///
+/// # Errors
+/// As [`drive`]; a team never stalls.
+///
+/// # Panics
+/// As [`drive`], on the thread of the first worker, whichever had the task that panicked.
+///
+/// # Examples
+/// ```
+/// use arborio_executor::{Doorbell, LoopOptions, Park, Passed, Ring, Seat, Team, Wait, drive_in_team};
+/// use std::sync::Arc;
+/// struct Nowhere;
+/// impl Ring for Nowhere {
+///     fn ring(&self) {}
+/// }
+/// /// Sleeps until it is called.
+/// struct Sleeper(Arc<Doorbell<Nowhere>>);
+/// impl Park for Sleeper {
+///     fn pass(&mut self, wait: Wait) -> Passed {
+///         while wait != Wait::Never && !self.0.take_call() {
+///             std::thread::park();
+///         }
+///         Passed::Looked
+///     }
+/// }
+/// fn work<F: Future>(team: &Arc<Team>, number: usize, main: F) -> F::Output {
+///     let bell = Arc::new(Doorbell::new());
+///     let tasks = arborio_task::Tasks::new(bell.clone());
+///     let seat = Seat::take(Arc::clone(team), number, tasks.submitter(), bell.clone());
+///     let out = drive_in_team(tasks, &mut Sleeper(bell), LoopOptions::default(), &|_| {}, &seat, main);
+///     out.unwrap()
+/// }
+/// let team = Arc::new(Team::new(2));
+/// let sum = std::thread::scope(|threads| {
+///     threads.spawn(|| work(&team, 1, async {}));
+///     work(&team, 0, async {
+///         let tasks: Vec<_> = (0..100).map(|n| arborio_executor::spawn(async move { n })).collect();
+///         let mut sum = 0;
+///         for task in tasks {
+///             sum += task.await.unwrap();
+///         }
+///         sum
+///     })
+/// });
+/// assert_eq!(sum, 4950);
+/// ```
+#[track_caller]
+pub fn drive_in_team<F: Future>(
+    tasks: Tasks,
+    park: &mut dyn Park,
+    options: LoopOptions,
+    tell: &dyn Fn(Report<'_>),
+    seat: &Seat,
+    main: F,
+) -> Result<F::Output, RunError> {
+    drive_seated(tasks, park, options, tell, Some(seat), main)
+}
+
+#[track_caller]
+fn drive_seated<F: Future>(
+    tasks: Tasks,
+    park: &mut dyn Park,
+    options: LoopOptions,
+    tell: &dyn Fn(Report<'_>),
+    seat: Option<&Seat>,
+    main: F,
+) -> Result<F::Output, RunError> {
     let Some(here) = Here::enter() else {
         return Err(RunError::Nested);
     };
@@ -241,6 +315,7 @@ pub fn drive<F: Future>(
             park,
             options,
             tell,
+            seat,
             arrivals: options.seed.map(Random::new),
             main_runs: true,
             winding: None,
@@ -275,6 +350,8 @@ struct Turns<'a> {
     park: &'a mut dyn Park,
     options: LoopOptions,
     tell: &'a dyn Fn(Report<'_>),
+    /// Its place, if this is a worker of a pool.
+    seat: Option<&'a Seat>,
     /// State of the generator that permutes arrivals; `None` keeps their order.
     arrivals: Option<Random>,
     /// The park was not told yet that `main` has ended.
@@ -309,14 +386,17 @@ impl Turns<'_> {
         let mut polls = 0_u32;
         let mut left = MAIL_EVERY;
         loop {
-            let polled = self.running.run_some(left);
+            let polled = match self.seat {
+                None => self.running.run_some(left),
+                Some(seat) => self.run_as_worker(seat, left),
+            };
             if self.running.take_attention() || here::stop_asked() {
                 let end = self.decide();
                 if end.is_some() {
                     return end;
                 }
-            } else if polled < left {
-                return None; // nothing is ready
+            } else if polled < left && !self.running.has_ready() {
+                return None;
             }
             polls = polls.saturating_add(polled); // `Drain::ToEmpty` may never return
             left -= polled;
@@ -330,6 +410,19 @@ impl Turns<'_> {
         }
     }
 
+    /// Polls ready tasks, and shares them with those who have none.
+    fn run_as_worker(&mut self, seat: &Seat, limit: u32) -> u32 {
+        let stop = |running: &Running<'_>| running.has_mail() || seat.is_wanted(running);
+        let polled = self.running.run_until(limit, stop);
+        if self.running.has_mail() {
+            self.take_mail();
+        }
+        if seat.is_wanted(self.running) {
+            seat.offer(self.running);
+        }
+        polled
+    }
+
     fn drained_enough(&mut self, polls: u32) -> bool {
         self.options.drain == Drain::Bounded
             && (polls >= DRAIN_BOUND || polls.is_multiple_of(SLICE) && self.park.slice_is_over())
@@ -337,10 +430,20 @@ impl Turns<'_> {
 
     /// One pass over the outside world; sleeps if there is nothing else to do.
     fn pass(&mut self) -> Option<End> {
+        if self.winding.is_none() && self.seat.is_some_and(|seat| seat.may_end()) {
+            let end = self.decide(); // before every sleep: see T5 of `team`
+            if end.is_some() {
+                return end;
+            }
+        }
         let busy = self.running.has_ready() || here::somebody_waits();
         let mut passed = Passed::Looked;
         if busy {
             passed = self.park.pass(Wait::Never);
+        } else if let Some(seat) = self.seat {
+            if self.search_or_sleep(seat) {
+                return None;
+            }
         } else if self.running.try_sleep() {
             let others = self.running.has_submitters();
             passed = self
@@ -366,6 +469,32 @@ impl Turns<'_> {
         }
     }
 
+    /// Has tasks from another worker, or sleeps until there is something to do. True if
+    /// something came from another one.
+    fn search_or_sleep(&mut self, seat: &Seat) -> bool {
+        if self.winding.is_none() && seat.search(self.running) {
+            return true;
+        }
+        seat.lie_down();
+        if self.running.try_sleep() {
+            let _ = self.park.pass(Wait::Allowed);
+            self.wake_up();
+            if let Some(winding) = &mut self.winding {
+                winding.asked = 0;
+            }
+        }
+        seat.rise();
+        self.count(seat);
+        false
+    }
+
+    /// Says whether this worker has awaited tasks.
+    fn count(&self, seat: &Seat) {
+        if seat.count(self.running) {
+            seat.report_quiet();
+        }
+    }
+
     /// Something happened that may end the loop.
     #[cold]
     fn decide(&mut self) -> Option<End> {
@@ -383,6 +512,11 @@ impl Turns<'_> {
         if self.winding.is_some() {
             return self.all_have_ended();
         }
+        if let Some(seat) = self.seat.filter(|seat| seat.number() == 0)
+            && let Some(panic) = seat.team().take_panic()
+        {
+            return self.meet_panic(panic);
+        }
         let main_is_over = match self.options.leftover {
             Leftover::Wait => self.running.main_interrupted(),
             Leftover::Cancel => self.running.main_ended(),
@@ -390,7 +524,11 @@ impl Turns<'_> {
         if !main_is_over && self.running.pending() == 0 {
             self.take_mail(); // what was sent before the end is waited for
         }
-        if main_is_over || self.running.pending() == 0 {
+        let over = match self.seat {
+            None => main_is_over || self.running.pending() == 0,
+            Some(seat) => self.team_is_over(seat, main_is_over),
+        };
+        if over {
             return self.wind_down(End::Settled);
         }
         if self.main_runs && self.running.main_ended() {
@@ -400,11 +538,35 @@ impl Turns<'_> {
         None
     }
 
+    /// Whether this worker ends. The first one says so for all.
+    fn team_is_over(&self, seat: &Seat, main_is_over: bool) -> bool {
+        self.count(seat);
+        let team = seat.team();
+        if seat.number() == 0 && main_is_over {
+            team.end(Ending::Asked);
+        }
+        if team.ending() == Some(Ending::Asked) {
+            return true;
+        }
+        let over = self.running.pending() == 0 && seat.may_end();
+        if over {
+            team.end(Ending::WhenDone);
+        }
+        over
+    }
+
     /// A panic that nobody observed. The first one that counts ends the loop.
     fn meet_panic(&mut self, panic: Payload) -> Option<End> {
         if self.options.on_unobserved_panic == OnUnobservedPanic::Report {
             (self.tell)(Report::Panic(&panic));
             return None;
+        }
+        if let Some(seat) = self.seat {
+            if seat.number() != 0 && self.winding.is_none() {
+                seat.team().fail(panic);
+                return self.wind_down(End::Settled);
+            }
+            seat.team().end(Ending::Asked);
         }
         match &mut self.winding {
             None => self.wind_down(End::Panicked(panic)),
@@ -481,6 +643,9 @@ impl Turns<'_> {
                 .running
                 .take_mail_permuted(&mut |bound| random.below(bound)),
         };
+        if let Some(seat) = self.seat {
+            self.count(seat);
+        }
     }
 
     fn wake_up(&mut self) {

@@ -27,6 +27,7 @@ mod here;
 mod park;
 mod random;
 mod spawn;
+mod team;
 mod yields;
 
 pub use arborio_task::{
@@ -38,10 +39,11 @@ pub use default_loop::get_or_create_default;
 pub use doorbell::{Doorbell, Ring};
 pub use event_loop::{
     DRAIN_BOUND, Drain, Leftover, LoopOptions, OnUnobservedPanic, Report, RunError, SLICE, drive,
-    is_running,
+    drive_in_team, is_running,
 };
 pub use handle::Handle;
 pub use park::{Park, Passed, Wait};
 pub use random::Random;
 pub use spawn::{NoLoop, TaskBuilder, spawn, spawn_local, task, try_spawn, try_spawn_local};
+pub use team::{Ending, MAX_WORKERS, Seat, Team};
 pub use yields::{SkipPollCycle, SkipReadyCycle, skip_poll_cycle, skip_ready_cycle, yield_now};

@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, error::Error, fmt};
 
-use arborio_task::{SpawnOptions, Task, try_spawn as spawn_here};
+use arborio_task::{
+    SpawnOptions, Task, try_spawn as spawn_here, try_spawn_sent as spawn_sent_here,
+};
 
 use crate::{default_loop, handle::Handle};
 
@@ -33,7 +35,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    match spawn_here(future, SpawnOptions::new()) {
+    match spawn_sent_here(future, SpawnOptions::new()) {
         Ok(task) => task,
         Err(future) => match spawn_on_default(future, SpawnOptions::new()) {
             Ok(task) => task,
@@ -108,7 +110,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    spawn_here(future, SpawnOptions::new())
+    spawn_sent_here(future, SpawnOptions::new())
         .or_else(|future| spawn_on_default(future, SpawnOptions::new()))
         .map_err(|future| NoLoop { future })
 }
@@ -265,7 +267,7 @@ impl TaskBuilder {
     {
         match default_loop::for_this_thread() {
             Some(handle) => handle.submitter.spawn(future, self.options),
-            None => self.spawn_local(future),
+            None => spawn_sent_here(future, self.options).unwrap_or_else(|_| no_loop()),
         }
     }
 

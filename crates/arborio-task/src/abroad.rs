@@ -104,7 +104,7 @@ pub(crate) fn subscribe(task: TaskRef) -> bool {
 fn push(task: TaskRef) {
     // SAFETY: a pinned task's hub is alive until the push has succeeded: the
     // owner frees neither before it has settled the task.
-    if unsafe { Hub::push(task.hub, task) } == Pushed::Closed {
+    if unsafe { Hub::push(task.hub(), task) } == Pushed::Closed {
         unpin(task);
     }
 }
@@ -135,7 +135,7 @@ fn drop_outcome(task: TaskRef) {
 
 /// Frees a task that its loop left behind.
 fn free(task: TaskRef) {
-    let hub = task.hub;
+    let hub = task.hub();
     free_memory(task);
     // SAFETY: the hub counted this task when it was orphaned.
     unsafe { Hub::release(hub) };
@@ -160,7 +160,7 @@ pub(crate) fn end_unseen(task: TaskRef, end: Interrupt) {
     unsafe { task.write_interrupt(end) };
     task.local.reset(Flags::DONE.and(Flags::INTERRUPTED));
     // SAFETY: the submitter holds a reference to the hub.
-    let hub = unsafe { &*task.hub };
+    let hub = unsafe { &*task.hub() };
     #[cfg(loom)]
     hub.check_life();
     // Relaxed: the submitter's own reference keeps the hub alive meanwhile.

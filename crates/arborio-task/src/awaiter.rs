@@ -7,7 +7,7 @@
 //! | word            | meaning                                       |
 //! |-----------------|-----------------------------------------------|
 //! | null            | nobody                                        |
-//! | even            | a task of this loop, one counted reference    |
+//! | even            | a task that was of this loop when it came, one counted reference |
 //! | odd             | a boxed list of awaiters, each with its number |
 //!
 //! # Invariants
@@ -26,6 +26,7 @@ use std::{ptr, task::Waker};
 use arborio_base::{Plain, contain, drop_contained};
 
 use crate::{
+    abroad,
     cell::{Header, TaskRef},
     hub::Hub,
     life_cycle, waker,
@@ -43,6 +44,11 @@ impl Awaiter {
         Self {
             word: Plain::new(ptr::null_mut()),
         }
+    }
+
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.word.get().is_null()
     }
 
     /// Takes whoever waits out of the word.
@@ -72,7 +78,7 @@ impl Awaiter {
     #[inline]
     pub(crate) fn register_only(&self, hub: &Hub, waker: &Waker) {
         let word = self.word.get();
-        let new = match waker::task_of(waker).filter(|task| ptr::eq(task.hub, hub)) {
+        let new = match waker::task_of(waker).filter(|task| ptr::eq(task.hub(), hub)) {
             Some(task) if task.as_ptr().cast() == word => return,
             Some(task) if word.is_null() => {
                 task.local.add_reference();
@@ -144,10 +150,11 @@ impl Awaiting {
     pub(crate) fn wake(self, hub: &Hub) {
         match self {
             Self::Nobody => {}
-            Self::Task(task) => {
+            Self::Task(task) if ptr::eq(task.hub(), hub) => {
                 life_cycle::wake(hub, task);
                 life_cycle::release(hub, task);
             }
+            Self::Task(task) => abroad::wake(task), // it has moved meanwhile
             Self::List(list) => {
                 for waker in list.into_wakers() {
                     contain(|| waker.wake());
@@ -161,7 +168,8 @@ impl Awaiting {
     pub(crate) fn forget(self, hub: &Hub) {
         match self {
             Self::Nobody => {}
-            Self::Task(task) => life_cycle::release(hub, task),
+            Self::Task(task) if ptr::eq(task.hub(), hub) => life_cycle::release(hub, task),
+            Self::Task(task) => abroad::release(task),
             Self::List(list) => {
                 for waker in list.into_wakers() {
                     drop_contained(waker);

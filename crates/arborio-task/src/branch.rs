@@ -37,6 +37,7 @@ use crate::{
     interrupt::{Interrupt, Payload},
     life_cycle::{self, SpawnOptions},
     local::Flags,
+    moving,
     node::Node,
     tasks,
     tree::{Describe, Tree, walk},
@@ -124,6 +125,7 @@ impl Branch {
         });
         if let Some(task) = branch.entered_by.get() {
             task.local.add_reference(); // R5
+            moving::bind(Some(task));
         }
         branch.node.children.prepare();
         branch.node.set_branch(Arc::as_ptr(&branch));

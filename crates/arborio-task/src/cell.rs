@@ -12,7 +12,8 @@
 //! | `shared`, `side`           | all                                             |
 //! | `link`                     | who holds the PIN; once settled, the owner      |
 //! | stage of a DONE task       | see [`crate::local`], L3                        |
-//! | `hub`, `vtable`, `spawned_at` | all, they never change                       |
+//! | `hub`                      | read by all; written by the loop that takes the task over ([`crate::moving`]) |
+//! | `vtable`, `spawned_at`     | all, they never change once others know of the task |
 //!
 //! An *heir* is a task that was spawned where task-locals were set. It has a vtable that
 //! polls and drops the future where they are; it gets that before anybody else knows of
@@ -32,7 +33,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use arborio_base::{Links, Plain, drop_contained, sync::atomic::AtomicPtr};
+use arborio_base::{
+    Links, Plain, drop_contained,
+    sync::atomic::{AtomicPtr, Ordering},
+};
 
 use crate::{
     awaiter::Awaiter,
@@ -65,7 +69,7 @@ pub(crate) struct Header {
     /// Who waits for the outcome on the owner's thread.
     pub(crate) awaiter: Awaiter,
     /// The loop; its address is the owner's identity.
-    pub(crate) hub: *const Hub,
+    hub: AtomicPtr<Hub>,
     /// What depends on the future's type.
     pub(crate) vtable: Plain<&'static Vtable>,
     /// The next task in the run queue.
@@ -166,6 +170,19 @@ impl TaskRef {
         (self.0.cast(), layout)
     }
 
+    /// The loop; [`TRANSIT`](crate::moving::TRANSIT) on the way from one to another.
+    #[inline(always)]
+    pub(crate) fn hub(self) -> *const Hub {
+        // Relaxed: see `moving`, M2 and M3.
+        self.hub.load(Ordering::Relaxed)
+    }
+
+    /// From now on the task is the loop's; see [`crate::moving`] for who may say so.
+    #[inline]
+    pub(crate) fn set_hub(self, hub: *const Hub) {
+        self.hub.store(hub.cast_mut(), Ordering::Relaxed);
+    }
+
     #[inline(always)]
     pub(crate) fn links(self) -> NonNull<Links> {
         self.0.cast()
@@ -212,7 +229,7 @@ impl TaskRef {
             spawned_at: birth.spawned_at,
             shared: birth.shared,
             awaiter: Awaiter::new(),
-            hub: birth.hub,
+            hub: AtomicPtr::new(birth.hub.cast_mut()),
             vtable: Plain::new(VtableOf::<F>::VTABLE),
             next: Plain::new(None),
             local: LocalWord::new(birth.flags, birth.references),

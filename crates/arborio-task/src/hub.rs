@@ -69,6 +69,8 @@ pub(crate) struct Hub {
     pub(crate) withdrawn: Plain<bool>,
     /// It lies in a future: nothing hangs on its root but what branches bring there.
     pub(crate) embedded: Plain<bool>,
+    /// How many tasks have come from other loops since somebody asked.
+    pub(crate) arrived: Plain<usize>,
     /// It moves between threads, so its tasks are `Send`.
     pub(crate) migrates: Plain<bool>,
     /// How many futures are being dropped by request inside each other.
@@ -104,6 +106,7 @@ impl Hub {
             refusing: Plain::new(false),
             withdrawn: Plain::new(false),
             embedded: Plain::new(false),
+            arrived: Plain::new(0),
             migrates: Plain::new(false),
             drop_depth: Plain::new(0),
         };

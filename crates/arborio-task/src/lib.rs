@@ -8,7 +8,8 @@
 //! Read in this order: `local` and `shared` (the two words), `inbox` (how
 //! other threads reach the owner), `life_cycle` (the owner's side),
 //! `abroad` (everybody else's), `handle` (the join handle), [`frames`] (what is
-//! asked when a task is cancelled), `locals` (values that tasks inherit).
+//! asked when a task is cancelled), `locals` (values that tasks inherit), `moving` (how a task changes
+//! its loop).
 //!
 //! The crate knows no I/O and no time, and it does not decide when to poll:
 //! that is the business of whoever drives [`Running`].
@@ -32,6 +33,7 @@ pub mod life;
 mod life_cycle;
 mod local;
 mod locals;
+mod moving;
 mod node;
 mod queue;
 mod request;
@@ -52,7 +54,7 @@ pub use life_cycle::SpawnOptions;
 pub use locals::{NoValue, TaskLocal, WithLocal};
 pub use tasks::{
     NoNotify, Running, Submitter, Tasks, current_info, is_dropping, is_observed, is_running,
-    is_taken_over, pending, snapshot, tree, try_spawn,
+    is_taken_over, pending, snapshot, tree, try_spawn, try_spawn_sent,
 };
 pub use tree::{
     Describe, Lines, ScopeInfo, ScopeStage, TaskInfo, TaskState, Tree, TreeEntry, TreeNode,

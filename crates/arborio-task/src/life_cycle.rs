@@ -25,7 +25,7 @@ use crate::{
     inbox::Mail,
     interrupt::{Interrupt, Payload},
     local::Flags,
-    locals,
+    locals, moving,
     node::Node,
     request,
     shared::{Message, Orphaned, SharedWord},
@@ -44,6 +44,7 @@ pub struct SpawnOptions {
     pub(crate) name: Option<Name>,
     pub(crate) awaited: bool,
     pub(crate) observed: bool,
+    pub(crate) roving: bool,
     pub(crate) spawned_at: &'static Location<'static>,
 }
 
@@ -62,6 +63,7 @@ impl SpawnOptions {
             name: None,
             awaited: true,
             observed: false,
+            roving: false,
             spawned_at: Location::caller(),
         }
     }
@@ -104,6 +106,16 @@ impl SpawnOptions {
         self
     }
 
+    /// The task may move to another loop of its pool, before its first poll and between two polls, until
+    /// something binds it to its loop: task-locals, a branch that it enters, a frame, a callback.
+    ///
+    /// Only where the future and its output are `Send`.
+    #[inline(always)]
+    pub(crate) fn roving(mut self) -> Self {
+        self.roving = true;
+        self
+    }
+
     #[inline(always)]
     fn flags(&self) -> Flags {
         let mut flags = Flags::NONE;
@@ -112,6 +124,9 @@ impl SpawnOptions {
         }
         if self.observed {
             flags = flags.and(Flags::OBSERVED);
+        }
+        if self.roving {
+            flags = flags.and(Flags::ROVING);
         }
         flags
     }
@@ -177,6 +192,7 @@ fn inherit(hub: &Hub, task: TaskRef) {
     if hub.migrates.get() {
         return;
     }
+    task.local.clear(Flags::ROVING);
     side::set_values(task, locals::snapshot());
     task.become_heir();
 }
@@ -605,6 +621,7 @@ pub(crate) fn settle_permuted(
 fn link(hub: &Hub, task: TaskRef) {
     if task.local.seen().any(Flags::UNLINKED) {
         task.local.clear(Flags::UNLINKED);
+        moving::take_over(hub, task);
         // SAFETY: as in `spawn`; the task hangs on no node yet.
         unsafe { hub.root.adopt(task) };
     }
@@ -636,7 +653,8 @@ fn asked_abroad(hub: &Hub, task: TaskRef) {
 }
 
 /// Does what threads abroad have asked of one task.
-fn settle(hub: &Hub, task: TaskRef) {
+pub(crate) fn settle(hub: &Hub, task: TaskRef) {
+    moving::take_over(hub, task);
     let settled = task.shared.settle();
     // One more for ourselves: user code below must not see the task freed.
     task.local.add_references(settled.count() + 1);

@@ -29,7 +29,8 @@
 //! asked), FRAMED (its future has frames, [`crate::frames`]), INSISTS (begins even if it was asked to
 //! end before), WATCHED (something is to
 //! be done when it ends, [`crate::endings`]), BY_NODE (beside ABORT: the request in force is that of
-//! its node, [`crate::request`]).
+//! its node, [`crate::request`]), ROVING (nothing binds it to its loop,
+//! [`crate::moving`]).
 //!
 //! # References
 //! LIVE (from spawn to the end), JOIN (the handle), and one for each waker. The
@@ -80,6 +81,8 @@ impl Flags {
 
     pub(crate) const BY_NODE: Self = Self(1 << 18);
 
+    pub(crate) const ROVING: Self = Self(1 << 19);
+
     pub(crate) const NONE: Self = Self(0);
 
     pub(crate) const fn and(self, other: Self) -> Self {
@@ -87,7 +90,7 @@ impl Flags {
     }
 }
 
-const COUNT_SHIFT: u32 = 19;
+const COUNT_SHIFT: u32 = 20;
 const ONE: i64 = 1 << COUNT_SHIFT;
 
 /// A value of the local word, as read at one moment.

@@ -107,6 +107,26 @@ impl Node {
         }
     }
 
+    /// `task`, which has not ended, leaves for another loop. The node is a root.
+    ///
+    /// # Safety
+    /// The caller is the owner, and the task hangs on this node.
+    pub(crate) unsafe fn let_go(&self, task: TaskRef) {
+        // SAFETY: says the caller.
+        unsafe { arborio_base::unlink(task.links()) };
+        task.parent.set(ptr::null());
+        let count = if task.local.seen().any(Flags::DAEMON) {
+            &self.daemons
+        } else {
+            &self.pending
+        };
+        let left = count.get() - 1;
+        count.set(left);
+        if left == 0 {
+            self.attention.set(true); // N2
+        }
+    }
+
     /// Something is pending here that was not before: so it is for the nodes above.
     #[cold]
     fn first_pending(&self) {

@@ -28,6 +28,25 @@ impl RunQueue {
         self.head.get().is_none()
     }
 
+    /// Whether there are two tasks or more.
+    #[inline(always)]
+    pub(crate) fn has_two(&self) -> bool {
+        self.head
+            .get()
+            .is_some_and(|head| head.next.get().is_some())
+    }
+
+    /// Puts the tasks of `other` before those that are here.
+    pub(crate) fn put_before(&self, other: &Self) {
+        let (Some(head), Some(tail)) = (other.head.replace(None), other.tail.replace(None)) else {
+            return;
+        };
+        tail.next.set(self.head.replace(Some(head)));
+        if self.tail.get().is_none() {
+            self.tail.set(Some(tail));
+        }
+    }
+
     /// Adds `task`, whose QUEUED flag the caller has just set.
     #[inline(always)]
     pub(crate) fn push(&self, task: TaskRef) {

@@ -231,6 +231,26 @@ impl SharedWord {
         }
     }
 
+    /// The owner sends the task to another loop, with a wake: sets PIN. False if
+    /// somebody else brings it somewhere.
+    #[must_use]
+    pub(crate) fn pin_for_transit(&self) -> bool {
+        let mut old = self.0.load(Ordering::Relaxed);
+        while old & (PIN | ORPHAN) == 0 {
+            // AcqRel: later changes abroad go with the push that follows.
+            match (self.0).compare_exchange_weak(
+                old,
+                old | PIN | WAKE,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(seen) => old = seen,
+            }
+        }
+        false
+    }
+
     /// The owner takes count and messages over; the word is zero afterwards.
     pub(crate) fn settle(&self) -> Settled {
         Settled(self.0.swap(0, Ordering::AcqRel))

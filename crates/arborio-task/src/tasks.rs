@@ -16,7 +16,7 @@ use crate::{
     interrupt::{Interrupt, Payload, Requester},
     life_cycle::{self, SpawnOptions},
     local::Flags,
-    locals, side,
+    locals, moving, side,
     tree::{TaskInfo, Tree, walk},
 };
 
@@ -239,6 +239,71 @@ impl Running<'_> {
     /// Returns how many polls that took.
     pub fn run_some(&self, limit: u32) -> u32 {
         life_cycle::run_some(self.hub, limit)
+    }
+
+    /// As [`run_some`](Self::run_some), and only until `stop` says so, which is asked after each poll.
+    #[inline]
+    pub fn run_until(&self, limit: u32, stop: impl Fn(&Self) -> bool) -> u32 {
+        let mut polls = 0;
+        while polls < limit && life_cycle::run_next(self.hub) {
+            polls += 1;
+            if self.hub.root.wants_attention() || stop(self) {
+                break;
+            }
+        }
+        polls
+    }
+
+    /// Whether two tasks are ready.
+    #[inline(always)]
+    pub fn has_two_ready(&self) -> bool {
+        self.hub.queue.has_two()
+    }
+
+    /// Sends every second ready task, beginning with the second one and not more than `most`, to the loop
+    /// of `to`, and returns how many went. Those stay that something binds to this loop: they were not
+    /// spawned as `Send` ([`try_spawn_sent`], [`Submitter::spawn`]), hang on a branch, have entered one, have
+    /// task-locals, frames or callbacks, were asked to end, or are awaited here.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::{NoNotify, SpawnOptions, Tasks, try_spawn_sent};
+    /// let other = Tasks::new(std::sync::Arc::new(NoNotify));
+    /// let here = Tasks::new(std::sync::Arc::new(NoNotify));
+    /// let to = other.submitter();
+    /// let main = async {
+    ///     let task = || try_spawn_sent(async { 5 }, SpawnOptions::new()).ok().unwrap();
+    ///     (task(), task())
+    /// };
+    /// let (given, both) = here.run_main(main, |running| {
+    ///     running.run_next();
+    ///     let given = running.give(&to, 10);
+    ///     while running.run_next() {}
+    ///     given
+    /// });
+    /// let (stayed, mut went) = both.unwrap();
+    /// assert!(given == 1 && stayed.is_finished() && !went.is_finished());
+    /// other.run_main(async {}, |running| while running.take_mail() > 0 || running.run_next() {});
+    /// assert_eq!(went.try_take().unwrap().unwrap(), 5);
+    /// ```
+    pub fn give(&self, to: &Submitter, most: usize) -> usize {
+        if std::ptr::eq(to.hub, self.hub) {
+            return 0;
+        }
+        // SAFETY: this thread is the owner, and nobody drives the loop from inside of a poll; the
+        // submitter keeps the other hub alive.
+        unsafe { moving::give(self.hub, to.hub, most) }
+    }
+
+    /// Whether other threads have sent something that was not taken yet.
+    #[inline(always)]
+    pub fn has_mail(&self) -> bool {
+        self.hub.inbox.has_mail()
+    }
+
+    /// How many tasks have come from other loops since the last call, by [`give`](Self::give).
+    pub fn take_arrivals(&self) -> usize {
+        self.hub.arrived.replace(0)
     }
 
     /// Whether a task is ready.
@@ -492,6 +557,7 @@ impl Submitter {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        let options = options.roving();
         if self.is_here() {
             return spawn(future, options);
         }
@@ -610,6 +676,26 @@ where
         Some(hub) if !hub.embedded.get() => Ok(spawn(future, options)),
         _ => Err(future),
     }
+}
+
+/// As [`try_spawn`], for a future that is `Send`: its task may move to another loop of a pool
+/// ([`Running::give`]).
+///
+/// # Errors
+/// The future, if no loop runs on this thread.
+///
+/// # Examples
+/// ```
+/// let future = arborio_task::try_spawn_sent(async {}, arborio_task::SpawnOptions::new());
+/// assert!(future.is_err(), "no loop runs here");
+/// ```
+#[inline]
+pub fn try_spawn_sent<F>(future: F, options: SpawnOptions) -> Result<Task<F::Output>, F>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    try_spawn(future, options.roving())
 }
 
 /// Spawns on the current loop, which there is.

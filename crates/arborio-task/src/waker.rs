@@ -56,7 +56,7 @@ unsafe fn task(data: *const ()) -> TaskRef {
 /// The hub of `task`, if its loop runs on this thread now.
 #[inline(always)]
 pub(crate) fn own_hub<'a>(task: TaskRef) -> Option<&'a Hub> {
-    let hub = task.hub;
+    let hub = task.hub();
     if !ptr::eq(hub, current()) {
         return None;
     }

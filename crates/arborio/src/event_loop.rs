@@ -17,9 +17,9 @@ use crate::{
 
 /// How long after the end of `main` the observer is told what the loop still
 /// waits for.
-const LINGER: Duration = Duration::from_secs(5);
+pub(crate) const LINGER: Duration = Duration::from_secs(5);
 /// How long the tasks that are left at the end may clean up.
-const GRACE: Duration = Duration::from_secs(1);
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// Gets what nobody asked for and somebody should know.
 type Observer = Rc<dyn Fn(Report<'_>)>;
@@ -430,32 +430,40 @@ struct EndWatches<'a> {
 impl Watches for EndWatches<'_> {
     /// The loop waits for others: tells about it later.
     fn main_ended(&self) {
-        let linger = self.linger;
-        if linger == Duration::MAX {
-            return;
-        }
         let observer = Rc::clone(self.observer);
-        let watch = async move {
-            sleep(linger).await;
-            let left = tree().unwrap_or_default().awaited();
-            arborio_base::contain(|| observer(Report::Lingering(&left)));
-        };
-        drop(task().name("linger").awaited(false).spawn_local(watch));
+        spawn_linger(self.linger, move |report| observer(report));
     }
 
     fn start_grace(&self) -> Option<Task<()>> {
-        let grace = self.grace;
-        if grace.is_zero() {
-            return None;
-        }
-        let watch = async move {
-            if grace == Duration::MAX {
-                pending::<()>().await;
-            }
-            sleep(grace).await;
-        };
-        Some(task().name("grace").awaited(false).spawn_local(watch))
+        spawn_grace(self.grace)
     }
+}
+
+/// A task that tells, after `linger`, what the loop still waits for.
+pub(crate) fn spawn_linger(linger: Duration, observer: impl Fn(Report<'_>) + 'static) {
+    if linger == Duration::MAX {
+        return;
+    }
+    let watch = async move {
+        sleep(linger).await;
+        let left = tree().unwrap_or_default().awaited();
+        arborio_base::contain(|| observer(Report::Lingering(&left)));
+    };
+    drop(task().name("linger").awaited(false).spawn_local(watch));
+}
+
+/// A task that ends after `grace`; `None` if there is no grace at all.
+pub(crate) fn spawn_grace(grace: Duration) -> Option<Task<()>> {
+    if grace.is_zero() {
+        return None;
+    }
+    let watch = async move {
+        if grace == Duration::MAX {
+            pending::<()>().await;
+        }
+        sleep(grace).await;
+    };
+    Some(task().name("grace").awaited(false).spawn_local(watch))
 }
 
 fn write_to_stderr(name: Option<String>) -> Observer {

@@ -33,6 +33,7 @@
 mod driver;
 mod event_loop;
 mod hooks;
+mod pool;
 
 pub use arborio_executor::blocking::{
     Blocking, run_in_executor, spawn_blocking, spawn_blocking_with,
@@ -55,6 +56,7 @@ pub use arborio_scope::{
 };
 pub use arborio_task::{NoValue, TaskLocal, WithLocal, task_local};
 pub use event_loop::{Builder, EventLoop, run, run_scope};
+pub use pool::{Pool, PoolBuilder};
 
 /// Asking a part of a program to end, and answering.
 ///

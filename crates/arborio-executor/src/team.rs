@@ -1,0 +1,467 @@
+//! What the loops of a pool know of each other: who has work, who sleeps, and when all is done.
+//!
+//! A pool is a *team* of event loops, its workers. Each has its own tasks, timers and I/O, and touches
+//! them without atomic operations like a loop that is alone; what a team adds is that ready tasks move from
+//! one who has several to one who has none. The latter asks, and the former gives between two of
+//! its polls ([`Running::give`]), so nobody ever takes.
+//!
+//! # Words
+//! | word              | says                                                     | who changes it                |
+//! |-------------------|----------------------------------------------------------|-------------------------------|
+//! | `control`         | a bit for each worker who sleeps, and SEARCH: somebody looks for work, or was woken to | [`Seat::lie_down`], [`Seat::rise`], [`Seat::search`], [`Seat::offer`] |
+//! | `asked_by`, one for each worker | who asks for work: a number plus one, or 0  | the one who asks sets and withdraws, the one who is asked clears |
+//! | `busy`            | workers that have awaited tasks, and tasks in transit    | [`Seat::count`], [`Seat::give`] |
+//! | `end`             | whether the workers end: when their own tasks have ended, or after asking them to | [`Team::end`], upwards only |
+//!
+//! # Invariants
+//! - T1: at most one worker has SEARCH: the one who set it, or the one whose sleep bit was cleared together with
+//!   setting it. It clears it when it has found something or nothing.
+//! - T2: who has two ready tasks looks at `control` after each poll. So it does not matter if it misses somebody
+//!   who is lying down: it looks again, or it has nothing to give any more.
+//! - T3: a request is answered, withdrawn, or both are tried and one wins: `asked_by` is changed back
+//!   by exactly one exchange.
+//! - T4: a task is counted in `busy` all the time: by its worker's one, or in transit by its own. The sender adds it before
+//!   the task leaves, the receiver takes it off after counting itself. So `busy` is zero only if no
+//!   awaited task is left anywhere, and then for ever: only tasks spawn tasks. (What comes from outside
+//!   is the exception, and may come too late, as at the end of every loop.)
+//! - T5: a worker looks at `end` before each sleep, after it has said how it is reached; whoever changes `end` notifies
+//!   everybody that can be reached then. A fence on both sides: one of the two sees the other.
+
+use std::{
+    cell::{Cell, RefCell},
+    hint,
+    sync::{Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+use arborio_base::sync::{
+    Arc,
+    atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
+};
+use arborio_task::{Notify, Payload, Running, Submitter};
+
+use crate::random::Random;
+
+/// The most workers that a team has: the bits of `control` but one.
+pub const MAX_WORKERS: usize = 63;
+/// Somebody looks for work.
+const SEARCH: u64 = 1 << 63;
+/// Stands in `asked_by` of a worker that has left: nobody asks it.
+const GONE: usize = usize::MAX;
+/// How many tasks are given at a time.
+const MOST: usize = 128;
+/// How long one who asks for work waits for the answer: a poll may go on for longer.
+const PATIENCE: Duration = Duration::from_micros(20);
+
+/// The workers of a pool. See the head of this file.
+///
+/// # Examples
+/// ```
+/// assert_eq!(arborio_executor::Team::new(2).len(), 2);
+/// ```
+#[derive(Debug)]
+pub struct Team {
+    control: Padded<AtomicU64>,
+    busy: Padded<AtomicUsize>,
+    end: AtomicU8,
+    /// The first panic that nobody observed.
+    panic: Mutex<Option<Payload>>,
+    workers: Box<[Padded<Worker>]>,
+}
+
+/// How the workers of a team end.
+///
+/// # Examples
+/// See [`Team::end`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Each when the awaited tasks that it has by then have ended.
+    WhenDone,
+    /// Each asks its tasks to end.
+    Asked,
+}
+
+/// On cache lines of its own.
+#[repr(align(128))]
+#[derive(Debug, Default)]
+struct Padded<T>(T);
+
+/// One worker as the others see it.
+#[derive(Default)]
+struct Worker {
+    asked_by: AtomicUsize,
+    /// Set when the worker starts.
+    reached: OnceLock<Reached>,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker")
+            .field("asked_by", &self.asked_by)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a worker is reached.
+struct Reached {
+    inbox: Submitter,
+    notifier: std::sync::Arc<dyn Notify>,
+}
+
+impl Team {
+    /// A team of `workers`, none of which has started.
+    ///
+    /// # Panics
+    /// If there are none, or more than [`MAX_WORKERS`].
+    ///
+    /// # Examples
+    /// ```
+    /// let team = arborio_executor::Team::new(4);
+    /// assert!(team.ending().is_none());
+    /// ```
+    pub fn new(workers: usize) -> Self {
+        assert!(
+            (1..=MAX_WORKERS).contains(&workers),
+            "a team has 1 to {MAX_WORKERS} workers, not {workers}"
+        );
+        Self {
+            control: Padded(AtomicU64::new(0)),
+            busy: Padded(AtomicUsize::new(0)),
+            end: AtomicU8::new(0),
+            panic: Mutex::new(None),
+            workers: (0..workers).map(|_| Padded::default()).collect(),
+        }
+    }
+
+    /// How many workers it has.
+    ///
+    /// # Examples
+    /// See [`Team`].
+    #[expect(clippy::len_without_is_empty, reason = "there is always one")]
+    pub fn len(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// How its workers end; `None` while they go on.
+    ///
+    /// # Examples
+    /// See [`end`](Self::end).
+    pub fn ending(&self) -> Option<Ending> {
+        match self.end.load(Ordering::Acquire) {
+            0 => None,
+            1 => Some(Ending::WhenDone),
+            _ => Some(Ending::Asked),
+        }
+    }
+
+    /// Its workers end. Once they are asked, they are not only waited for any more.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::{Ending, Team};
+    /// let team = Team::new(4);
+    /// assert_eq!(team.ending(), None);
+    /// team.end(Ending::Asked);
+    /// team.end(Ending::WhenDone);
+    /// assert_eq!(team.ending(), Some(Ending::Asked));
+    /// ```
+    pub fn end(&self, ending: Ending) {
+        let new = match ending {
+            Ending::WhenDone => 1,
+            Ending::Asked => 2,
+        };
+        if self.end.fetch_max(new, Ordering::AcqRel) < new {
+            fence(Ordering::SeqCst); // T5
+            for worker in &self.workers {
+                worker.0.notify();
+            }
+        }
+    }
+
+    /// A panic that nobody observed ends everything.
+    pub(crate) fn fail(&self, panic: Payload) {
+        let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert(panic);
+        drop(first);
+        self.end(Ending::Asked);
+    }
+
+    /// The panic that ends everything, if there was one and nobody took it.
+    pub(crate) fn take_panic(&self) -> Option<Payload> {
+        let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
+        first.take()
+    }
+
+    /// Whether no worker has an awaited task (T4).
+    fn is_quiet(&self) -> bool {
+        // Acquire: what the tasks did comes before.
+        self.busy.0.load(Ordering::Acquire) == 0
+    }
+}
+
+impl Worker {
+    fn notify(&self) {
+        if let Some(reached) = self.reached.get() {
+            arborio_base::contain(|| reached.notifier.notify());
+        }
+    }
+}
+
+/// A worker's place in its team, for its own thread.
+///
+/// # Examples
+/// ```
+/// use arborio_executor::{Seat, Team};
+/// use arborio_task::{NoNotify, Tasks};
+/// use std::sync::Arc;
+/// let team = Arc::new(Team::new(1));
+/// let tasks = Tasks::new(Arc::new(NoNotify));
+/// let seat = Seat::take(Arc::clone(&team), 0, tasks.submitter(), Arc::new(NoNotify));
+/// assert_eq!(seat.number(), 0);
+/// ```
+#[derive(Debug)]
+pub struct Seat {
+    team: Arc<Team>,
+    number: usize,
+    /// Whether `busy` counts this worker.
+    counted: Cell<bool>,
+    /// Whether this worker has SEARCH.
+    searches: Cell<bool>,
+    /// Whether it has lain down and not risen.
+    lies: Cell<bool>,
+    /// In what order others are asked.
+    random: RefCell<Random>,
+}
+
+impl Seat {
+    /// Worker `number`, whose tasks come through `inbox` and whose sleep `notifier` ends.
+    ///
+    /// # Panics
+    /// If there is no such worker, or it has started before.
+    ///
+    /// # Examples
+    /// See [`Seat`].
+    pub fn take(
+        team: Arc<Team>,
+        number: usize,
+        inbox: Submitter,
+        notifier: std::sync::Arc<dyn Notify>,
+    ) -> Self {
+        let reached = Reached { inbox, notifier };
+        let free = team.workers[number].0.reached.set(reached).is_ok();
+        assert!(free, "worker {number} has started before");
+        fence(Ordering::SeqCst); // T5
+        Self {
+            team,
+            number,
+            counted: Cell::new(false),
+            searches: Cell::new(false),
+            lies: Cell::new(false),
+            random: RefCell::new(Random::new(number as u64)),
+        }
+    }
+
+    /// Which worker it is.
+    ///
+    /// # Examples
+    /// See [`Seat`].
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    pub(crate) fn team(&self) -> &Team {
+        &self.team
+    }
+
+    fn worker(&self) -> &Worker {
+        &self.team.workers[self.number].0
+    }
+
+    fn bit(&self) -> u64 {
+        1 << self.number
+    }
+
+    /// Whether somebody asks for work, or should be woken to do so (T2).
+    #[inline(always)]
+    pub(crate) fn is_wanted(&self, running: &Running<'_>) -> bool {
+        // Relaxed: a look that is repeated.
+        if self.worker().asked_by.load(Ordering::Relaxed) != 0 {
+            return true;
+        }
+        let control = self.team.control.0.load(Ordering::Relaxed);
+        control != 0 && control & SEARCH == 0 && running.has_two_ready()
+    }
+
+    /// Answers who asks, and otherwise wakes one who sleeps if there is work for him.
+    pub(crate) fn offer(&self, running: &Running<'_>) {
+        let asked_by = self.worker().asked_by.load(Ordering::Acquire);
+        if asked_by != 0 {
+            self.give(running, asked_by);
+        } else if running.has_two_ready() {
+            self.wake_one();
+        }
+    }
+
+    /// Gives work to worker `asked_by - 1`, and tells it that this was all.
+    fn give(&self, running: &Running<'_>, asked_by: usize) {
+        let team = &*self.team;
+        if let Some(other) = team.workers[asked_by - 1].0.reached.get()
+            && running.has_two_ready()
+        {
+            team.busy.0.fetch_add(MOST, Ordering::Relaxed); // T4
+            let given = running.give(&other.inbox, MOST);
+            self.uncount(MOST - given);
+        }
+        // Release: what was given comes first. T3: it may have been withdrawn.
+        let _ = self.worker().asked_by.compare_exchange(
+            asked_by,
+            0,
+            Ordering::Release,
+            Ordering::Relaxed,
+        );
+    }
+
+    /// Wakes one who sleeps, and hands SEARCH to him (T1).
+    fn wake_one(&self) {
+        let control = &self.team.control.0;
+        let mut seen = control.load(Ordering::Relaxed);
+        while seen != 0 && seen & SEARCH == 0 {
+            let number = seen.trailing_zeros() as usize;
+            let next = (seen & !(1 << number)) | SEARCH;
+            match control.compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return self.team.workers[number].0.notify(),
+                Err(other) => seen = other,
+            }
+        }
+    }
+
+    /// Counts this worker in or out, after its tasks have changed. True if it was the last
+    /// one that had any.
+    pub(crate) fn count(&self, running: &Running<'_>) -> bool {
+        let arrived = running.take_arrivals();
+        let has = running.pending() > 0;
+        let mut less = arrived;
+        if has && !self.counted.replace(true) {
+            if arrived == 0 {
+                self.team.busy.0.fetch_add(1, Ordering::Relaxed);
+            } else {
+                less -= 1; // one of them counts for the worker from now on
+            }
+        } else if !has && self.counted.replace(false) {
+            less += 1;
+        }
+        less > 0 && self.uncount(less)
+    }
+
+    /// True if nothing is left.
+    fn uncount(&self, less: usize) -> bool {
+        // AcqRel: what the tasks did comes before whoever finds it zero.
+        less > 0 && self.team.busy.0.fetch_sub(less, Ordering::AcqRel) == less
+    }
+
+    /// Whether no worker has an awaited task, and this is the one that says so.
+    pub(crate) fn may_end(&self) -> bool {
+        self.team.ending().is_some() || (self.number == 0 && self.team.is_quiet())
+    }
+
+    /// This worker was the last one that had awaited tasks: the first one decides.
+    pub(crate) fn report_quiet(&self) {
+        if self.number != 0 {
+            self.team.workers[0].0.notify();
+        }
+    }
+
+    /// This worker is about to sleep. Nobody who asked it waits for an answer.
+    pub(crate) fn lie_down(&self) {
+        self.lies.set(true);
+        self.team.control.0.fetch_or(self.bit(), Ordering::AcqRel);
+        fence(Ordering::SeqCst);
+        let asked_by = self.worker().asked_by.load(Ordering::Relaxed);
+        if asked_by != 0 {
+            let _ = self.worker().asked_by.compare_exchange(
+                asked_by,
+                0,
+                Ordering::Release,
+                Ordering::Relaxed,
+            );
+        }
+    }
+
+    /// This worker is awake, whoever woke it. One whose bit is gone was woken to search (T1).
+    pub(crate) fn rise(&self) {
+        if !self.lies.replace(false) {
+            return;
+        }
+        let before = self.team.control.0.fetch_and(!self.bit(), Ordering::AcqRel);
+        if before & self.bit() == 0 {
+            self.searches.set(true);
+        }
+    }
+
+    /// Asks the others for work. True if something came.
+    pub(crate) fn search(&self, running: &Running<'_>) -> bool {
+        if self.team.len() == 1 {
+            return false;
+        }
+        if !self.searches.replace(false) {
+            let before = self.team.control.0.fetch_or(SEARCH, Ordering::AcqRel);
+            if before & SEARCH != 0 {
+                return false; // T1
+            }
+        }
+        let count = self.team.len();
+        let first = self.random.borrow_mut().below(count);
+        let found = (0..count).any(|step| {
+            let number = (first + step) % count;
+            number != self.number && self.ask(number, running)
+        });
+        self.team.control.0.fetch_and(!SEARCH, Ordering::AcqRel);
+        found
+    }
+
+    /// Asks worker `number`, if it is awake. True if something came from it, or from anybody.
+    fn ask(&self, number: usize, running: &Running<'_>) -> bool {
+        let asleep = self.team.control.0.load(Ordering::Relaxed) & (1 << number) != 0;
+        let other = &self.team.workers[number].0;
+        let me = self.number + 1;
+        if asleep || other.reached.get().is_none() {
+            return false;
+        }
+        let word = &other.asked_by;
+        // Release: pairs with the acquire of `offer`.
+        let asked = word.compare_exchange(0, me, Ordering::AcqRel, Ordering::Relaxed);
+        if asked.is_err() {
+            return false;
+        }
+        let mut since = None;
+        // Acquire: what was given has come before the answer.
+        while word.load(Ordering::Acquire) == me {
+            for _ in 0..32 {
+                hint::spin_loop();
+            }
+            let start = *since.get_or_insert_with(Instant::now);
+            if start.elapsed() > PATIENCE
+                && word
+                    .compare_exchange(me, 0, Ordering::Acquire, Ordering::Acquire)
+                    .is_ok()
+            {
+                break; // T3: withdrawn
+            }
+        }
+        running.has_mail()
+    }
+}
+
+impl Drop for Seat {
+    /// Nobody is to wait for a worker that has left.
+    fn drop(&mut self) {
+        self.rise();
+        if self.searches.get() {
+            self.team.control.0.fetch_and(!SEARCH, Ordering::AcqRel);
+        }
+        self.worker().asked_by.store(GONE, Ordering::Release);
+        if self.counted.get() && self.uncount(1) {
+            self.report_quiet();
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Tasks that move from one loop to another: what a pool shares its work with.
+//!
+//! Only the loop that a task belongs to sends it away, between two polls, and only a
+//! task that nothing binds: it is ROVING, hangs on the root, stands in the run queue, has not been
+//! asked to end, and nobody waits for it here.
+//!
+//! # Steps
+//! | who               | does                                                            | `hub` of the task |
+//! |-------------------|-----------------------------------------------------------------|-------------------|
+//! | the loop it leaves | 1. sets PIN with WAKE; if somebody else has it, the task stays | that loop         |
+//! |                   | 2. takes it out of the tree and out of the queue, marks it UNLINKED | [`TRANSIT`]   |
+//! |                   | 3. pushes it on the other loop's inbox                          | [`TRANSIT`]       |
+//! | the loop it comes to | 4. settles it like every task in its inbox: links it, takes count and messages over, queues it | this loop |
+//!
+//! # Invariants
+//! - M1: a task in transit is nobody's: no loop has the address [`TRANSIT`], so every thread is
+//!   abroad, and what it says is a message that step 4 reads. Nobody pushes it, since PIN is set.
+//! - M2: the address of a loop is written into `hub` by that loop's own thread only, and only that thread
+//!   takes it out again. So a thread that reads the address of its own loop there is the owner,
+//!   however it reads.
+//! - M3: who sets PIN has acquired the settling before, and finds the loop that settled.
+//! - M4: another task's awaiter word may still point to a task that has moved: its loop looks at
+//!   `hub` before it touches the task as an owner ([`crate::awaiter`]).
+//!
+//! Push and take of the inbox release and acquire everything that the first owner wrote.
+
+use std::ptr;
+
+use crate::{
+    cell::TaskRef,
+    hub::Hub,
+    inbox::Pushed,
+    life_cycle,
+    local::{Flags, Seen},
+    queue::RunQueue,
+};
+
+/// The `hub` of a task in transit (M1).
+pub(crate) const TRANSIT: *const Hub = ptr::without_provenance(align_of::<Hub>());
+
+/// Whether nothing binds a task of the queue with these flags to its loop.
+fn roves(seen: Seen) -> bool {
+    let bound = Flags::DONE
+        .and(Flags::ABORT)
+        .and(Flags::ENDING)
+        .and(Flags::CANCELLING)
+        .and(Flags::FRAMED)
+        .and(Flags::WATCHED)
+        .and(Flags::MAIN);
+    seen.any(Flags::ROVING) && !seen.any(bound)
+}
+
+/// Sends every second ready task to the loop of `to`, beginning with the second one, and not more than
+/// `most`. Returns how many went.
+///
+/// # Safety
+/// The owner calls, outside of every poll; `to` is alive, and another loop.
+pub(crate) unsafe fn give(hub: &Hub, to: *const Hub, most: usize) -> usize {
+    let kept = RunQueue::new();
+    let mut given = 0;
+    let mut is_second = false;
+    while given < most
+        && let Some(task) = hub.queue.pop()
+    {
+        // SAFETY: passed on to the caller.
+        if is_second && unsafe { send_away(hub, to, task) } {
+            given += 1;
+        } else {
+            kept.push(task);
+        }
+        is_second = !is_second;
+    }
+    hub.queue.put_before(&kept);
+    given
+}
+
+/// Sends `task`, which was taken out of the queue, away. False if it stays.
+///
+/// # Safety
+/// As for [`give`].
+unsafe fn send_away(hub: &Hub, to: *const Hub, task: TaskRef) -> bool {
+    if !roves(task.local.seen()) || !ptr::eq(task.parent.get(), &raw const hub.root) {
+        return false;
+    }
+    if !task.awaiter.is_empty() || !task.shared.pin_for_transit() {
+        return false;
+    }
+    // SAFETY: the owner calls, and the task hangs on the root.
+    unsafe { hub.root.let_go(task) };
+    task.local.change(Flags::QUEUED, Flags::UNLINKED);
+    task.set_hub(TRANSIT);
+    // SAFETY: alive, says the caller.
+    if unsafe { Hub::push(to, task) } == Pushed::Closed {
+        life_cycle::settle(hub, task); // it is back, with its place at the end of the queue
+    }
+    true
+}
+
+/// If `task`, which came with the inbox, was in transit, it belongs to this loop from now on. Before it is
+/// settled (M3).
+pub(crate) fn take_over(hub: &Hub, task: TaskRef) {
+    if ptr::eq(task.hub(), TRANSIT) {
+        task.set_hub(hub.address()); // M2
+        hub.arrived.set(hub.arrived.get() + 1);
+    }
+}
+
+/// The task that is being polled has something that binds it to its loop.
+pub(crate) fn bind(task: Option<TaskRef>) {
+    if let Some(task) = task
+        && task.local.seen().any(Flags::ROVING)
+    {
+        task.local.clear(Flags::ROVING);
+    }
+}

@@ -1,0 +1,363 @@
+//! Running tasks on several threads: [`Pool`].
+//!
+//! Each worker is an event loop with its own timers and I/O. What they share is a [`Team`]: ready tasks move from one who
+//! has several to one who has none.
+
+use std::{fmt, io, sync::Arc, thread, time::Duration};
+
+use arborio_executor::{
+    Ending, LoopOptions, MAX_WORKERS, Notify, OnUnobservedPanic, Report, RunError, Seat, Task,
+    Tasks, Team, drive_in_team, is_running,
+};
+use arborio_reactor::LoopReactor;
+use arborio_timers::{Clock, Timers};
+
+use crate::{
+    Leftover,
+    driver::{Driver, LoopNotifier, ReactorBell, Watches},
+    event_loop::{GRACE, LINGER, spawn_grace, spawn_linger},
+};
+
+/// Gets what nobody asked for and somebody should know.
+type Observer = Arc<dyn Fn(Report<'_>) + Send + Sync>;
+
+/// Workers that share their tasks: an event loop on each of several threads.
+///
+/// Tasks that are spawned with [`spawn`](crate::spawn) may run on any worker, and move between
+/// their polls to one that has nothing to do. Tasks of a [`Scope`](crate::Scope), and those of
+/// [`spawn_local`](crate::spawn_local), stay on the worker where they were spawned.
+///
+/// # Examples
+/// ```
+/// use arborio::{Pool, spawn};
+/// let sum = Pool::run(async {
+///     let tasks: Vec<_> = (0..10_u32).map(|n| spawn(async move { n * n })).collect();
+///     let mut sum = 0;
+///     for task in tasks {
+///         sum += task.await.unwrap();
+///     }
+///     sum
+/// });
+/// assert_eq!(sum, 285);
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Pool {}
+
+impl Pool {
+    /// The options of a pool, all at their defaults.
+    ///
+    /// # Examples
+    /// ```
+    /// assert_eq!(arborio::Pool::builder().workers(2).run(async { 1 }), 1);
+    /// ```
+    pub fn builder() -> PoolBuilder {
+        let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+        PoolBuilder {
+            name: None,
+            workers: cores.min(MAX_WORKERS),
+            options: LoopOptions::default(),
+            linger: LINGER,
+            grace: GRACE,
+            observer: None,
+        }
+    }
+
+    /// Runs `main` on a new pool with a worker for each core, and returns its output.
+    ///
+    /// This thread is the first worker, and `main` stays on it; it may borrow. Returns when `main` and every awaited
+    /// task of every worker have ended, as [`run`](crate::run) does.
+    ///
+    /// # Panics
+    /// As [`run`](crate::run), also if a task on another worker panics; and if the system refuses the threads:
+    /// [`PoolBuilder::try_run`] tells instead.
+    ///
+    /// # Examples
+    /// See [`Pool`].
+    #[track_caller]
+    pub fn run<F: Future + Send>(main: F) -> F::Output {
+        Self::builder().run(main)
+    }
+}
+
+/// The options of a [`Pool`] that is about to run.
+#[derive(Clone)]
+#[must_use = "a builder does nothing until it runs"]
+pub struct PoolBuilder {
+    name: Option<String>,
+    workers: usize,
+    options: LoopOptions,
+    linger: Duration,
+    grace: Duration,
+    observer: Option<Observer>,
+}
+
+impl PoolBuilder {
+    /// Names the pool: its threads, and in what the default observer writes.
+    ///
+    /// # Examples
+    /// ```
+    /// assert_eq!(arborio::Pool::builder().name("kitchen").run(async { 1 }), 1);
+    /// ```
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// How many workers there are, the calling thread included; by default one for each core.
+    ///
+    /// # Panics
+    /// `run` panics, and `try_run` fails, if there are none or more than 63.
+    ///
+    /// # Examples
+    /// ```
+    /// assert_eq!(arborio::Pool::builder().workers(3).run(async { 1 }), 1);
+    /// ```
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// What happens to the tasks that are left when `main` has ended: they are waited for by default.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{Leftover, Pool, spawn};
+    /// Pool::builder().leftover(Leftover::Cancel).run(async {
+    ///     drop(spawn(std::future::pending::<()>()));
+    /// });
+    /// assert!(!arborio::is_running());
+    /// ```
+    pub fn leftover(mut self, leftover: Leftover) -> Self {
+        self.options.leftover = leftover;
+        self
+    }
+
+    /// What a panic does that nobody observes: by default it ends every task
+    /// and goes on in the caller of `run`.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{OnUnobservedPanic, Pool, spawn, yield_now};
+    /// let builder = Pool::builder().on_unobserved_panic(OnUnobservedPanic::Report);
+    /// let done = builder.observer(|_| {}).run(async {
+    ///     drop(spawn(async { panic!("nobody looks") }));
+    ///     yield_now().await;
+    ///     "still here"
+    /// });
+    /// assert_eq!(done, "still here");
+    /// ```
+    pub fn on_unobserved_panic(mut self, policy: OnUnobservedPanic) -> Self {
+        self.options.on_unobserved_panic = policy;
+        self
+    }
+
+    /// How long after the end of `main` the observer is told which tasks its worker still waits for; 5 s by
+    /// default, and `Duration::MAX` for never.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// assert_eq!(arborio::Pool::builder().linger(Duration::MAX).run(async { 1 }), 1);
+    /// ```
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.linger = linger;
+        self
+    }
+
+    /// How long the tasks that are left at the end may clean up, once they were asked to
+    /// end; 1 s by default. What is left then is dropped, and told to the observer.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// assert_eq!(arborio::Pool::builder().grace(Duration::from_secs(5)).run(async { 1 }), 1);
+    /// ```
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Who gets the [reports](Report), on the thread of the worker that has something to report. By default each is
+    /// written to standard error. Its own panic is contained.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{OnUnobservedPanic, Pool, spawn};
+    /// use std::sync::Mutex;
+    /// static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    /// Pool::builder()
+    ///     .on_unobserved_panic(OnUnobservedPanic::Report)
+    ///     .observer(|report| LOG.lock().unwrap().push(report.to_string()))
+    ///     .run(async { drop(spawn(async { panic!("oh") })) });
+    /// assert_eq!(*LOG.lock().unwrap(), ["a task panicked: oh"]);
+    /// ```
+    pub fn observer(mut self, observer: impl Fn(Report<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// As [`Pool::run`], with these options.
+    ///
+    /// # Panics
+    /// As [`Pool::run`].
+    ///
+    /// # Examples
+    /// ```
+    /// assert_eq!(arborio::Pool::builder().run(async { 1 }), 1);
+    /// ```
+    #[track_caller]
+    pub fn run<F: Future + Send>(self, main: F) -> F::Output {
+        match self.try_run(main) {
+            Ok(output) => output,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// As [`run`](Self::run), but misuse and a system that refuses are errors instead of panics.
+    ///
+    /// # Errors
+    /// [`RunError::Nested`] if a loop runs on this thread already; [`RunError::System`] if there are
+    /// too few or too many workers, or the system refuses a thread. The threads that have started by then have ended.
+    ///
+    /// # Panics
+    /// If `main` panics, or another task does and nobody observes it.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{Pool, RunError};
+    /// let nested = arborio::run(async { Pool::builder().try_run(async {}) });
+    /// assert!(matches!(nested, Err(RunError::Nested)));
+    /// ```
+    #[track_caller]
+    pub fn try_run<F: Future + Send>(self, main: F) -> Result<F::Output, RunError> {
+        if is_running() {
+            return Err(RunError::Nested);
+        }
+        if !(1..=MAX_WORKERS).contains(&self.workers) {
+            let text = format!(
+                "a pool has 1 to {MAX_WORKERS} workers, not {}",
+                self.workers
+            );
+            return Err(RunError::System(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                text,
+            )));
+        }
+        let shared = Shared {
+            team: Arc::new(Team::new(self.workers)),
+            observer: self
+                .observer
+                .unwrap_or_else(|| write_to_stderr(self.name.clone())),
+            options: self.options,
+            grace: self.grace,
+        };
+        thread::scope(|threads| {
+            for number in 1..self.workers {
+                let shared = &shared;
+                let name = format!("{}-{number}", self.name.as_deref().unwrap_or("arborio"));
+                let helper = move || shared.help(number);
+                if let Err(refused) = thread::Builder::new()
+                    .name(name)
+                    .spawn_scoped(threads, helper)
+                {
+                    shared.team.end(Ending::Asked);
+                    return Err(RunError::System(refused));
+                }
+            }
+            let _end = EndOnDrop(&shared.team);
+            shared.work(0, self.linger, main)
+        })
+    }
+}
+
+/// If the first worker panics, the others end all the same.
+struct EndOnDrop<'a>(&'a Team);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.end(Ending::Asked);
+    }
+}
+
+/// What the workers have in common.
+struct Shared {
+    team: Arc<Team>,
+    observer: Observer,
+    options: LoopOptions,
+    grace: Duration,
+}
+
+impl Shared {
+    /// A worker that is not the first.
+    fn help(&self, number: usize) {
+        let helped = arborio_base::contain(|| self.work(number, Duration::MAX, async {}));
+        if !matches!(helped, Some(Ok(()))) {
+            self.team.end(Ending::Asked); // a bug, but not a reason to wait for ever
+        }
+    }
+
+    fn work<F: Future>(
+        &self,
+        number: usize,
+        linger: Duration,
+        main: F,
+    ) -> Result<F::Output, RunError> {
+        let tell = |report: Report<'_>| {
+            arborio_base::contain(|| (self.observer)(report));
+        };
+        let notifier = Arc::new(LoopNotifier::new());
+        let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
+        let timers = Timers::new(Clock::real(), Arc::clone(&notifier).into());
+        let opened = Arc::clone(&notifier);
+        let reactor =
+            LoopReactor::new(move |reactor| opened.move_to(ReactorBell(Arc::clone(reactor))));
+        let watches = WorkerWatches {
+            linger,
+            grace: self.grace,
+            observer: &self.observer,
+        };
+        let bell = Arc::clone(&notifier) as Arc<dyn Notify>;
+        let seat = Seat::take(Arc::clone(&self.team), number, tasks.submitter(), bell);
+        let mut driver = Driver::new(&timers, &reactor, notifier, &watches, &tell);
+        driver.measure_slices(true);
+        let _timers = timers.enter();
+        let _reactor = reactor.enter();
+        drive_in_team(tasks, &mut driver, self.options, &tell, &seat, main)
+    }
+}
+
+/// Spawns who looks at the time when a worker comes to its end.
+struct WorkerWatches<'a> {
+    linger: Duration,
+    grace: Duration,
+    observer: &'a Observer,
+}
+
+impl Watches for WorkerWatches<'_> {
+    fn main_ended(&self) {
+        let observer = Arc::clone(self.observer);
+        spawn_linger(self.linger, move |report| observer(report));
+    }
+
+    fn start_grace(&self) -> Option<Task<()>> {
+        spawn_grace(self.grace)
+    }
+}
+
+fn write_to_stderr(name: Option<String>) -> Observer {
+    Arc::new(move |report| match &name {
+        Some(name) => eprintln!("arborio: pool `{name}`: {report}"),
+        None => eprintln!("arborio: {report}"),
+    })
+}
+
+impl fmt::Debug for PoolBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolBuilder")
+            .field("name", &self.name)
+            .field("workers", &self.workers)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,3 @@
+//! Pools: several event loops that share their tasks.
+
+mod running;

@@ -1,0 +1,379 @@
+//! Tasks on several threads: a pool of event loops that share their work.
+
+use std::{
+    cell::Cell,
+    future::pending,
+    io::{Read, Write},
+    rc::Rc,
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::{self, ThreadId},
+};
+
+use arborio::{
+    Handle, Interrupt, Leftover, Pool, RunError, Scope,
+    cancel::finally,
+    net::{TcpListener, TcpStream},
+    scope, spawn, spawn_local, task,
+    time::{Duration, sleep, timeout},
+    yield_now,
+};
+use futures_lite::{AsyncReadExt as _, AsyncWriteExt as _};
+
+fn here() -> ThreadId {
+    thread::current().id()
+}
+
+fn two() -> arborio::PoolBuilder {
+    Pool::builder().workers(2)
+}
+
+/// Both tasks block their worker until the other one runs: that needs two workers.
+#[test]
+fn every_task_runs_once_whoever_polls_it() {
+    for _ in 0..20 {
+        let polls = Arc::new(AtomicUsize::new(0));
+        let sum = two().run({
+            let polls = Arc::clone(&polls);
+            async move {
+                let tasks: Vec<_> = (0..2000_usize)
+                    .map(|n| {
+                        let polls = Arc::clone(&polls);
+                        spawn(async move {
+                            for _ in 0..n % 7 {
+                                yield_now().await;
+                            }
+                            polls.fetch_add(1, Ordering::Relaxed);
+                            n
+                        })
+                    })
+                    .collect();
+                let mut sum = 0;
+                for task in tasks {
+                    sum += task.await.unwrap();
+                }
+                sum
+            }
+        });
+        assert_eq!((sum, polls.load(Ordering::Relaxed)), (1_999_000, 2000));
+    }
+}
+
+#[test]
+fn run_waits_for_awaited_tasks_of_all_workers() {
+    for _ in 0..50 {
+        let ended = Arc::new(AtomicUsize::new(0));
+        two().run({
+            let ended = Arc::clone(&ended);
+            async move {
+                for n in 0..50 {
+                    let ended = Arc::clone(&ended);
+                    drop(spawn(async move {
+                        for _ in 0..n {
+                            yield_now().await;
+                        }
+                        drop(spawn(async move {
+                            yield_now().await;
+                            ended.fetch_add(1, Ordering::Relaxed);
+                        }));
+                    }));
+                }
+            }
+        });
+        assert_eq!(ended.load(Ordering::Relaxed), 50);
+    }
+}
+
+#[test]
+fn main_may_borrow_and_stays_on_the_calling_thread() {
+    let text = String::from("bread");
+    let (length, thread) = two().run(async {
+        for _ in 0..10 {
+            drop(spawn(async { yield_now().await }));
+            yield_now().await;
+        }
+        (text.len(), here())
+    });
+    assert_eq!((length, thread), (5, here()));
+}
+
+#[test]
+fn a_task_that_is_not_send_stays_where_it_was_spawned() {
+    two().run(async {
+        let tasks: Vec<_> = (0..100)
+            .map(|n| {
+                let shared = Rc::new(Cell::new(n));
+                spawn_local(async move {
+                    yield_now().await;
+                    shared.set(shared.get() + 1);
+                    (shared.get(), here())
+                })
+            })
+            .collect();
+        LocalOnly(tasks).check().await;
+    });
+}
+
+/// Handles of tasks whose output is `Send`, although the tasks are not.
+struct LocalOnly(Vec<arborio::Task<(i32, ThreadId)>>);
+
+impl LocalOnly {
+    async fn check(self) {
+        let home = here();
+        for (n, task) in (0..).zip(self.0) {
+            assert_eq!(task.await.unwrap(), (n + 1, home));
+        }
+    }
+}
+
+/// Why a scope failed.
+#[derive(Debug)]
+enum Odd {
+    Number(u32),
+    #[expect(dead_code, reason = "for its message")]
+    Ended(Interrupt),
+}
+
+impl From<Interrupt> for Odd {
+    fn from(interrupt: Interrupt) -> Self {
+        Self::Ended(interrupt)
+    }
+}
+
+#[test]
+fn a_scope_on_a_pool_waits_for_its_tasks_and_ends_with_their_error() {
+    two().run(async {
+        let many: Vec<_> = (0..100_u32)
+            .map(|n| {
+                spawn(async move {
+                    scope(async |s: &Scope<Odd>| {
+                        let a = s.spawn(async move { Ok(n) });
+                        let b = s.spawn(async move {
+                            yield_now().await;
+                            if n % 10 == 3 {
+                                Err(Odd::Number(n))
+                            } else {
+                                Ok(n)
+                            }
+                        });
+                        Ok(a.await? + b.await?)
+                    })
+                    .await
+                })
+            })
+            .collect();
+        for (n, task) in (0..).zip(many) {
+            let ended = task.await.unwrap();
+            let expected = if n % 10 == 3 { None } else { Some(2 * n) };
+            assert_eq!(ended.as_ref().ok().copied(), expected);
+            let number = |odd: &Odd| matches!(odd, Odd::Number(seen) if *seen == n);
+            assert!(ended.as_ref().err().is_none_or(number), "{ended:?}");
+        }
+    });
+}
+
+#[test]
+fn sleeps_and_timeouts_work_wherever_a_task_is() {
+    two().run(async {
+        let tasks: Vec<_> = (0..200_u64)
+            .map(|n| {
+                spawn(async move {
+                    yield_now().await;
+                    sleep(Duration::from_millis(n % 5)).await;
+                    let late = timeout(Duration::from_millis(1), pending::<()>()).await;
+                    sleep(Duration::from_millis(n % 3)).await;
+                    late.is_err()
+                })
+            })
+            .collect();
+        for task in tasks {
+            assert!(task.await.unwrap());
+        }
+    });
+}
+
+#[test]
+fn sockets_work_wherever_a_task_is() {
+    two().run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let server = spawn(async move {
+            for _ in 0..50 {
+                let (stream, _) = listener.accept().await.unwrap();
+                drop(spawn(async move {
+                    let mut buffer = [0; 16];
+                    loop {
+                        let n = stream.read(&mut buffer).await.unwrap();
+                        if n == 0 {
+                            return;
+                        }
+                        stream.write_all(&buffer[..n]).await.unwrap();
+                    }
+                }));
+            }
+        });
+        let clients: Vec<_> = (0..50_u8)
+            .map(|n| {
+                spawn(async move {
+                    let stream = TcpStream::connect(addr).await.unwrap();
+                    for round in 0..20 {
+                        let sent = [n, round];
+                        stream.write_all(&sent).await.unwrap();
+                        let mut got = [0; 2];
+                        stream.read_exact(&mut got).await.unwrap();
+                        assert_eq!(got, sent);
+                    }
+                })
+            })
+            .collect();
+        for client in clients {
+            client.await.unwrap();
+        }
+        server.await.unwrap();
+    });
+}
+
+#[test]
+fn a_plain_thread_sends_tasks_to_a_worker() {
+    let sum = two().run(async {
+        let handle = Handle::current().unwrap();
+        let sent = thread::spawn(move || {
+            (0..100)
+                .map(|n| handle.spawn(async move { n }))
+                .collect::<Vec<_>>()
+        });
+        let mut sum = 0;
+        for task in sent.join().unwrap() {
+            sum += task.await.unwrap();
+        }
+        sum
+    });
+    assert_eq!(sum, 4950);
+}
+
+#[test]
+fn a_panic_of_main_ends_every_worker() {
+    let ended = std::panic::catch_unwind(|| {
+        two().run(async {
+            for _ in 0..10 {
+                drop(spawn(pending::<()>()));
+            }
+            yield_now().await;
+            panic!("main");
+        })
+    });
+    assert!(ended.is_err());
+}
+
+#[test]
+fn what_is_left_is_asked_to_end_on_every_worker() {
+    let cleaned_up = Arc::new(AtomicUsize::new(0));
+    two().leftover(Leftover::Cancel).run({
+        let cleaned_up = Arc::clone(&cleaned_up);
+        async move {
+            let both = Arc::new(Barrier::new(3));
+            for _ in 0..2 {
+                let (both, cleaned_up) = (Arc::clone(&both), Arc::clone(&cleaned_up));
+                drop(spawn(async move {
+                    let clean_up = || async move { cleaned_up.fetch_add(1, Ordering::Relaxed) };
+                    finally(sleep(Duration::from_secs(3600)), clean_up).await;
+                    drop(both);
+                }));
+            }
+            for _ in 0..10 {
+                yield_now().await;
+            }
+        }
+    });
+    assert_eq!(cleaned_up.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn tasks_that_are_not_awaited_do_not_keep_a_pool() {
+    let dropped = Arc::new(AtomicBool::new(false));
+    struct Probe(Arc<AtomicBool>);
+    impl Drop for Probe {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    two().run({
+        let probe = Probe(Arc::clone(&dropped));
+        async move {
+            drop(task().awaited(false).spawn(async move {
+                let _probe = probe;
+                pending::<()>().await;
+            }));
+            yield_now().await;
+        }
+    });
+    assert!(dropped.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_task_is_aborted_and_cancelled_wherever_it_is() {
+    two().run(async {
+        for _ in 0..200 {
+            let tasks: Vec<_> = (0..20)
+                .map(|_| {
+                    spawn(async {
+                        loop {
+                            yield_now().await;
+                        }
+                    })
+                })
+                .collect();
+            yield_now().await;
+            for (n, task) in tasks.iter().enumerate() {
+                if n % 2 == 0 {
+                    task.abort();
+                } else {
+                    task.cancel();
+                }
+            }
+            for task in tasks {
+                assert!(matches!(task.await, Err(Interrupt::Cancelled(_))));
+            }
+        }
+    });
+}
+
+#[test]
+fn a_pool_of_no_workers_or_inside_of_a_loop_is_refused() {
+    let none = Pool::builder().workers(0).try_run(async {});
+    assert!(matches!(none, Err(RunError::System(_))));
+    let nested = arborio::run(async { two().try_run(async {}) });
+    assert!(matches!(nested, Err(RunError::Nested)));
+}
+
+#[test]
+fn pools_come_and_go() {
+    for workers in [1, 2, 3, 8] {
+        for _ in 0..20 {
+            assert_eq!(Pool::builder().workers(workers).run(async { 7 }), 7);
+        }
+    }
+}
+
+#[test]
+fn std_streams_and_arborios_meet_on_a_pool() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let peer = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut got = Vec::new();
+        stream.read_to_end(&mut got).unwrap();
+        stream.write_all(&got).unwrap();
+    });
+    two().run(async move {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        stream.write_all(b"bread").await.unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut got = Vec::new();
+        stream.read_to_end(&mut got).await.unwrap();
+        assert_eq!(got, b"bread");
+    });
+    peer.join().unwrap();
+}
