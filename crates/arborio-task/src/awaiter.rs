@@ -47,13 +47,30 @@ impl Awaiter {
     }
 
     /// Whether nobody waits.
+    #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
         self.word.get().is_null()
     }
 
+    /// Wakes whoever waits, who does not wait any more then. Mostly that is nobody, or a task.
+    #[inline(always)]
+    pub(crate) fn wake(&self, hub: &Hub) {
+        if !self.is_empty() {
+            self.take().wake(hub);
+        }
+    }
+
+    /// Nobody waits any more.
+    #[inline(always)]
+    pub(crate) fn forget(&self, hub: &Hub) {
+        if !self.is_empty() {
+            self.take().forget(hub);
+        }
+    }
+
     /// Takes whoever waits out of the word.
     #[inline]
-    pub(crate) fn take(&self) -> Awaiting {
+    fn take(&self) -> Awaiting {
         let word = self.word.replace(ptr::null_mut());
         if word.addr() & LIST != 0 {
             let list = word.map_addr(|addr| addr & !LIST).cast::<AwaiterList>();
@@ -155,11 +172,7 @@ impl Awaiting {
                 life_cycle::release(hub, task);
             }
             Self::Task(task) => abroad::wake(task), // it has moved meanwhile
-            Self::List(list) => {
-                for waker in list.into_wakers() {
-                    contain(|| waker.wake());
-                }
-            }
+            Self::List(list) => list.wake_all(),
         }
     }
 
@@ -170,11 +183,7 @@ impl Awaiting {
             Self::Nobody => {}
             Self::Task(task) if ptr::eq(task.hub(), hub) => life_cycle::release(hub, task),
             Self::Task(task) => abroad::release(task),
-            Self::List(list) => {
-                for waker in list.into_wakers() {
-                    drop_contained(waker);
-                }
-            }
+            Self::List(list) => list.forget_all(),
         }
     }
 }
@@ -220,8 +229,24 @@ impl AwaiterList {
         Some(self.wakers.remove(place).1)
     }
 
+    /// Wakes them in order.
+    #[cold]
+    pub(crate) fn wake_all(self) {
+        for waker in self.into_wakers() {
+            contain(|| waker.wake());
+        }
+    }
+
+    /// Drops them in order.
+    #[cold]
+    pub(crate) fn forget_all(self) {
+        for waker in self.into_wakers() {
+            drop_contained(waker);
+        }
+    }
+
     /// All wakers, in order.
-    pub(crate) fn into_wakers(self) -> impl Iterator<Item = Waker> {
+    fn into_wakers(self) -> impl Iterator<Item = Waker> {
         self.wakers.into_iter().map(|(_, waker)| waker)
     }
 }

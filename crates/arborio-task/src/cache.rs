@@ -31,7 +31,9 @@ thread_local! {
 /// Free memory of one size.
 struct Class {
     first: Cell<Option<NonNull<FreeCell>>>,
-    count: Cell<u32>,
+    /// How many more are kept: counted downwards, so that no limit has to be worked out
+    /// when a cell comes back.
+    room: Cell<u32>,
 }
 
 /// What stands in the memory of a free cell.
@@ -49,12 +51,12 @@ impl CellCache {
     pub(crate) fn take_from_thread() -> Box<Self> {
         let spare = SPARE.try_with(|spare| spare.borrow_mut().take());
         spare.ok().flatten().unwrap_or_else(|| {
-            let class = || Class {
+            let class = |index| Class {
                 first: Cell::new(None),
-                count: Cell::new(0),
+                room: Cell::new(most_kept(index)),
             };
             Box::new(Self {
-                classes: std::array::from_fn(|_| class()),
+                classes: std::array::from_fn(class),
             })
         })
     }
@@ -78,7 +80,7 @@ impl CellCache {
         // SAFETY: a cell in the list holds a `FreeCell`, and is ours.
         let next = unsafe { free.as_ref() }.next;
         class.first.set(next);
-        class.count.set(class.count.get() - 1);
+        class.room.set(class.room.get() + 1);
         free.cast()
     }
 
@@ -89,9 +91,9 @@ impl CellCache {
     /// layout, and nobody uses it any more.
     #[inline]
     pub(crate) unsafe fn free(&self, memory: NonNull<u8>, layout: Layout) {
-        let class = class_of(layout).map(|index| (&self.classes[index], most_kept(index)));
+        let class = class_of(layout).map(|index| &self.classes[index]);
         match class {
-            Some((class, most)) if class.count.get() < most => {
+            Some(class) if class.room.get() > 0 => {
                 let free = memory.cast::<FreeCell>();
                 // SAFETY: a cell is larger than a `FreeCell`, and unused.
                 unsafe {
@@ -100,7 +102,7 @@ impl CellCache {
                     })
                 };
                 class.first.set(Some(free));
-                class.count.set(class.count.get() + 1);
+                class.room.set(class.room.get() - 1);
             }
             // SAFETY: passed on to the caller.
             _ => unsafe { free(memory, layout) },
@@ -151,7 +153,6 @@ fn class_of(layout: Layout) -> Option<usize> {
 }
 
 /// How many cells of a class are kept.
-#[inline(always)]
 fn most_kept(class: usize) -> u32 {
     (KEPT / ((class + 1) * STEP)) as u32
 }

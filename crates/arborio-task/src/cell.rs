@@ -25,7 +25,7 @@
 use std::{
     alloc::Layout,
     marker::PhantomData,
-    mem::{ManuallyDrop, offset_of},
+    mem::{ManuallyDrop, needs_drop, offset_of},
     ops::Deref,
     panic::Location,
     pin::Pin,
@@ -85,7 +85,8 @@ pub(crate) struct Header {
 pub(crate) struct Vtable {
     poll: unsafe fn(TaskRef, &mut Context<'_>) -> Poll<()>,
     drop_future: unsafe fn(TaskRef),
-    drop_output: unsafe fn(TaskRef),
+    /// `None` if there is nothing to do.
+    drop_output: Option<unsafe fn(TaskRef)>,
     /// From the header to the future, and to the outcome that replaces it.
     stage_offset: usize,
     /// Of the whole cell.
@@ -352,6 +353,12 @@ impl TaskRef {
         unsafe { &*self.stage::<Interrupt>() }
     }
 
+    /// Whether the output, if there is one, has a destructor.
+    #[inline(always)]
+    pub(crate) fn drops_output(self) -> bool {
+        self.vtable.get().drop_output.is_some()
+    }
+
     /// Drops the outcome; a panic of its destructor is contained and counted.
     ///
     /// # Safety
@@ -360,8 +367,7 @@ impl TaskRef {
         if interrupted {
             // SAFETY: the flag says that an interrupt is there.
             drop_contained(unsafe { self.stage::<Interrupt>().read() });
-        } else {
-            let drop_output = self.vtable.get().drop_output;
+        } else if let Some(drop_output) = self.vtable.get().drop_output {
             // SAFETY: otherwise the output is.
             arborio_base::contain(|| unsafe { drop_output(self) });
         }
@@ -377,10 +383,16 @@ pub(crate) const fn layout_of<F: Future>() -> Layout {
 struct VtableOf<F>(PhantomData<F>);
 
 impl<F: Future> VtableOf<F> {
+    const DROP_OUTPUT: Option<unsafe fn(TaskRef)> = if needs_drop::<F::Output>() {
+        Some(drop_output_stage::<F>)
+    } else {
+        None
+    };
+
     const VTABLE: &'static Vtable = &Vtable {
         poll: poll_stage::<F>,
         drop_future: drop_future_stage::<F>,
-        drop_output: drop_output_stage::<F>,
+        drop_output: Self::DROP_OUTPUT,
         stage_offset: offset_of!(Cell<F>, stage),
         layout: layout_of::<F>(),
         heir: Some(Self::HEIR),
@@ -389,7 +401,7 @@ impl<F: Future> VtableOf<F> {
     const HEIR: &'static Vtable = &Vtable {
         poll: poll_heir::<F>,
         drop_future: drop_future_of_heir::<F>,
-        drop_output: drop_output_stage::<F>,
+        drop_output: Self::DROP_OUTPUT,
         stage_offset: offset_of!(Cell<F>, stage),
         layout: layout_of::<F>(),
         heir: None,

@@ -51,7 +51,7 @@ pub(crate) fn run(task: TaskRef, interrupted: bool) {
 pub(crate) fn run_late(hub: &Hub, task: TaskRef) {
     run(task, task.local.seen().any(Flags::INTERRUPTED));
     task.local.clear(Flags::ENDING.and(Flags::WATCHED));
-    task.awaiter.take().wake(hub);
+    task.awaiter.wake(hub);
     side::wake_waiters(task);
 }
 

@@ -355,7 +355,7 @@ fn poll_done_here(hub: &Hub, task: TaskRef, poller: Poller, cx: &mut Context<'_>
     // Cloning a foreign waker may have run anything, even this task's end.
     let seen = task.local.seen();
     if seen.any(Flags::DONE) && !seen.any(Flags::WATCHED) {
-        task.awaiter.take().forget(hub);
+        task.awaiter.forget(hub);
         return Poll::Ready(());
     }
     Poll::Pending

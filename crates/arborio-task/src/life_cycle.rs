@@ -468,15 +468,14 @@ fn finish(hub: &Hub, task: TaskRef, how: Flags) {
     }
     let asked = Flags::ABORT.and(Flags::CANCELLING).and(Flags::BY_NODE);
     let over = Flags::ENDING.and(Flags::WATCHED).and(asked);
-    task.local.change_from(before, over, Flags::DONE.and(how));
-    let seen = task.local.seen();
-    if seen.any(Flags::DETACHED) {
+    let seen = (task.local).change_from(before, over, Flags::DONE.and(how));
+    if seen.any(Flags::DETACHED) && (how != Flags::NONE || task.drops_output()) {
         drop_outcome(hub, task);
     }
-    if parent_of(task).child_ended(task) {
+    if parent_of(task).child_ended(seen) {
         last_of_branch_ended(hub, task);
     } else {
-        task.awaiter.take().wake(hub);
+        task.awaiter.wake(hub);
     }
     if seen.any(Flags::WAITED.and(Flags::FRAMED)) {
         side::wake_waiters(task);
@@ -494,7 +493,7 @@ fn finish(hub: &Hub, task: TaskRef, how: Flags) {
 #[cold]
 fn last_of_branch_ended(hub: &Hub, task: TaskRef) {
     let waiters = parent_of(task).last_ended(task);
-    task.awaiter.take().wake(hub);
+    task.awaiter.wake(hub);
     waiters.wake();
 }
 
@@ -574,8 +573,21 @@ fn turn_of_done(hub: &Hub, task: TaskRef) {
 /// The join handle is dropped on the owner's thread.
 #[inline]
 pub(crate) fn detach(hub: &Hub, task: TaskRef) {
+    let seen = task.local.seen();
+    if !seen.any(Flags::DONE) && task.awaiter.is_empty() {
+        let gone = (task.local).change_and_drop(seen, Flags::OBSERVED, Flags::DETACHED);
+        if gone {
+            last_local_reference(hub, task); // somebody abroad counts LIVE
+        }
+        return;
+    }
+    detach_with_care(hub, task);
+}
+
+/// The same for a task that has ended, or that somebody waits for.
+fn detach_with_care(hub: &Hub, task: TaskRef) {
     task.local.change(Flags::OBSERVED, Flags::DETACHED);
-    task.awaiter.take().forget(hub);
+    task.awaiter.forget(hub);
     handle_gone(hub, task);
     release(hub, task); // JOIN
 }

@@ -154,10 +154,22 @@ impl LocalWord {
         self.change_from(self.seen(), clear, set);
     }
 
-    /// The same for a caller that has just read the word.
+    /// The same for a caller that has just read the word. Returns what it holds now, which
+    /// need not be read again: that would wait for the store.
     #[inline(always)]
-    pub(crate) fn change_from(&self, seen: Seen, clear: Flags, set: Flags) {
-        self.write((seen.0 & !clear.0) | set.0);
+    pub(crate) fn change_from(&self, seen: Seen, clear: Flags, set: Flags) -> Seen {
+        let changed = (seen.0 & !clear.0) | set.0;
+        self.write(changed);
+        Seen(changed)
+    }
+
+    /// The same, and gives one reference up; true if it was the last that the owner counts.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn change_and_drop(&self, seen: Seen, clear: Flags, set: Flags) -> bool {
+        let left = ((seen.0 & !clear.0) | set.0) - ONE;
+        self.write(left);
+        left < ONE
     }
 
     /// Sets QUEUED if the task wants to be queued; true if the caller must

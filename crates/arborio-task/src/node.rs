@@ -141,12 +141,11 @@ impl Node {
         }
     }
 
-    /// A task of this node has ended. True if it was the last of a branch: the caller
+    /// A task of this node, whose word was `seen`, has ended. True if it was the last of a branch: the caller
     /// goes on with [`last_ended`](Self::last_ended).
     #[inline(always)]
     #[must_use]
-    pub(crate) fn child_ended(&self, task: TaskRef) -> bool {
-        let seen = task.local.seen();
+    pub(crate) fn child_ended(&self, seen: Seen) -> bool {
         if seen.any(Flags::DAEMON) {
             return self.daemon_ended();
         }

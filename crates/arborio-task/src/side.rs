@@ -25,7 +25,7 @@ use std::{
 };
 
 use arborio_base::{
-    contain, drop_contained,
+    drop_contained,
     sync::{Mutex, atomic::Ordering, lock},
 };
 
@@ -378,16 +378,12 @@ fn take_waiters(task: TaskRef) -> AwaiterList {
 
 /// Wakes all who wait abroad.
 pub(crate) fn wake_waiters(task: TaskRef) {
-    for waker in take_waiters(task).into_wakers() {
-        contain(|| waker.wake());
-    }
+    take_waiters(task).wake_all();
 }
 
 /// Forgets all who wait abroad.
 pub(crate) fn drop_waiters(task: TaskRef) {
-    for waker in take_waiters(task).into_wakers() {
-        drop_contained(waker);
-    }
+    take_waiters(task).forget_all();
 }
 
 /// Ends the record of a cell that is being freed.
