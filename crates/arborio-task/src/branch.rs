@@ -73,7 +73,7 @@ pub struct Branch {
     /// Where in the registry it is.
     place: Plain<usize>,
     /// How many branches of this loop were entered before it.
-    number: u64,
+    number: Plain<u64>,
     /// The task that entered it, counted once more until the branch is gone: the tree
     /// is printed so, and takes no other task at that address for it.
     entered_by: Plain<Option<TaskRef>>,
@@ -111,31 +111,95 @@ impl Branch {
         if hub.closing.get() {
             return None;
         }
-        let forced = parent.as_ref().is_some_and(|above| above.forced.get());
-        let branch = Arc::new(Self {
+        let branch = Self::outside(hub, parent);
+        Self::take_place(&branch, hub, owner);
+        Some(branch)
+    }
+
+    /// As [`enter`](Self::enter), for an owner that knows its branch from the start: `make`
+    /// makes it. It gets `None` where `enter` gives that.
+    ///
+    /// Until `make` returns, the branch is not in the tree, and takes no tasks.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::{Branch, Describe, NoNotify, ScopeInfo, Tasks};
+    /// use std::{panic::Location, sync::Arc};
+    /// struct Kitchen(Option<Arc<Branch>>);
+    /// impl Describe for Kitchen {
+    ///     fn describe(&self) -> ScopeInfo {
+    ///         ScopeInfo::new(Location::caller())
+    ///     }
+    /// }
+    /// let tasks = Tasks::new(Arc::new(NoNotify));
+    /// let main = async {
+    ///     let kitchen = Branch::enter_with(|branch| Arc::new(Kitchen(branch)));
+    ///     let branch = kitchen.0.as_ref().expect("a loop runs");
+    ///     assert!(branch.is_here());
+    ///     branch.leave();
+    /// };
+    /// tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+    /// assert!(Branch::enter_with(|branch| Arc::new(Kitchen(branch))).0.is_none());
+    /// ```
+    pub fn enter_with<O: Describe>(make: impl FnOnce(Option<Arc<Self>>) -> Arc<O>) -> Arc<O> {
+        // SAFETY: a current hub is alive, and this thread is its owner.
+        let Some(hub) = (unsafe { current().as_ref() }).filter(|hub| !hub.closing.get()) else {
+            return make(None);
+        };
+        let branch = Self::outside(hub, Self::current());
+        let owner = make(Some(Arc::clone(&branch)));
+        Self::take_place(&branch, hub, Arc::clone(&owner) as _);
+        owner
+    }
+
+    /// A branch that is not in the tree yet: the memory of one that is gone, or new memory.
+    fn outside(hub: &Hub, parent: Option<Arc<Self>>) -> Arc<Self> {
+        let new = |parent| Self {
             node: Node::new(),
-            home: AtomicPtr::new(hub.address().cast_mut()),
+            home: AtomicPtr::new(ptr::null_mut()),
             parent,
-            closed: Plain::new(forced),
-            forced: Plain::new(forced),
+            closed: Plain::new(false),
+            forced: Plain::new(false),
             door: hub.door(),
             place: Plain::new(0),
-            number: hub.entered.replace(hub.entered.get() + 1),
-            entered_by: Plain::new(tasks::current_task()),
-        });
+            number: Plain::new(0),
+            entered_by: Plain::new(None),
+        };
+        let spare = hub.spares.take(parent);
+        spare.unwrap_or_else(|parent| Arc::new(new(parent)))
+    }
+
+    /// One that is gone, and to which nobody refers, is to be one that is not in the tree yet.
+    pub(crate) fn begin_again(&mut self, parent: Option<Arc<Self>>) {
+        self.node = Node::new();
+        let before = std::mem::replace(&mut self.parent, parent);
+        Self::drop_chain(before);
+    }
+
+    /// `branch`, which is new, becomes part of the tree.
+    fn take_place(branch: &Arc<Self>, hub: &Hub, owner: Arc<dyn Describe>) {
+        let forced = (branch.parent.as_ref()).is_some_and(|above| above.forced.get());
+        branch.closed.set(forced);
+        branch.forced.set(forced);
+        branch
+            .number
+            .set(hub.entered.replace(hub.entered.get() + 1));
+        branch.entered_by.set(tasks::current_task());
         if let Some(task) = branch.entered_by.get() {
             task.local.add_reference(); // R5
             moving::bind(Some(task));
         }
         branch.node.children.prepare();
-        branch.node.set_branch(Arc::as_ptr(&branch));
+        branch.node.set_branch(Arc::as_ptr(branch));
+        // Relaxed: only this thread takes it for its own hub, and nobody else asks more.
+        let home = hub.address().cast_mut();
+        branch.home.store(home, Ordering::Relaxed); // R2
         if branch.is_of_a_daemon() {
             branch.node.set_silent();
         }
         let mut registry = hub.branches.borrow_mut();
         branch.place.set(registry.len());
-        registry.push((Arc::clone(&branch), owner)); // R1
-        Some(branch)
+        registry.push((Arc::clone(branch), owner)); // R1
     }
 
     /// Whether a task that nobody waits for has just entered it, right below the node that
@@ -517,7 +581,11 @@ impl Branch {
         };
         self.home.store(ptr::null_mut(), Ordering::Release); // R2
         self.forget_task(hub);
-        drop_contained(ours); // the owner may be the last of its kind
+        let foreign = self.node.clear_out();
+        let (branch, owner) = ours;
+        hub.spares.keep(branch);
+        drop_contained(foreign);
+        drop_contained(owner); // it may be the last of its kind
     }
 
     /// The loop is ending: drops what is foreign. False if there was nothing.
@@ -546,7 +614,7 @@ impl Branch {
 
     /// How many branches of this loop were entered before this one.
     pub(crate) fn number(&self) -> u64 {
-        self.number
+        self.number.get()
     }
 
     /// Where in the registry it is. The owner asks, and it is not gone.
@@ -578,6 +646,19 @@ impl Branch {
     pub fn tree(&self) -> Tree {
         self.own_hub()
             .map_or_else(Tree::default, |hub| walk::from_branch(hub, self))
+    }
+
+    /// Drops a chain of parents one after the other, however long it is.
+    pub(crate) fn drop_chain(first: Option<Arc<Self>>) {
+        let mut next = first;
+        while let Some(parent) = next {
+            next = Arc::into_inner(parent).and_then(|mut branch| branch.parent.take());
+        }
+    }
+
+    /// Takes the branch above out of one that is gone, and to which nobody else refers.
+    pub(crate) fn take_parent(&mut self) -> Option<Arc<Self>> {
+        self.parent.take()
     }
 
     /// The node, for the owner.
@@ -621,12 +702,8 @@ impl Drop for PutBack<'_> {
 }
 
 impl Drop for Branch {
-    /// A chain of parents is dropped one after the other, however long it is.
     fn drop(&mut self) {
-        let mut next = self.parent.take();
-        while let Some(parent) = next {
-            next = Arc::into_inner(parent).and_then(|mut branch| branch.parent.take());
-        }
+        Self::drop_chain(self.parent.take());
     }
 }
 

@@ -40,6 +40,7 @@ mod request;
 mod sending;
 mod shared;
 mod side;
+mod spares;
 mod tasks;
 mod tree;
 mod wait;

@@ -723,6 +723,7 @@ fn end_branches(hub: &Hub) -> bool {
     (branches.iter()).for_each(|(branch, _)| branch.forget_task(hub));
     let did = !branches.is_empty();
     drop_contained(branches);
+    hub.spares.clear();
     did
 }
 

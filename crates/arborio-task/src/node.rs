@@ -228,6 +228,11 @@ impl Node {
         request.get_or_insert_with(|| end.clone()).is_same(end)
     }
 
+    /// Takes what is foreign, as the branch is gone: whoever waited, and the request.
+    pub(crate) fn clear_out(&self) -> (Option<Waker>, Option<Interrupt>) {
+        (self.waiter.take(), self.request.take())
+    }
+
     /// The request that was left.
     pub(crate) fn request(&self) -> Option<Interrupt> {
         self.request.borrow().clone()
