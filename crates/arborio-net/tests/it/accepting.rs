@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arborio_net::{TcpListener, TcpStream};
+use arborio_net::{TcpListener, TcpStream, UnixListener};
 use arborio_timers::interval;
 use futures_lite::{
     StreamExt,
@@ -18,7 +18,7 @@ use futures_lite::{
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::support::{
-    Crowd, alone, limit_descriptors, listener, next_descriptor, open_descriptors, run,
+    Crowd, Place, alone, limit_descriptors, listener, next_descriptor, open_descriptors, run,
 };
 
 #[test]
@@ -207,18 +207,15 @@ fn connections_that_come_and_go_leak_no_descriptor() {
 /// Sixty clients, ten descriptors to accept them with, and one second of that.
 /// `accepting` accepts and keeps what it gets. Meanwhile others must get on, at
 /// next to no cost; when there are descriptors again, all are accepted.
-fn r14_out_of_descriptors<'a>(
-    listener: &'a TcpListener,
-    kept: &'a RefCell<Vec<TcpStream>>,
-    accepting: impl Future<Output = ()> + 'a,
+fn r14_out_of_descriptors<C, K>(
+    client: impl Fn() -> C,
+    kept: &RefCell<Vec<K>>,
+    accepting: impl Future<Output = ()>,
 ) {
     const CLIENTS: usize = 60;
-    let addr = listener.local_addr().unwrap();
     // Start the background threads, which need descriptors of their own.
     run(arborio_timers::sleep(Duration::from_millis(1)));
-    let _clients: Vec<_> = (0..CLIENTS)
-        .map(|_| std::net::TcpStream::connect(addr).unwrap())
-        .collect();
+    let _clients: Vec<_> = (0..CLIENTS).map(|_| client()).collect();
     let old = limit_descriptors(next_descriptor() + 10);
     let cpu = || {
         let time = clock_gettime(ClockId::ProcessCPUTime);
@@ -250,7 +247,28 @@ fn r14_accept_out_of_descriptors_waits_and_lets_others_go_on() {
         "accepting::r14_accept_out_of_descriptors_waits_and_lets_others_go_on",
         || {
             let (listener, kept) = (listener(), RefCell::default());
-            r14_out_of_descriptors(&listener, &kept, async {
+            let addr = listener.local_addr().unwrap();
+            let client = || std::net::TcpStream::connect(addr).unwrap();
+            r14_out_of_descriptors(client, &kept, async {
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    kept.borrow_mut().push(stream);
+                }
+            });
+        },
+    );
+}
+
+#[test]
+fn r14_accept_of_a_unix_listener_out_of_descriptors_waits_and_lets_others_go_on() {
+    alone(
+        "accepting::r14_accept_of_a_unix_listener_out_of_descriptors_waits_and_lets_others_go_on",
+        || {
+            let (place, kept) = (Place::new(), RefCell::default());
+            let path = place.at("listener");
+            let listener = UnixListener::bind(&path).unwrap();
+            let client = || std::os::unix::net::UnixStream::connect(&path).unwrap();
+            r14_out_of_descriptors(client, &kept, async {
                 loop {
                     let (stream, _) = listener.accept().await.unwrap();
                     kept.borrow_mut().push(stream);
@@ -267,7 +285,9 @@ fn r14_poll_accept_out_of_descriptors_waits_and_lets_others_go_on() {
         || {
             let (listener, kept) = (listener(), RefCell::default());
             let mut incoming = listener.incoming();
-            r14_out_of_descriptors(&listener, &kept, async {
+            let addr = listener.local_addr().unwrap();
+            let client = || std::net::TcpStream::connect(addr).unwrap();
+            r14_out_of_descriptors(client, &kept, async {
                 while let Some(stream) = incoming.next().await {
                     kept.borrow_mut().push(stream.unwrap());
                 }

@@ -9,11 +9,11 @@ use std::{
 };
 
 use arborio_base::WakeBatch;
-use arborio_net::{TcpListener, TcpStream};
+use arborio_net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use arborio_reactor::LoopReactor;
 use futures_lite::future::zip;
 
-use crate::support::{alone_under, is_child, listener, pair, run};
+use crate::support::{Place, alone_under, is_child, listener, pair, run};
 
 /// Runs `body` in a child, with `faults` (as strace's `-e inject=` takes them)
 /// injected into it.
@@ -148,6 +148,35 @@ fn r14_accept_tries_less_than_fifty_times_a_second_without_descriptors() {
         std::fs::remove_file(log).unwrap();
         let tries = calls.matches("EMFILE").count();
         assert!((5..50).contains(&tries), "{tries} tries in a second");
+    }
+}
+
+#[test]
+fn r16_connect_tries_less_than_fifty_times_a_second_at_a_full_backlog() {
+    const TEST: &str =
+        "injected::r16_connect_tries_less_than_fifty_times_a_second_at_a_full_backlog";
+    if !is_child(TEST) && !strace_works() {
+        println!("skipped {TEST}: strace is missing or may not attach");
+        return;
+    }
+    let log = std::env::temp_dir().join(format!("arborio-r16-{}", std::process::id()));
+    let log = log.to_str().unwrap();
+    let wrapper = ["strace", "-f", "-qq", "-o", log, "-e", "trace=connect"];
+    alone_under(&wrapper, TEST, || {
+        let place = Place::new();
+        let path = place.at("full");
+        let listener = UnixListener::builder().backlog(0).bind(&path).unwrap();
+        let _first = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        let second = Duration::from_secs(1);
+        let limit = arborio_timers::timeout(second, UnixStream::connect(&path));
+        assert!(run(limit).is_err());
+        drop(listener);
+    });
+    if !is_child(TEST) {
+        let calls = std::fs::read_to_string(log).unwrap();
+        std::fs::remove_file(log).unwrap();
+        let tries = calls.matches("EAGAIN").count();
+        assert!((10..50).contains(&tries), "{tries} tries in a second");
     }
 }
 

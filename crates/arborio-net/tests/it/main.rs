@@ -1,4 +1,4 @@
-//! TCP from outside: under a foreign executor, on a loop driven by hand, and
+//! Sockets from outside: under a foreign executor, on a loop driven by hand, and
 //! under faults. Names that begin with an identifier belong to the catalogue
 //! of features or to the battery of cases.
 
@@ -6,7 +6,12 @@ mod accepting;
 mod by_hand;
 mod closing;
 mod connecting;
+mod copying;
+mod datagrams;
 mod halves;
 mod injected;
 mod support;
 mod transfer;
+mod unix;
+mod unix_datagrams;
+mod unix_files;

@@ -1,6 +1,7 @@
 //! What the tests share: connected pairs, a crowd of futures, and children.
 
 use std::{
+    path::PathBuf,
     pin::Pin,
     process::Command,
     sync::{
@@ -11,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use arborio_net::{TcpListener, TcpStream};
+use arborio_net::{TcpListener, TcpStream, UnixStream};
 use futures_lite::future::{block_on, poll_fn};
 
 /// Longer than anything here may take; a test that reaches it has hung.
@@ -28,6 +29,37 @@ pub(crate) fn pair() -> (TcpStream, std::net::TcpStream) {
 /// A listener on a free port.
 pub(crate) fn listener() -> TcpListener {
     block_on(TcpListener::bind("127.0.0.1:0")).unwrap()
+}
+
+/// A directory of its own for the files of one test, gone when it is dropped.
+pub(crate) struct Place(PathBuf);
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+        let name = format!("arborio-net-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    /// The path of the file `name`.
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A Unix connection: our end, and the blocking end of somebody else.
+pub(crate) fn unix_pair() -> (UnixStream, std::os::unix::net::UnixStream) {
+    let (ours, peer) = std::os::unix::net::UnixStream::pair().unwrap();
+    (UnixStream::try_from(ours).unwrap(), peer)
 }
 
 /// Runs `future`, and panics when it takes too long.
@@ -158,4 +190,12 @@ pub(crate) fn next_descriptor() -> u64 {
     use std::os::fd::AsRawFd;
     let probe = std::fs::File::open("/dev/null").unwrap();
     u64::try_from(probe.as_raw_fd()).unwrap()
+}
+
+/// Gives `SIGPIPE` its default effect, which is to end the process.
+#[allow(unsafe_code, reason = "signal dispositions have no safe interface")]
+pub(crate) fn reset_sigpipe() {
+    // SAFETY: no handler is installed; the default disposition is always valid.
+    let old = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    assert_ne!(old, libc::SIG_ERR);
 }

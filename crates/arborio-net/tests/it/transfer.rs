@@ -12,7 +12,7 @@ use arborio_net::TcpStream;
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future::zip};
 use proptest::prelude::*;
 
-use crate::support::{Count, alone, hash, listener, pair, pattern, run};
+use crate::support::{Count, alone, hash, listener, pair, pattern, reset_sigpipe, run};
 
 #[test]
 fn g09_the_end_of_the_stream_is_a_read_of_nothing() {
@@ -224,14 +224,6 @@ fn r17_a_write_to_a_closed_peer_is_an_error_and_no_signal() {
             }
         },
     );
-}
-
-/// Gives `SIGPIPE` its default effect, which is to end the process.
-#[allow(unsafe_code, reason = "signal dispositions have no safe interface")]
-fn reset_sigpipe() {
-    // SAFETY: no handler is installed; the default disposition is always valid.
-    let old = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-    assert_ne!(old, libc::SIG_ERR);
 }
 
 proptest! {
