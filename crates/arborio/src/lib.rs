@@ -33,6 +33,7 @@
 mod driver;
 mod event_loop;
 mod hooks;
+pub mod io;
 mod pool;
 
 pub use arborio_executor::blocking::{
@@ -154,7 +155,7 @@ pub mod sync {
     pub use arborio_sync::*;
 }
 
-/// TCP, and any descriptor that can be waited for.
+/// TCP, UDP, Unix sockets, and any descriptor that can be waited for.
 pub mod net {
     pub use arborio_net::*;
     pub use arborio_reactor::Async;

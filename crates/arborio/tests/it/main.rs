@@ -34,6 +34,7 @@ mod scopes_size;
 mod seeds;
 mod selecting;
 mod shortage;
+mod sockets;
 mod stalls;
 mod support;
 mod sync;
