@@ -477,7 +477,10 @@ impl Turns<'_> {
         }
         seat.lie_down();
         if self.running.try_sleep() {
-            let _ = self.park.pass(Wait::Allowed);
+            let _ = match seat.watch() {
+                None => self.park.pass(Wait::Allowed),
+                Some(limit) => self.park.pass_within(limit),
+            };
             self.wake_up();
             if let Some(winding) = &mut self.winding {
                 winding.asked = 0;

@@ -3,6 +3,8 @@
 //! The executor knows neither I/O nor time. Whoever composes a runtime gives it
 //! a [`Park`]: timers and a reactor, a plain thread park, a simulated world.
 
+use std::time::Duration;
+
 use arborio_task::Task;
 
 /// Looks at the outside world for the loop.
@@ -24,6 +26,13 @@ pub trait Park {
     /// ready. Unless told [`Wait::Never`] it may block until there is something,
     /// and must return when the loop's notifier is called.
     fn pass(&mut self, wait: Wait) -> Passed;
+
+    /// As [`pass`](Self::pass) with [`Wait::Allowed`], but blocks for at most `limit`. By default it does not
+    /// block at all.
+    fn pass_within(&mut self, limit: Duration) -> Passed {
+        let _ = limit;
+        self.pass(Wait::Never)
+    }
 
     /// `main` has ended, and the loop goes on because of other tasks. Called once,
     /// outside of every poll; it may spawn.

@@ -3,7 +3,9 @@
 //! A pool is a *team* of event loops, its workers. Each has its own tasks, timers and I/O, and touches
 //! them without atomic operations like a loop that is alone; what a team adds is that ready tasks move from
 //! one who has several to one who has none. The latter asks, and the former gives between two of
-//! its polls ([`Running::give`]), so nobody ever takes.
+//! its polls ([`Running::give`]). Nobody takes from one who answers; who is stuck in a long poll is found out by those who
+//! sleep, who look again every few milliseconds, and what is ready behind that poll is
+//! [rescued](Running::rescue).
 //!
 //! # Words
 //! | word              | says                                                     | who changes it                |
@@ -50,6 +52,9 @@ const SEARCH: u64 = 1 << 63;
 const GONE: usize = usize::MAX;
 /// How many tasks are given at a time.
 const MOST: usize = 128;
+/// How long one sleeps while another is awake: two times this, and some, is how long a task waits behind
+/// one that blocks its worker.
+const WATCH: Duration = Duration::from_millis(3);
 /// How long one who asks for work waits for the answer: a poll may go on for longer.
 const PATIENCE: Duration = Duration::from_micros(20);
 
@@ -231,6 +236,8 @@ pub struct Seat {
     lies: Cell<bool>,
     /// In what order others are asked.
     random: RefCell<Random>,
+    /// How many polls each worker had begun when it did not answer.
+    unanswered: RefCell<Vec<Option<usize>>>,
 }
 
 impl Seat {
@@ -247,6 +254,7 @@ impl Seat {
         inbox: Submitter,
         notifier: std::sync::Arc<dyn Notify>,
     ) -> Self {
+        let count = team.len();
         let reached = Reached { inbox, notifier };
         let free = team.workers[number].0.reached.set(reached).is_ok();
         assert!(free, "worker {number} has started before");
@@ -258,6 +266,7 @@ impl Seat {
             searches: Cell::new(false),
             lies: Cell::new(false),
             random: RefCell::new(Random::new(number as u64)),
+            unanswered: RefCell::new(vec![None; count]),
         }
     }
 
@@ -419,6 +428,33 @@ impl Seat {
         found
     }
 
+    /// How long this worker may sleep: not for ever if another one is awake, and may turn out to be stuck.
+    pub(crate) fn watch(&self) -> Option<Duration> {
+        let asleep = self.team.control.0.load(Ordering::Relaxed);
+        let awake = |number: usize| {
+            let worker = &self.team.workers[number].0;
+            asleep & (1 << number) == 0
+                && worker.reached.get().is_some()
+                && worker.asked_by.load(Ordering::Relaxed) != GONE
+        };
+        (0..self.team.len()).any(awake).then_some(WATCH)
+    }
+
+    /// Worker `number` has not answered. If it has not begun another poll since the last time,
+    /// takes what is ready behind the one that it is in.
+    fn rescue(&self, number: usize, running: &Running<'_>) {
+        let Some(reached) = self.team.workers[number].0.reached.get() else {
+            return;
+        };
+        let polls = running.polls_of(&reached.inbox);
+        let last = self.unanswered.borrow_mut()[number].replace(polls);
+        if last == Some(polls) {
+            self.team.busy.0.fetch_add(MOST, Ordering::Relaxed); // T4
+            let rescued = running.rescue(&reached.inbox, MOST);
+            self.uncount(MOST - rescued);
+        }
+    }
+
     /// Asks worker `number`, if it is awake. True if something came from it, or from anybody.
     fn ask(&self, number: usize, running: &Running<'_>) -> bool {
         let asleep = self.team.control.0.load(Ordering::Relaxed) & (1 << number) != 0;
@@ -445,7 +481,8 @@ impl Seat {
                     .compare_exchange(me, 0, Ordering::Acquire, Ordering::Acquire)
                     .is_ok()
             {
-                break; // T3: withdrawn
+                self.rescue(number, running); // T3: withdrawn
+                break;
             }
         }
         running.has_mail()

@@ -30,7 +30,7 @@ use arborio_base::{
 
 use crate::{
     cell::TaskRef,
-    current::current,
+    current::{Own, current, own, own_current},
     door::Door,
     handle::Task,
     hub::Hub,
@@ -241,7 +241,7 @@ impl Branch {
     /// [gives](Describe::give) itself as a `T`.
     pub fn current_owner<T: 'static>() -> Option<T> {
         let branch = Self::current()?;
-        let hub = branch.own_hub()?;
+        let hub = branch.here()?;
         let owner = {
             let registry = hub.branches.borrow();
             let (_, owner) = registry.get(branch.place.get())?;
@@ -255,7 +255,7 @@ impl Branch {
     /// Runs `code`, a part of the task that is being polled, as belonging to this
     /// branch: branches that it enters are below this one.
     pub fn within<R>(self: &Arc<Self>, code: impl FnOnce() -> R) -> R {
-        let Some(hub) = self.own_hub() else {
+        let Some(hub) = self.here() else {
             return code();
         };
         let task = tasks::current_task();
@@ -264,8 +264,9 @@ impl Branch {
         code()
     }
 
-    /// The hub, if its loop runs on this thread now (R2).
-    fn own_hub(&self) -> Option<&Hub> {
+    /// The hub, if its loop runs on this thread now (R2). For what a [rescue](crate::moving) keeps from: this
+    /// branch, and what else is the owner's alone.
+    fn here(&self) -> Option<&Hub> {
         // Acquire: pairs with the store of `vanish`.
         let home = self.home.load(Ordering::Acquire);
         if home.is_null() || !ptr::eq(home, current()) {
@@ -275,23 +276,29 @@ impl Branch {
         Some(unsafe { &*home })
     }
 
+    /// The same, and the loop holds it as long as this lives: for the queue, the root and the other tasks.
+    fn own_hub(&self) -> Option<Own<'_>> {
+        // Acquire: pairs with the store of `vanish`.
+        own(self.home.load(Ordering::Acquire))
+    }
+
     /// Whether it takes tasks that are not `Send`: it is [here](Self::is_here), and its loop stays
     /// on this thread.
     pub fn is_local(&self) -> bool {
-        self.own_hub().is_some_and(|hub| !hub.migrates.get())
+        self.here().is_some_and(|hub| !hub.migrates.get())
     }
 
     /// Whether its loop runs on this thread now, and it is still in the tree.
     pub fn is_here(&self) -> bool {
-        self.own_hub().is_some()
+        self.here().is_some()
     }
 
     /// The node that counts the pending ones of this branch (R3). The owner asks.
     pub(crate) fn node_above(&self) -> Option<&Node> {
-        let hub = self.own_hub()?;
+        let hub = self.here()?;
         let mut above = self.parent.as_deref();
         while let Some(branch) = above {
-            if branch.own_hub().is_some() {
+            if branch.here().is_some() {
                 return Some(&branch.node);
             }
             above = branch.parent.as_deref();
@@ -311,7 +318,7 @@ impl Branch {
         F::Output: 'static,
     {
         match self.own_hub() {
-            Some(hub) if !hub.migrates.get() => self.spawn_if_open(hub, future, options),
+            Some(hub) if !hub.migrates.get() => self.spawn_if_open(&hub, future, options),
             _ => Err(future),
         }
     }
@@ -327,7 +334,7 @@ impl Branch {
         F::Output: Send + 'static,
     {
         match self.own_hub() {
-            Some(hub) => self.spawn_if_open(hub, future, options),
+            Some(hub) => self.spawn_if_open(&hub, future, options),
             None => Err(future),
         }
     }
@@ -361,11 +368,11 @@ impl Branch {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let may = |hub: &&Hub| !hub.closing.get() && !hub.migrates.get();
+        let may = |hub: &Own<'_>| !hub.closing.get() && !hub.migrates.get();
         match self.own_hub().filter(may) {
             Some(hub) if !self.forced.get() => {
                 // SAFETY: this thread is the owner.
-                Ok(unsafe { spawn_below(hub, &self.node, future, options) })
+                Ok(unsafe { spawn_below(&hub, &self.node, future, options) })
             }
             _ => Err(future),
         }
@@ -388,7 +395,7 @@ impl Branch {
             return Err(future);
         }
         // SAFETY: this thread is the owner.
-        Ok(unsafe { spawn_below(hub, above, future, options) })
+        Ok(unsafe { spawn_below(&hub, above, future, options) })
     }
 
     /// A task that has ended before it began, as the branch is closed. `None` if no
@@ -402,10 +409,9 @@ impl Branch {
         F: Future + 'static,
         F::Output: 'static,
     {
-        // SAFETY: a current hub is alive, and this thread is its owner.
-        let hub = unsafe { current().as_ref() }?;
+        let hub = own_current()?;
         drop_contained(future);
-        let task = life_cycle::spawn_ended::<F>(hub, options, end);
+        let task = life_cycle::spawn_ended::<F>(&hub, options, end);
         // SAFETY: the future's output is an `F::Output`.
         Some(unsafe { Task::new(task) })
     }
@@ -413,31 +419,31 @@ impl Branch {
     /// How many tasks of the branch, and branches below it, are waited for. 0 on
     /// another thread.
     pub fn pending(&self) -> usize {
-        self.own_hub().map_or(0, |_| self.node.pending())
+        self.here().map_or(0, |_| self.node.pending())
     }
 
     /// How many tasks of the branch have not ended that nobody waits for. 0 on
     /// another thread.
     pub fn daemons(&self) -> usize {
-        self.own_hub().map_or(0, |_| self.node.daemons())
+        self.here().map_or(0, |_| self.node.daemons())
     }
 
     /// Nothing is spawned here any more.
     pub fn close(&self) {
-        if self.own_hub().is_some() {
+        if self.here().is_some() {
             self.closed.set(true);
         }
     }
 
     /// Whether nothing can be spawned here any more.
     pub fn is_closed(&self) -> bool {
-        self.own_hub().is_none_or(|_| self.closed.get())
+        self.here().is_none_or(|_| self.closed.get())
     }
 
     /// `waker` is called when nothing is pending here any more, when the last task that
     /// nobody waits for has ended, and when a panic comes up.
     pub fn wake_on_change(&self, waker: &Waker) {
-        if self.own_hub().is_some() {
+        if self.here().is_some() {
             self.node.set_waiter(waker);
         }
     }
@@ -445,14 +451,14 @@ impl Branch {
     /// Panics of tasks that nobody observes, oldest first.
     #[inline]
     pub fn take_panics(&self) -> Vec<Payload> {
-        self.own_hub()
+        self.here()
             .map_or_else(Vec::new, |_| self.node.take_panics())
     }
 
     /// Asks every task of the branch to end, with `end` as the outcome.
     pub fn cancel_all(&self, end: &Interrupt) {
         if let Some(hub) = self.own_hub() {
-            life_cycle::cancel_all(hub, &self.node, end, None);
+            life_cycle::cancel_all(&hub, &self.node, end, None);
         }
     }
 
@@ -462,14 +468,14 @@ impl Branch {
         let Some(hub) = self.own_hub() else {
             return Vec::new();
         };
-        let living = self.mark_forced(hub);
+        let living = self.mark_forced(&hub);
         let infos = living
             .iter()
-            .filter_map(|&task| crate::TaskInfo::of(hub, task));
+            .filter_map(|&task| crate::TaskInfo::of(&hub, task));
         let infos = infos.collect();
         for task in living {
-            life_cycle::abort(hub, task, end.clone()); // user code
-            life_cycle::release(hub, task);
+            life_cycle::abort(&hub, task, end.clone()); // user code
+            life_cycle::release(&hub, task);
         }
         infos
     }
@@ -477,13 +483,13 @@ impl Branch {
     /// Whether whoever waits above does not wait for what is on this branch: a task
     /// that nobody waits for has entered it.
     pub fn is_silent(&self) -> bool {
-        self.own_hub().is_some_and(|_| self.node.is_silent())
+        self.here().is_some_and(|_| self.node.is_silent())
     }
 
     /// Whether its tasks are dropped without being asked: what builds on it has no
     /// time to clean up any more.
     pub fn is_forced(&self) -> bool {
-        self.own_hub().is_some_and(|_| self.forced.get())
+        self.here().is_some_and(|_| self.forced.get())
     }
 
     /// Closes this branch and all below it; returns their tasks, each counted once more.
@@ -541,6 +547,7 @@ impl Branch {
 
     /// A panic that nobody here can take comes up in the branch above, or in the loop.
     pub fn bubble_above(&self, panic: Payload) {
+        let _held = self.own_hub();
         match self.node_above() {
             Some(above) => above.bubble(panic),
             None => drop_contained(panic), // there is no loop to tell
@@ -562,10 +569,10 @@ impl Branch {
             "a branch leaves the tree when its tasks have ended"
         );
         while let Some(links) = self.node.children.first() {
-            life_cycle::leave_behind(hub, TaskRef::from_links(links));
+            life_cycle::leave_behind(&hub, TaskRef::from_links(links));
         }
         let panics = self.node.take_panics();
-        self.vanish(hub);
+        self.vanish(&hub);
         panics
     }
 
@@ -645,7 +652,7 @@ impl Branch {
     /// ```
     pub fn tree(&self) -> Tree {
         self.own_hub()
-            .map_or_else(Tree::default, |hub| walk::from_branch(hub, self))
+            .map_or_else(Tree::default, |hub| walk::from_branch(&hub, self))
     }
 
     /// Drops a chain of parents one after the other, however long it is.

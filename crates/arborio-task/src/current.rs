@@ -2,30 +2,253 @@
 //!
 //! The address of a hub is its identity. It is never used again while a task
 //! with that hub exists, so a nested loop, the next loop of the same thread, or
-//! a new thread simply compares as foreign. The thread-local has no destructor:
-//! it can be read at any time of a thread's life, and says "no loop" in the end.
+//! a new thread simply compares as foreign. The thread-locals have no destructor:
+//! they can be read at any time of a thread's life, and say "no loop" in the end.
+//!
+//! # Loops that can be helped
+//! A loop that is alone owns its hub as long as it runs. The loop of a *worker* holds it, and lets go of it
+//! while it polls: if the poll takes long, another worker may [rescue](crate::moving::rescue) what is
+//! ready behind it. Code in the poll that wakes, spawns or drops something takes the hub back for as
+//! long as that takes ([`Own`]).
+//!
+//! | `CURRENT` | `WORKER` | on this thread                                                  |
+//! |-----------|----------|------------------------------------------------------------------|
+//! | null      | null     | no loop runs                                                     |
+//! | a hub     | any      | its loop runs, and holds it                                      |
+//! | null      | a hub    | its loop polls, and has let go of it                             |
+//!
+//! # Protocol
+//! | worker, taking the hub back | who rescues            |
+//! |-----------------------------|------------------------|
+//! | 1. `held` = true            | 1. `revoked` = true    |
+//! | 2. full fence               | 2. full fence          |
+//! | 3. `revoked`? then `held` = false, wait, and again from 1 | 3. `held`? then `revoked` = false, and give up |
+//!
+//! - O1: of the two at least one sees the other, so never both have the hub. Each acquires what the other
+//!   released when it gave the hub up.
+//! - O2: whoever rescues runs no foreign code, so a worker waits for a bounded time.
 
-use std::ptr;
+use std::{ops::Deref, ptr};
+
+use arborio_base::sync::atomic::{AtomicBool, Ordering, fence};
 
 use crate::hub::Hub;
 
 #[cfg(not(loom))]
 thread_local! {
     static CURRENT: std::cell::Cell<*const Hub> = const { std::cell::Cell::new(ptr::null()) };
+    static WORKER: std::cell::Cell<*const Hub> = const { std::cell::Cell::new(ptr::null()) };
 }
 
 #[cfg(loom)]
 loom::thread_local! {
     static CURRENT: std::cell::Cell<*const Hub> = std::cell::Cell::new(ptr::null());
+    static WORKER: std::cell::Cell<*const Hub> = std::cell::Cell::new(ptr::null());
 }
 
-/// The hub of the loop that runs on this thread, or null.
+/// The hub that this thread holds, or null.
 #[inline(always)]
-pub(crate) fn current() -> *const Hub {
+fn held() -> *const Hub {
     CURRENT.with(|current| current.get())
 }
 
-/// Sets it and returns the previous one.
+/// The hub of the loop that runs on this thread, or null. A worker may have let go of it: whoever touches
+/// what a rescue touches takes it back first ([`own`]).
+#[inline(always)]
+pub(crate) fn current() -> *const Hub {
+    let held = held();
+    if held.is_null() {
+        return WORKER.with(|worker| worker.get());
+    }
+    held
+}
+
+/// Sets which hub is held and returns the previous one.
 pub(crate) fn set_current(hub: *const Hub) -> *const Hub {
     CURRENT.with(|current| current.replace(hub))
+}
+
+/// The hub at `hub` if its loop runs on this thread, held as long as this lives.
+#[inline(always)]
+pub(crate) fn own<'a>(hub: *const Hub) -> Option<Own<'a>> {
+    if ptr::eq(hub, held()) {
+        if hub.is_null() {
+            return None;
+        }
+        // SAFETY: the current hub is alive: its loop is running.
+        let hub = unsafe { &*hub };
+        return Some(Own { hub, taken: false });
+    }
+    own_as_worker(hub)
+}
+
+/// The hub of the loop that runs on this thread, held as long as this lives.
+#[inline(always)]
+pub(crate) fn own_current<'a>() -> Option<Own<'a>> {
+    let held = held();
+    if held.is_null() {
+        return own_as_worker(WORKER.with(|worker| worker.get()));
+    }
+    // SAFETY: the current hub is alive: its loop is running.
+    let hub = unsafe { &*held };
+    Some(Own { hub, taken: false })
+}
+
+/// The same for the worker that polls.
+#[inline(never)]
+fn own_as_worker<'a>(hub: *const Hub) -> Option<Own<'a>> {
+    if hub.is_null() || !ptr::eq(hub, WORKER.with(|worker| worker.get())) || !held().is_null() {
+        return None;
+    }
+    // SAFETY: the worker's hub is alive: its loop is running.
+    let hub = unsafe { &*hub };
+    take_back(hub);
+    Some(Own { hub, taken: true })
+}
+
+/// The hub of the loop that runs on this thread, which holds it.
+pub(crate) struct Own<'a> {
+    hub: &'a Hub,
+    /// Whether it is let go again.
+    taken: bool,
+}
+
+impl Own<'_> {
+    /// Whether the loop had let go of it.
+    #[inline(always)]
+    pub(crate) fn is_taken(&self) -> bool {
+        self.taken
+    }
+}
+
+impl Deref for Own<'_> {
+    type Target = Hub;
+
+    #[inline(always)]
+    fn deref(&self) -> &Hub {
+        self.hub
+    }
+}
+
+impl Drop for Own<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.taken {
+            let_go(self.hub);
+        }
+    }
+}
+
+/// Who has the hub of a worker.
+pub(crate) struct Tenure {
+    /// Its worker has.
+    held: AtomicBool,
+    /// Somebody else has, or wants to have.
+    revoked: AtomicBool,
+}
+
+impl Tenure {
+    /// The loop that makes it has it.
+    pub(crate) fn new() -> Self {
+        Self {
+            held: AtomicBool::new(true),
+            revoked: AtomicBool::new(false),
+        }
+    }
+
+    /// Has the hub if its worker has let go of it, and runs `code`. `None` if it has not, or
+    /// somebody else is here already.
+    pub(crate) fn borrow<R>(&self, code: impl FnOnce() -> R) -> Option<R> {
+        if self.revoked.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        fence(Ordering::SeqCst); // O1
+        let free = !self.held.load(Ordering::Acquire);
+        let did = free.then(code);
+        self.revoked.store(false, Ordering::Release);
+        did
+    }
+
+    /// The worker has let go of it.
+    #[inline(always)]
+    fn release(&self) {
+        self.held.store(false, Ordering::Release);
+    }
+
+    /// The worker takes it back.
+    #[inline(always)]
+    fn take_back(&self) {
+        // One exchange: the store and the fence of O1.
+        self.held.swap(true, Ordering::SeqCst);
+        fence_in_models();
+        if self.revoked.load(Ordering::Acquire) {
+            self.take_back_slowly();
+        }
+    }
+
+    #[cold]
+    fn take_back_slowly(&self) {
+        let mut tries = 0_u32;
+        loop {
+            self.held.store(false, Ordering::Release);
+            while self.revoked.load(Ordering::Acquire) {
+                tries += 1;
+                wait_a_little(tries);
+            }
+            self.held.swap(true, Ordering::SeqCst);
+            fence_in_models();
+            if !self.revoked.load(Ordering::Acquire) {
+                return;
+            }
+        }
+    }
+}
+
+/// A model takes a `SeqCst` exchange for a weaker one.
+#[inline(always)]
+fn fence_in_models() {
+    #[cfg(loom)]
+    fence(Ordering::SeqCst);
+}
+
+/// Whoever has the hub runs a few hundred instructions, unless the system has stopped it (O2).
+fn wait_a_little(tries: u32) {
+    if tries < 100 && !cfg!(loom) {
+        std::hint::spin_loop();
+    } else {
+        arborio_base::sync::thread::yield_now();
+    }
+}
+
+/// The worker takes its hub back: after a poll, or inside of one.
+#[inline(always)]
+pub(crate) fn take_back(hub: &Hub) {
+    hub.tenure.take_back();
+    set_current(hub.address());
+}
+
+/// The worker lets go of its hub, to poll.
+#[inline(always)]
+pub(crate) fn let_go(hub: &Hub) {
+    set_current(ptr::null());
+    hub.tenure.release();
+}
+
+/// As long as this lives the loop of `hub`, which is current, runs as a worker.
+pub(crate) struct AtWork {
+    outer: *const Hub,
+}
+
+impl AtWork {
+    pub(crate) fn new(hub: &Hub) -> Self {
+        Self {
+            outer: WORKER.with(|worker| worker.replace(hub.address())),
+        }
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        WORKER.with(|worker| worker.set(self.outer));
+    }
 }

@@ -198,7 +198,7 @@ impl<T> Task<T> {
             // nobody takes (see the states above); `T` is that of the handle.
             callback(unsafe { task.outcome::<T>(interrupted) });
         };
-        watch(hub, task, Box::new(ending));
+        watch(&hub, task, Box::new(ending));
         Ok(())
     }
 
@@ -233,7 +233,7 @@ impl<T> Task<T> {
             return false;
         }
         match own_hub(task) {
-            Some(hub) => attach(hub, task, make),
+            Some(hub) => attach(&hub, task, make),
             None => abroad::order(task, Box::new(|hub, task| attach(hub, task, make))),
         }
         true

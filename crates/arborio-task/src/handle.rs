@@ -126,7 +126,7 @@ impl<T> Task<T> {
         }
         let end = Interrupt::Cancelled(Reason::new(ReasonKind::Abort));
         match own_hub(task) {
-            Some(hub) => life_cycle::abort(hub, task, end),
+            Some(hub) => life_cycle::abort(&hub, task, end),
             None => abroad::end(task, end, Manner::Force),
         }
     }
@@ -253,7 +253,7 @@ impl<T> Task<T> {
     /// ```
     pub fn info(&self) -> Option<crate::TaskInfo> {
         let task = self.task?;
-        crate::TaskInfo::of(own_hub(task)?, task)
+        crate::TaskInfo::of(&*own_hub(task)?, task)
     }
 
     /// Takes the outcome if the task has ended.
@@ -291,7 +291,7 @@ impl<T> Task<T> {
         match own_hub(task) {
             Some(hub) => {
                 task.local.set(Flags::BARE);
-                life_cycle::release(hub, task);
+                life_cycle::release(&hub, task);
             }
             None => abroad::release(task),
         }
@@ -309,7 +309,7 @@ pub(crate) fn ask_to_end(task: TaskRef, end: Interrupt) -> bool {
         return false;
     }
     match own_hub(task) {
-        Some(hub) => life_cycle::cancel(hub, task, end),
+        Some(hub) => life_cycle::cancel(&hub, task, end),
         None => abroad::end(task, end, Manner::Ask),
     }
     true
@@ -318,7 +318,7 @@ pub(crate) fn ask_to_end(task: TaskRef, end: Interrupt) -> bool {
 /// Whether the outcome of a task that is DONE and WATCHED is to be had now.
 #[cold]
 fn hurry(task: TaskRef) -> bool {
-    own_hub(task).is_some_and(|hub| endings::hurry(hub, task))
+    own_hub(task).is_some_and(|hub| endings::hurry(&hub, task))
 }
 
 /// Who polls a handle.
@@ -334,7 +334,7 @@ enum Poller {
 #[inline]
 fn poll_done(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<()> {
     match own_hub(task) {
-        Some(hub) => poll_done_here(hub, task, poller, cx),
+        Some(hub) => poll_done_here(&hub, task, poller, cx),
         None => poll_done_abroad(task, poller, cx),
     }
 }
@@ -483,7 +483,7 @@ impl<T> Drop for Joining<'_, T> {
     fn drop(&mut self) {
         let Some(task) = self.handle.task else { return };
         match (self.registered, own_hub(task)) {
-            (Registered::Here, Some(hub)) => task.awaiter.leave(hub, self.number()),
+            (Registered::Here, Some(hub)) => task.awaiter.leave(&hub, self.number()),
             (Registered::Abroad, _) => side::leave(task, self.number()),
             _ => {}
         }
@@ -501,7 +501,7 @@ impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         let Some(task) = self.task else { return };
         match own_hub(task) {
-            Some(hub) => life_cycle::detach(hub, task),
+            Some(hub) => life_cycle::detach(&hub, task),
             None => abroad::detach(task),
         }
     }

@@ -20,6 +20,7 @@ use crate::{
     branch::Branch,
     cache::CellCache,
     cell::TaskRef,
+    current::Tenure,
     door::Door,
     inbox::{Inbox, Notify, Pushed},
     node::Node,
@@ -81,6 +82,10 @@ pub(crate) struct Hub {
     // For all threads.
     pub(crate) inbox: Inbox,
     pub(crate) refs: AtomicUsize,
+    /// Who has what is for the owner.
+    pub(crate) tenure: Tenure,
+    /// How many polls a worker has begun.
+    pub(crate) polls: AtomicUsize,
     /// Somebody wants the loop to end.
     pub(crate) stopping: AtomicBool,
 }
@@ -98,6 +103,8 @@ impl Hub {
         let hub = Self {
             inbox: Inbox::new(notifier),
             refs: AtomicUsize::new(1),
+            tenure: Tenure::new(),
+            polls: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             address,
             queue: RunQueue::new(),

@@ -20,7 +20,7 @@ use arborio_base::{budget, drop_contained, sync::atomic::Ordering};
 
 use crate::{
     cell::{Birth, FutureGone, TaskRef, layout_of},
-    endings,
+    current, endings,
     hub::Hub,
     inbox::Mail,
     interrupt::{Interrupt, Payload},
@@ -281,6 +281,28 @@ pub(crate) fn run_some(hub: &Hub, limit: u32) -> u32 {
 /// Polls the task that has waited longest. False if none is ready.
 #[inline(always)]
 pub(crate) fn run_next(hub: &Hub) -> bool {
+    run_next_with(hub, poll)
+}
+
+/// The same for a worker, which lets go of its hub meanwhile.
+#[inline(always)]
+pub(crate) fn run_next_as_worker(hub: &Hub) -> bool {
+    run_next_with(hub, |task| {
+        // Relaxed: only we count.
+        let polls = hub.polls.load(Ordering::Relaxed);
+        hub.polls.store(polls.wrapping_add(1), Ordering::Relaxed);
+        current::let_go(hub);
+        let polled = poll(task);
+        current::take_back(hub);
+        polled
+    })
+}
+
+#[inline(always)]
+fn run_next_with(
+    hub: &Hub,
+    poll: impl FnOnce(TaskRef) -> Result<Poll<()>, Box<dyn Any + Send>>,
+) -> bool {
     let Some(task) = hub.queue.pop() else {
         return false;
     };

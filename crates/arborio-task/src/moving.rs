@@ -74,6 +74,27 @@ pub(crate) unsafe fn give(hub: &Hub, to: *const Hub, most: usize) -> usize {
     given
 }
 
+/// Sends up to `most` tasks that are ready behind a poll to the loop of `to`, and returns how many went.
+///
+/// # Safety
+/// The caller has the hub instead of its owner ([`crate::current`]); `to` is alive, and another loop.
+pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
+    let kept = RunQueue::new();
+    let mut rescued = 0;
+    while rescued < most
+        && let Some(task) = hub.queue.pop()
+    {
+        // SAFETY: passed on to the caller.
+        if unsafe { send_away(hub, to, task) } {
+            rescued += 1;
+        } else {
+            kept.push(task);
+        }
+    }
+    hub.queue.put_before(&kept);
+    rescued
+}
+
 /// Sends `task`, which was taken out of the queue, away. False if it stays.
 ///
 /// # Safety

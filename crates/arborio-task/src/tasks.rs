@@ -9,7 +9,7 @@ use arborio_base::{budget, contain, drop_contained, sync::atomic::Ordering};
 use crate::{
     abroad,
     cell::TaskRef,
-    current::{current, set_current},
+    current::{AtWork, current, own, own_current, set_current},
     handle::Task,
     hub::Hub,
     inbox::{Notify, Pushed},
@@ -241,11 +241,13 @@ impl Running<'_> {
         life_cycle::run_some(self.hub, limit)
     }
 
-    /// As [`run_some`](Self::run_some), and only until `stop` says so, which is asked after each poll.
+    /// As [`run_some`](Self::run_some), and only until `stop` says so, which is asked after each poll. As long as
+    /// a poll goes on, others may [`rescue`](Self::rescue) what is ready behind it.
     #[inline]
     pub fn run_until(&self, limit: u32, stop: impl Fn(&Self) -> bool) -> u32 {
         let mut polls = 0;
-        while polls < limit && life_cycle::run_next(self.hub) {
+        let _at_work = AtWork::new(self.hub);
+        while polls < limit && life_cycle::run_next_as_worker(self.hub) {
             polls += 1;
             if self.hub.root.wants_attention() || stop(self) {
                 break;
@@ -299,6 +301,51 @@ impl Running<'_> {
     #[inline(always)]
     pub fn has_mail(&self) -> bool {
         self.hub.inbox.has_mail()
+    }
+
+    /// How many polls the loop of `other` has begun that were made by [`run_until`](Self::run_until). If it
+    /// stands still the loop has nothing to do, or is in a long poll.
+    pub fn polls_of(&self, other: &Submitter) -> usize {
+        // SAFETY: the submitter keeps the hub alive.
+        let polls = unsafe { &(*other.hub).polls };
+        polls.load(Ordering::Relaxed)
+    }
+
+    /// If the loop of `other` is in the middle of a poll, takes up to `most` tasks that are ready behind it and could be
+    /// [given](Self::give), and returns how many. They come with the mail.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::{NoNotify, SpawnOptions, Tasks, try_spawn_sent};
+    /// use std::sync::mpsc::channel;
+    /// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+    /// let stuck = tasks.submitter();
+    /// let (done, when_done) = channel();
+    /// let main = async {
+    ///     drop(try_spawn_sent(async move { done.send(()).unwrap() }, SpawnOptions::new()));
+    ///     let rescuer = std::thread::spawn(move || {
+    ///         let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+    ///         tasks.run_main(async {}, |running| {
+    ///             assert_eq!(running.rescue(&stuck, 10), 1);
+    ///             while running.take_mail() > 0 || running.run_next() {}
+    ///         }).1.unwrap();
+    ///     });
+    ///     when_done.recv().unwrap(); // blocks its loop until the task behind it has run
+    ///     rescuer.join().unwrap();
+    /// };
+    /// tasks.run_main(main, |running| while running.run_until(1, |_| true) > 0 {}).1.unwrap();
+    /// ```
+    pub fn rescue(&self, other: &Submitter, most: usize) -> usize {
+        if std::ptr::eq(other.hub, self.hub) {
+            return 0;
+        }
+        // SAFETY: the submitter keeps the hub alive.
+        let stuck = unsafe { &*other.hub };
+        let rescued = stuck.tenure.borrow(|| {
+            // SAFETY: we have the hub instead of its owner, who is in a poll; our own hub is alive.
+            unsafe { moving::rescue(stuck, self.hub, most) }
+        });
+        rescued.unwrap_or(0)
     }
 
     /// How many tasks have come from other loops since the last call, by [`give`](Self::give).
@@ -432,8 +479,7 @@ impl Running<'_> {
 /// assert!(arborio_task::snapshot().is_none(), "no loop runs here");
 /// ```
 pub fn snapshot() -> Option<Vec<TaskInfo>> {
-    // SAFETY: a current hub is alive, and this thread is its owner.
-    unsafe { current().as_ref() }.map(walk::tasks)
+    own_current().map(|hub| walk::tasks(&hub))
 }
 
 /// The tree of the loop that runs on this thread: its scopes, and the tasks that have
@@ -444,8 +490,7 @@ pub fn snapshot() -> Option<Vec<TaskInfo>> {
 /// assert!(arborio_task::tree().is_none(), "no loop runs here");
 /// ```
 pub fn tree() -> Option<Tree> {
-    // SAFETY: a current hub is alive, and this thread is its owner.
-    unsafe { current().as_ref() }.map(walk::from_root)
+    own_current().map(|hub| walk::from_root(&hub))
 }
 
 /// Whether a loop runs on this thread, be it one that is [embedded](crate::embedded) in a future.
@@ -466,8 +511,7 @@ pub fn is_running() -> bool {
 /// assert!(arborio_task::pending().is_none(), "no loop runs here");
 /// ```
 pub fn pending() -> Option<usize> {
-    // SAFETY: a current hub is alive, and this thread is its owner.
-    unsafe { current().as_ref() }.map(|hub| hub.root.pending())
+    own_current().map(|hub| hub.root.pending())
 }
 
 /// How any thread spawns tasks on a loop.
@@ -558,8 +602,8 @@ impl Submitter {
         F::Output: Send + 'static,
     {
         let options = options.roving();
-        if self.is_here() {
-            return spawn(future, options);
+        if let Some(hub) = own(self.hub) {
+            return spawn(&hub, future, options);
         }
         // SAFETY: the future borrows nothing.
         unsafe { self.send(future, options) }
@@ -671,9 +715,8 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    // SAFETY: a current hub is alive, and this thread is its owner.
-    match unsafe { current().as_ref() } {
-        Some(hub) if !hub.embedded.get() => Ok(spawn(future, options)),
+    match own_current() {
+        Some(hub) if !hub.embedded.get() => Ok(spawn(&hub, future, options)),
         _ => Err(future),
     }
 }
@@ -698,15 +741,13 @@ where
     try_spawn(future, options.roving())
 }
 
-/// Spawns on the current loop, which there is.
+/// Spawns on the current loop, which holds `hub`.
 #[inline]
-fn spawn<F>(future: F, options: SpawnOptions) -> Task<F::Output>
+fn spawn<F>(hub: &Hub, future: F, options: SpawnOptions) -> Task<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
-    // SAFETY: the current hub is alive, and this thread is its owner.
-    let hub = unsafe { &*current() };
     let task = if hub.closing.get() {
         drop_contained(future);
         life_cycle::spawn_ended::<F>(hub, options, Interrupt::Stopped)
@@ -743,9 +784,7 @@ pub fn is_taken_over() -> bool {
 /// task.
 pub fn current_info() -> Option<TaskInfo> {
     let task = current_task()?;
-    // SAFETY: there is a current task, so there is a current hub, which is alive, and
-    // this thread is its owner.
-    TaskInfo::of(unsafe { &*current() }, task)
+    TaskInfo::of(&*own_current()?, task)
 }
 
 /// Whether the code that runs on this thread belongs to a task whose future is being

@@ -12,8 +12,7 @@ use std::{
 use crate::{
     abroad,
     cell::{Header, TaskRef},
-    current::current,
-    hub::Hub,
+    current::{Own, own},
     life_cycle,
 };
 
@@ -53,18 +52,14 @@ unsafe fn task(data: *const ()) -> TaskRef {
     unsafe { TaskRef::from_ptr_unchecked(data.cast_mut().cast()) }
 }
 
-/// The hub of `task`, if its loop runs on this thread now.
+/// The hub of `task`, if its loop runs on this thread now; the loop holds it as long as this lives.
 #[inline(always)]
-pub(crate) fn own_hub<'a>(task: TaskRef) -> Option<&'a Hub> {
-    let hub = task.hub();
-    if !ptr::eq(hub, current()) {
-        return None;
-    }
-    // SAFETY: the current hub is alive: its loop is running.
-    let hub = unsafe { &*hub };
+pub(crate) fn own_hub<'a>(task: TaskRef) -> Option<Own<'a>> {
+    let hub = own(task.hub())?;
     #[cfg(loom)]
     hub.check_life();
-    Some(hub)
+    // It may have been rescued before the hub was taken back.
+    (!hub.is_taken() || ptr::eq(task.hub(), hub.address())).then_some(hub)
 }
 
 unsafe fn clone(data: *const ()) -> RawWaker {
@@ -82,8 +77,8 @@ unsafe fn wake(data: *const ()) {
     let task = unsafe { task(data) };
     match own_hub(task) {
         Some(hub) => {
-            life_cycle::wake(hub, task);
-            life_cycle::release(hub, task);
+            life_cycle::wake(&hub, task);
+            life_cycle::release(&hub, task);
         }
         None => abroad::wake(task),
     }
@@ -93,7 +88,7 @@ unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: only `from_counted` makes wakers with these functions.
     let task = unsafe { task(data) };
     match own_hub(task) {
-        Some(hub) => life_cycle::wake(hub, task),
+        Some(hub) => life_cycle::wake(&hub, task),
         None => abroad::wake_by_ref(task),
     }
 }
@@ -102,7 +97,7 @@ unsafe fn drop(data: *const ()) {
     // SAFETY: only `from_counted` makes wakers with these functions.
     let task = unsafe { task(data) };
     match own_hub(task) {
-        Some(hub) => life_cycle::release(hub, task),
+        Some(hub) => life_cycle::release(&hub, task),
         None => abroad::release(task),
     }
 }

@@ -167,12 +167,21 @@ impl<'a> Driver<'a> {
     }
 
     /// A pass on the real clock.
-    fn pass_real(&mut self, wait: Wait) -> Passed {
-        let timeout = self.timeout(wait);
+    fn pass_real(&mut self, wait: Wait, limit: Option<Duration>) -> Passed {
+        let timeout = match (self.timeout(wait), limit) {
+            (Some(timeout), Some(limit)) => Some(timeout.min(limit)),
+            (timeout, limit) => timeout.or(limit),
+        };
         self.sleep(timeout);
         self.notifier.take_call(); // everything is looked at from here on
         self.wake_ready();
         Passed::Looked
+    }
+
+    fn begin_slice(&mut self) {
+        if let Some(slice) = &mut self.slice {
+            *slice = std::time::Instant::now();
+        }
     }
 
     /// A pass on a virtual clock: time moves only when nothing else can.
@@ -219,11 +228,15 @@ impl Park for Driver<'_> {
         let passed = if self.timers.clock().is_simulated() {
             self.pass_virtual(wait)
         } else {
-            self.pass_real(wait)
+            self.pass_real(wait, None)
         };
-        if let Some(slice) = &mut self.slice {
-            *slice = std::time::Instant::now();
-        }
+        self.begin_slice();
+        passed
+    }
+
+    fn pass_within(&mut self, limit: Duration) -> Passed {
+        let passed = self.pass_real(Wait::Allowed, Some(limit));
+        self.begin_slice();
         passed
     }
 

@@ -67,7 +67,7 @@ pub(crate) fn notice(task: TaskRef) {
     match own_hub(task) {
         Some(hub) => {
             if look(task) {
-                life_cycle::wake(hub, task);
+                life_cycle::wake(&hub, task);
             }
         }
         None => abroad::notice(task),

@@ -6,14 +6,14 @@ use std::{
     io::{Read, Write},
     rc::Rc,
     sync::{
-        Arc, Barrier,
+        Arc, Barrier, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, ThreadId},
 };
 
 use arborio::{
-    Handle, Interrupt, Leftover, Pool, RunError, Scope,
+    Handle, Interrupt, Leftover, OnUnobservedPanic, Pool, RunError, Scope,
     cancel::finally,
     net::{TcpListener, TcpStream},
     scope, spawn, spawn_local, task,
@@ -31,6 +31,22 @@ fn two() -> arborio::PoolBuilder {
 }
 
 /// Both tasks block their worker until the other one runs: that needs two workers.
+#[test]
+fn x12_two_tasks_that_block_run_on_two_workers() {
+    two().run(async {
+        let barrier = Arc::new(Barrier::new(2));
+        let meet = |barrier: &Arc<Barrier>| {
+            let barrier = Arc::clone(barrier);
+            spawn(async move {
+                barrier.wait();
+                here()
+            })
+        };
+        let (one, other) = (meet(&barrier), meet(&barrier));
+        assert_ne!(one.await.unwrap(), other.await.unwrap());
+    });
+}
+
 #[test]
 fn every_task_runs_once_whoever_polls_it() {
     for _ in 0..20 {
@@ -251,6 +267,55 @@ fn a_plain_thread_sends_tasks_to_a_worker() {
         sum
     });
     assert_eq!(sum, 4950);
+}
+
+#[test]
+fn g13_a_panic_that_nobody_observes_ends_every_worker_and_goes_on_in_run() {
+    let cleaned_up = Arc::new(AtomicUsize::new(0));
+    let ended = std::panic::catch_unwind({
+        let cleaned_up = Arc::clone(&cleaned_up);
+        || {
+            two().run(async move {
+                let both = Arc::new(Barrier::new(2));
+                for _ in 0..2 {
+                    let (both, cleaned_up) = (Arc::clone(&both), Arc::clone(&cleaned_up));
+                    drop(spawn(async move {
+                        both.wait(); // one on each worker
+                        let clean_up = || async move {
+                            yield_now().await;
+                            cleaned_up.fetch_add(1, Ordering::Relaxed);
+                        };
+                        finally(pending::<()>(), clean_up).await;
+                    }));
+                }
+                drop(spawn(async { panic!("oh") }));
+                pending::<()>().await;
+            });
+        }
+    });
+    let payload = ended.unwrap_err();
+    assert_eq!(payload.downcast_ref::<&str>(), Some(&"oh"));
+    assert_eq!(cleaned_up.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn g13_a_panic_on_another_worker_is_told_to_the_observer_if_wanted() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&told);
+    two()
+        .on_unobserved_panic(OnUnobservedPanic::Report)
+        .observer(move |report| log.lock().unwrap().push(report.to_string()))
+        .run(async {
+            let both = Arc::new(Barrier::new(2));
+            for _ in 0..2 {
+                let both = Arc::clone(&both);
+                drop(spawn(async move {
+                    both.wait();
+                    panic!("oh");
+                }));
+            }
+        });
+    assert_eq!(*told.lock().unwrap(), ["a task panicked: oh"; 2]);
 }
 
 #[test]
