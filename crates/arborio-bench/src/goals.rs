@@ -79,6 +79,8 @@ const GOALS: &[Goal] = &[
     at_most("idle-10m", "growth", 1.05),
     at_most("idle-10m", "peak", 1.05),
     at_most("start-stop", "time_us", 5.0),
+    at_most("spawn-blocking", "p50_us", 16.0),
+    at_most("spawn-blocking", "job_ns", 1500.0),
     of_floor("echo-1x64", "cpu_us", 1.05),
     of_floor("echo-1x64", "syscalls", SAME),
     of_floor("echo-50x64", "cpu_us", 1.05),

@@ -17,6 +17,7 @@ mod ring;
 mod scopes;
 mod sleep_size;
 mod sleeps;
+mod spawn_blocking;
 mod spawn_join;
 mod spawn_one;
 mod start_stop;
@@ -127,6 +128,7 @@ pub(crate) const ALL: &[Scenario] = &[
     idle::HUNDRED_THOUSAND,
     idle::TEN_MILLION,
     start_stop::SCENARIO,
+    spawn_blocking::SCENARIO,
     echo::ONE_SMALL,
     echo::FIFTY_SMALL,
     echo::THOUSAND_SMALL,

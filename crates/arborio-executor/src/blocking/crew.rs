@@ -163,6 +163,12 @@ impl Crew {
         given_up.count()
     }
 
+    /// Thread `number` begins with the order that it was called or started for.
+    fn begins(self: &Arc<Self>, number: Number) {
+        let placed = self.roster().begins(number);
+        self.carry_out(placed);
+    }
+
     /// What thread `number` does next.
     fn ended(&self, number: Number) -> Next<AnyOrder> {
         let next = self.roster().ended(number);
@@ -174,7 +180,7 @@ impl Crew {
 
     /// The next order, or `None` if the thread has to leave.
     fn wait_for_order(
-        &self,
+        self: &Arc<Self>,
         number: Number,
         mailbox: &Receiver<Letter<AnyOrder>>,
     ) -> Option<AnyOrder> {
@@ -190,7 +196,10 @@ impl Crew {
                 }
             };
             return match letter {
-                Letter::Order(order) => Some(order),
+                Letter::Order(order) => {
+                    self.begins(number);
+                    Some(order)
+                }
                 Letter::Leave => None,
             };
         }
@@ -207,6 +216,7 @@ fn deliver(mailbox: &crossbeam_channel::Sender<Letter<AnyOrder>>, letter: Letter
 fn work(post: Post, first: AnyOrder, mailbox: &Receiver<Letter<AnyOrder>>) {
     let Post { crew, number } = post.clone();
     POST.with(|here| *here.borrow_mut() = Some(post));
+    crew.begins(number);
     let mut order = first;
     loop {
         Arc::clone(&order).run();

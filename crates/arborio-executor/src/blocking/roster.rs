@@ -13,7 +13,10 @@
 //!
 //! # Invariants
 //! * R1: an order is in one place: the backlog, or the seat of the thread that is to run it.
-//! * R2: while a thread is ready the backlog is empty.
+//! * R2: while a thread is ready and none is coming, the backlog is empty. A thread is *coming* from
+//!   when it was called or started until it says that it begins; then it calls the next one. One
+//!   at a time: a burst of short jobs is done by the few threads that come in its time, and jobs
+//!   that block all have a thread as soon as they can come one after the other.
 //! * R3: while there is a backlog, somebody is *active*: at work and not aside. So it is
 //!   looked at again. Whoever would leave a backlog to nobody is told so (`Nobody`).
 //!   A thread that is told to leave does not count from that moment on: it would leave a
@@ -98,6 +101,8 @@ pub(super) struct Roster<O> {
     ready: Vec<Number>,
     /// Orders for which there is nobody yet, the oldest first.
     backlog: VecDeque<O>,
+    /// Who was given an order and has not begun with it.
+    coming: Option<Number>,
     /// How many threads are aside.
     aside: usize,
     /// The last turn that was begun.
@@ -124,6 +129,7 @@ impl<O: Clone> Roster<O> {
             vacant: Vec::new(),
             ready: Vec::new(),
             backlog: VecDeque::new(),
+            coming: None,
             aside: 0,
             turns: 0,
             closed: false,
@@ -155,10 +161,11 @@ impl<O: Clone> Roster<O> {
 
     /// Finds somebody for the oldest order that waits.
     fn place(&mut self) -> Placed<O> {
-        if self.backlog.is_empty() {
+        if self.backlog.is_empty() || self.coming.is_some() {
             return Placed::Nothing;
         }
         if let Some(number) = self.ready.pop() {
+            self.coming = Some(number);
             let order = self.hand_over(number);
             return Placed::Deliver(self.seat(number).mailbox.clone(), order);
         }
@@ -167,16 +174,26 @@ impl<O: Clone> Roster<O> {
         }
         let (mailbox, receiver) = bounded(1);
         let number = self.seat_for(mailbox);
+        self.coming = Some(number);
         let order = self.hand_over(number);
         Placed::Start(number, order, receiver)
     }
 
+    /// Thread `number` was called or started, and begins with its order.
+    pub(super) fn begins(&mut self, number: Number) -> Placed<O> {
+        debug_assert_eq!(self.coming, Some(number), "R2");
+        self.coming = None;
+        self.place()
+    }
+
     /// Thread `number` could not be started.
     pub(super) fn refused(&mut self, number: Number) -> Refused<O> {
+        self.coming = None;
         let order = self.vacate(number).order;
         let order = order.expect("a thread is started with an order");
         if let Some(ready) = self.ready.pop() {
             self.backlog.push_front(order);
+            self.coming = Some(ready);
             let order = self.hand_over(ready);
             return Refused::Deliver(self.seat(ready).mailbox.clone(), order);
         }

@@ -10,8 +10,16 @@ struct Played {
     mailbox: Receiver<Letter<u32>>,
     /// What it runs; `None` while it waits for a letter.
     runs: Option<u32>,
+    /// It has to say that it begins.
+    comes: bool,
     /// For which turns it is aside.
     aside: Vec<Turn>,
+}
+
+impl Played {
+    fn at_work(&self) -> bool {
+        self.runs.is_some() && !self.comes
+    }
 }
 
 /// A pool whose threads are moved by hand.
@@ -56,6 +64,7 @@ impl Play {
             .retain(|_, thread| match thread.mailbox.try_recv() {
                 Ok(Letter::Order(order)) => {
                     thread.runs = Some(order);
+                    thread.comes = true;
                     true
                 }
                 Ok(Letter::Leave) => false,
@@ -71,6 +80,7 @@ impl Play {
                 let thread = Played {
                     mailbox,
                     runs: Some(order),
+                    comes: true,
                     aside: Vec::new(),
                 };
                 assert!(self.threads.insert(number, thread).is_none());
@@ -94,12 +104,21 @@ impl Play {
         (!fitting.is_empty()).then(|| fitting[self.random.below(fitting.len())])
     }
 
+    fn begin_one(&mut self) {
+        let Some(number) = self.some_thread(|thread| thread.comes) else {
+            return;
+        };
+        self.threads.get_mut(&number).unwrap().comes = false;
+        let placed = self.roster.begins(number);
+        self.carry_out(placed);
+    }
+
     fn end_one(&mut self) {
         self.end_one_of(|_| true);
     }
 
     fn end_one_of(&mut self, fits: impl Fn(&Played) -> bool) {
-        let Some(number) = self.some_thread(|thread| thread.runs.is_some() && fits(thread)) else {
+        let Some(number) = self.some_thread(|thread| thread.at_work() && fits(thread)) else {
             return;
         };
         let thread = self.threads.get_mut(&number).unwrap();
@@ -130,7 +149,10 @@ impl Play {
             return;
         };
         match self.threads[&number].mailbox.try_recv() {
-            Ok(Letter::Order(order)) => self.threads.get_mut(&number).unwrap().runs = Some(order),
+            Ok(Letter::Order(order)) => {
+                let thread = self.threads.get_mut(&number).unwrap();
+                (thread.runs, thread.comes) = (Some(order), true);
+            }
             Ok(Letter::Leave) => unreachable!("it was read when it was sent"),
             Err(_) => {
                 if self.roster.idle_is_over(number) {
@@ -141,7 +163,7 @@ impl Play {
     }
 
     fn step_aside(&mut self) {
-        let Some(number) = self.some_thread(|thread| thread.runs.is_some()) else {
+        let Some(number) = self.some_thread(Played::at_work) else {
             return;
         };
         let (turn, placed) = self.roster.step_aside(number);
@@ -150,7 +172,7 @@ impl Play {
     }
 
     fn step_back(&mut self) {
-        let Some(number) = self.some_thread(|thread| thread.runs.is_some()) else {
+        let Some(number) = self.some_thread(Played::at_work) else {
             return;
         };
         if let Some(turn) = self.threads.get_mut(&number).unwrap().aside.pop() {
@@ -179,11 +201,12 @@ impl Play {
         loop {
             for _ in 0..100 {
                 self.read_one();
+                self.begin_one();
             }
-            let active = |thread: &&Played| thread.runs.is_some() && thread.aside.is_empty();
-            if self.threads.values().any(|thread| active(&thread)) {
+            let active = |thread: &Played| thread.at_work() && thread.aside.is_empty();
+            if self.threads.values().any(active) {
                 self.end_one_of(|thread| thread.aside.is_empty());
-            } else if self.threads.values().any(|thread| thread.runs.is_some()) {
+            } else if self.threads.values().any(Played::at_work) {
                 assert!(self.roster.backlog.is_empty(), "R3: nobody works for it");
                 self.end_one();
             } else {
@@ -199,7 +222,10 @@ impl Play {
         let active = self.threads.len() - aside.count();
         assert_eq!(self.roster.active(), active);
         let backlog = !self.roster.backlog.is_empty();
-        assert!(!backlog || self.roster.ready.is_empty(), "R2");
+        let comes = self.threads.values().any(|thread| thread.comes);
+        let idle = !self.roster.ready.is_empty() && self.roster.coming.is_none();
+        assert!(!(backlog && idle), "R2");
+        assert!(!comes || self.roster.coming.is_some(), "R2");
         assert!(!backlog || active > 0, "R3");
     }
 }
@@ -221,7 +247,8 @@ fn x26_x27_every_order_is_settled_once_in_every_history() {
                     orders += 1;
                 }
                 5..9 => play.end_one(),
-                9..12 => play.read_one(),
+                9..11 => play.read_one(),
+                11 => play.begin_one(),
                 12..14 => play.step_aside(),
                 14 => play.step_back(),
                 _ => play.willing = !play.willing,
