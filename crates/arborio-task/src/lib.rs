@@ -60,4 +60,4 @@ pub use tasks::{
 pub use tree::{
     Describe, Lines, ScopeInfo, ScopeStage, TaskInfo, TaskState, Tree, TreeEntry, TreeNode,
 };
-pub use wait::WaitError;
+pub use wait::{WaitError, block_until};

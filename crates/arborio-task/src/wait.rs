@@ -134,20 +134,39 @@ impl<T> Task<T> {
     /// Polls, and sleeps in between. Without a deadline it returns when the task has ended, and not
     /// before.
     fn block_until(&mut self, deadline: Option<Instant>) -> Result<T, WaitError> {
-        let parked = Arc::new(Parked {
-            thread: thread::current(),
-            woken: AtomicBool::new(false),
-        });
-        let waker = Waker::from(Arc::clone(&parked));
-        let mut cx = Context::from_waker(&waker);
-        loop {
-            if let Poll::Ready(outcome) = Pin::new(&mut *self).poll(&mut cx) {
-                return outcome.map_err(WaitError::Interrupted);
-            }
-            if !parked.sleep(deadline) {
-                let last = self.try_take().ok_or(WaitError::TimedOut)?;
-                return last.map_err(WaitError::Interrupted);
-            }
+        let outcome = block_until(&mut *self, deadline).or_else(|| self.try_take());
+        let outcome = outcome.ok_or(WaitError::TimedOut)?;
+        outcome.map_err(WaitError::Interrupted)
+    }
+}
+
+/// Polls `future` on this thread, and sleeps in between, until it is ready or `deadline` has come;
+/// then it gives `None`. For waits of handles like that of a [`Task`]: whether this thread may
+/// block is the caller's business.
+///
+/// # Examples
+/// ```
+/// use arborio_task::block_until;
+/// use std::{future::{pending, ready}, time::Instant};
+/// assert_eq!(block_until(&mut ready(1), None), Some(1));
+/// assert_eq!(block_until(&mut pending::<()>(), Some(Instant::now())), None);
+/// ```
+pub fn block_until<F: Future + Unpin>(
+    future: &mut F,
+    deadline: Option<Instant>,
+) -> Option<F::Output> {
+    let parked = Arc::new(Parked {
+        thread: thread::current(),
+        woken: AtomicBool::new(false),
+    });
+    let waker = Waker::from(Arc::clone(&parked));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = Pin::new(&mut *future).poll(&mut cx) {
+            return Some(output);
+        }
+        if !parked.sleep(deadline) {
+            return None;
         }
     }
 }

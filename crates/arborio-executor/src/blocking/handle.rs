@@ -5,9 +5,10 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
-use arborio_task::{Interrupt, Reason, ReasonKind};
+use arborio_task::{Interrupt, Reason, ReasonKind, WaitError, block_until, is_running};
 
 use super::{crew::Aside, job::Outcome};
 
@@ -104,6 +105,72 @@ impl<T> Blocking<T> {
     /// ```
     pub fn detach(mut self) {
         self.job = None;
+    }
+
+    /// Blocks this thread until the job has ended, and takes what it returned.
+    ///
+    /// For synchronous code; async code awaits the handle. A job that has ended is ready at once, on
+    /// every thread. A job may wait for another one in this way; its thread does not count meanwhile.
+    ///
+    /// # Errors
+    /// [`WaitError::OnLoop`] if an Arborio loop runs on this thread and the job has not ended;
+    /// [`WaitError::Interrupted`] if there is no value.
+    ///
+    /// # Panics
+    /// If the outcome was given out before.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::{WaitError, blocking::spawn_blocking, doc::run};
+    /// assert_eq!(spawn_blocking(|| 6).wait().unwrap(), 6);
+    ///
+    /// let (sender, go_on) = std::sync::mpsc::channel::<()>();
+    /// let in_a_task = run(async { spawn_blocking(move || go_on.recv()).wait() });
+    /// assert!(matches!(in_a_task, Err(WaitError::OnLoop)));
+    /// # drop(sender);
+    /// ```
+    pub fn wait(&mut self) -> Result<T, WaitError> {
+        self.wait_until(None)
+    }
+
+    /// The same for at most `limit`, in real time. The job goes on if the time is up.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait), and [`WaitError::TimedOut`].
+    ///
+    /// # Panics
+    /// If the outcome was given out before.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::{WaitError, blocking::spawn_blocking};
+    /// let (sender, go_on) = std::sync::mpsc::channel::<()>();
+    /// let mut job = spawn_blocking(move || go_on.recv().is_err());
+    /// let early = job.wait_timeout(std::time::Duration::from_millis(1));
+    /// assert!(matches!(early, Err(WaitError::TimedOut)));
+    /// drop(sender);
+    /// assert!(job.wait().unwrap());
+    /// ```
+    pub fn wait_timeout(&mut self, limit: Duration) -> Result<T, WaitError> {
+        // A limit beyond the end of time is none.
+        self.wait_until(Instant::now().checked_add(limit))
+    }
+
+    fn wait_until(&mut self, deadline: Option<Instant>) -> Result<T, WaitError> {
+        assert!(
+            self.job.is_some(),
+            "a blocking job was waited for after it had given its outcome"
+        );
+        if let Some(outcome) = self.try_take() {
+            return outcome.map_err(WaitError::Interrupted);
+        }
+        if is_running() {
+            return Err(WaitError::OnLoop);
+        }
+        let outcome = block_until(&mut *self, deadline).or_else(|| self.try_take());
+        self.aside = None;
+        let outcome = outcome.ok_or(WaitError::TimedOut)?;
+        outcome.map_err(WaitError::Interrupted)
     }
 
     /// Takes the outcome if there is one.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use arborio_executor::{
-    Interrupt,
+    Interrupt, WaitError,
     blocking::{
         Blocking, BlockingPool, StillRunning, make_room, run_in_executor, spawn_blocking,
         spawn_blocking_with,
@@ -220,6 +220,50 @@ fn s12_a_job_is_awaited_on_another_thread_and_by_another_waker_than_before() {
 }
 
 #[test]
+fn s11_a_thread_waits_for_a_job_with_a_limit_and_then_again() {
+    let pool = pool_of(1);
+    let Busy { mut handle, go_on } = Busy::on(&pool);
+    let early = handle.wait_timeout(Duration::from_millis(1));
+    assert!(matches!(early, Err(WaitError::TimedOut)));
+    assert!(!handle.is_finished(), "the job goes on");
+    drop(go_on);
+    handle.wait().unwrap();
+    assert!(catch_unwind(AssertUnwindSafe(|| handle.wait())).is_err());
+}
+
+#[test]
+fn s11_a_thread_that_waits_is_told_why_there_is_no_value() {
+    let pool = pool_of(1);
+    let panicked = pool.spawn(|| panic!("no value")).wait();
+    assert!(matches!(
+        panicked,
+        Err(WaitError::Interrupted(Interrupt::Panicked(_)))
+    ));
+    let Busy { mut handle, go_on } = Busy::on(&pool);
+    handle.cancel();
+    let cancelled = handle.wait_timeout(FOR_EVER);
+    assert!(matches!(
+        cancelled,
+        Err(WaitError::Interrupted(Interrupt::Cancelled(_)))
+    ));
+    drop(go_on);
+}
+
+#[test]
+fn s11_a_wait_in_a_task_is_an_error_unless_the_job_has_ended() {
+    let pool = pool_of(1);
+    let Busy { mut handle, go_on } = Busy::on(&pool);
+    run(async {
+        assert!(matches!(handle.wait(), Err(WaitError::OnLoop)));
+        drop(go_on);
+        while !handle.is_finished() {
+            thread::yield_now();
+        }
+        handle.wait().unwrap();
+    });
+}
+
+#[test]
 fn s30_an_outcome_is_taken_once() {
     let pool = pool_of(1);
     let mut job = pool.spawn(|| 5);
@@ -343,6 +387,22 @@ fn x27_jobs_that_await_jobs_do_not_use_up_a_pool_of_one_thread() {
     let pool = Arc::new(pool_of(1));
     assert_eq!(nested(&pool, 20), 20);
     // The pool has its size again.
+    settled(&pool, 1);
+}
+
+#[test]
+fn x27_a_job_that_blocks_on_a_job_makes_room() {
+    let pool = Arc::new(pool_of(1));
+    let inner = Arc::clone(&pool);
+    let mut outer = pool.spawn(move || {
+        let (sender, go_on) = channel::<()>();
+        let mut job = inner.spawn(move || go_on.recv().is_err());
+        let early = job.wait_timeout(Duration::from_millis(1));
+        assert!(matches!(early, Err(WaitError::TimedOut)));
+        drop(sender);
+        job.wait().unwrap()
+    });
+    assert!(outer.wait().unwrap());
     settled(&pool, 1);
 }
 
