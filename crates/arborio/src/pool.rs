@@ -16,6 +16,7 @@ use crate::{
     Leftover,
     driver::{Driver, LoopNotifier, ReactorBell, Watches},
     event_loop::{GRACE, LINGER, spawn_grace, spawn_linger},
+    hooks,
 };
 
 /// Gets what nobody asked for and somebody should know.
@@ -306,6 +307,7 @@ impl Shared {
         let tell = |report: Report<'_>| {
             arborio_base::contain(|| (self.observer)(report));
         };
+        hooks::install();
         let notifier = Arc::new(LoopNotifier::new());
         let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
         let timers = Timers::new(Clock::real(), Arc::clone(&notifier).into());
