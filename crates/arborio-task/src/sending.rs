@@ -40,7 +40,7 @@ pin_project! {
 }
 
 // SAFETY: it crosses threads only before its first poll, and then it is the `M`: it is polled by its
-// loop alone, whose tasks stay on the loop's thread until they are dropped there, and a task that
+// loop alone, since its task does not rove ([`crate::moving`]), until it is dropped there, and a task that
 // its loop never sees is dropped without a poll. (`Submitter` exists for loops of one thread only.)
 unsafe impl<M: Send, F> Send for Made<M, F> {}
 
@@ -84,7 +84,7 @@ impl Submitter {
         F: Future + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn(Made::Not { make: Some(make) }, options)
+        self.spawn_fixed(Made::Not { make: Some(make) }, options)
     }
 
     /// Runs `future` on the loop, blocks this thread until it has ended, and returns its output.

@@ -601,7 +601,15 @@ impl Submitter {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let options = options.roving();
+        self.spawn_fixed(future, options.roving())
+    }
+
+    /// The same for a task that stays on the loop once it is there.
+    pub(crate) fn spawn_fixed<F>(&self, future: F, options: SpawnOptions) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
         if let Some(hub) = own(self.hub) {
             return spawn(&hub, future, options);
         }

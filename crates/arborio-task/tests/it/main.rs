@@ -10,6 +10,7 @@ mod handles;
 mod locals_refuted;
 mod loops;
 mod memory;
+mod moving;
 mod panics;
 mod refuted;
 mod support;
