@@ -21,18 +21,18 @@
 //! | worker, taking the hub back | who rescues            |
 //! |-----------------------------|------------------------|
 //! | 1. `held` = true            | 1. `revoked` = true    |
-//! | 2. full fence               | 2. full fence          |
+//! | 2. fence                    | 2. fence, or one [on all threads](crate::fences), which spares the other |
 //! | 3. `revoked`? then `held` = false, wait, and again from 1 | 3. `held`? then `revoked` = false, and give up |
 //!
 //! - O1: of the two at least one sees the other, so never both have the hub. Each acquires what the other
 //!   released when it gave the hub up.
 //! - O2: whoever rescues runs no foreign code, so a worker waits for a bounded time.
 
-use std::{ops::Deref, ptr};
+use std::{ops::Deref, ptr, sync::atomic::compiler_fence};
 
 use arborio_base::sync::atomic::{AtomicBool, Ordering, fence};
 
-use crate::hub::Hub;
+use crate::{fences, hub::Hub};
 
 #[cfg(not(loom))]
 thread_local! {
@@ -145,6 +145,8 @@ pub(crate) struct Tenure {
     held: AtomicBool,
     /// Somebody else has, or wants to have.
     revoked: AtomicBool,
+    /// Whether who rescues makes the fence on all threads. Written before the hub is known to any.
+    one_for_all: AtomicBool,
 }
 
 impl Tenure {
@@ -153,7 +155,13 @@ impl Tenure {
         Self {
             held: AtomicBool::new(true),
             revoked: AtomicBool::new(false),
+            one_for_all: AtomicBool::new(false),
         }
+    }
+
+    /// Has who rescues make the fence on all threads, if the system can.
+    pub(crate) fn cheapen(&self) {
+        (self.one_for_all).store(fences::has_one_for_all(), Ordering::Relaxed);
     }
 
     /// Has the hub if its worker has let go of it, and runs `code`. `None` if it has not, or
@@ -162,8 +170,13 @@ impl Tenure {
         if self.revoked.swap(true, Ordering::AcqRel) {
             return None;
         }
-        fence(Ordering::SeqCst); // O1
-        let free = !self.held.load(Ordering::Acquire);
+        let fenced = if self.one_for_all.load(Ordering::Relaxed) {
+            fences::fence_all()
+        } else {
+            fence(Ordering::SeqCst);
+            true
+        };
+        let free = fenced && !self.held.load(Ordering::Acquire); // O1
         let did = free.then(code);
         self.revoked.store(false, Ordering::Release);
         did
@@ -178,11 +191,21 @@ impl Tenure {
     /// The worker takes it back.
     #[inline(always)]
     fn take_back(&self) {
-        // One exchange: the store and the fence of O1.
-        self.held.swap(true, Ordering::SeqCst);
-        fence_in_models();
+        self.set_held();
         if self.revoked.load(Ordering::Acquire) {
             self.take_back_slowly();
+        }
+    }
+
+    /// Steps 1 and 2 of the protocol.
+    #[inline(always)]
+    fn set_held(&self) {
+        if self.one_for_all.load(Ordering::Relaxed) {
+            self.held.store(true, Ordering::Relaxed);
+            compiler_fence(Ordering::SeqCst);
+        } else {
+            self.held.swap(true, Ordering::SeqCst); // store and fence
+            fence_in_models();
         }
     }
 
@@ -195,8 +218,7 @@ impl Tenure {
                 tries += 1;
                 wait_a_little(tries);
             }
-            self.held.swap(true, Ordering::SeqCst);
-            fence_in_models();
+            self.set_held();
             if !self.revoked.load(Ordering::Acquire) {
                 return;
             }

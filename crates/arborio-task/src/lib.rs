@@ -23,6 +23,7 @@ mod current;
 mod door;
 pub mod embedded;
 mod endings;
+mod fences;
 pub mod frames;
 mod handle;
 mod hub;

@@ -86,6 +86,20 @@ impl Tasks {
         Submitter::new(self.hub.as_ptr())
     }
 
+    /// The loop will run as a worker ([`Running::run_until`]): has the system prepare what makes its polls
+    /// cheaper and a [rescue](Running::rescue) dearer, if it can. Before a submitter is given to others; the first
+    /// call in a process may take milliseconds.
+    ///
+    /// # Examples
+    /// ```
+    /// let tasks = arborio_task::Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// tasks.prepare_for_rescue();
+    /// tasks.run_main(async {}, |running| while running.run_until(1, |_| true) > 0 {}).1.unwrap();
+    /// ```
+    pub fn prepare_for_rescue(&self) {
+        self.hub().tenure.cheapen();
+    }
+
     /// The hub, for the owner.
     pub(crate) fn hub(&self) -> &Hub {
         // SAFETY: not released before `self` is dropped.

@@ -310,6 +310,9 @@ impl Shared {
         hooks::install();
         let notifier = Arc::new(LoopNotifier::new());
         let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
+        if self.team.len() > 1 {
+            tasks.prepare_for_rescue();
+        }
         let timers = Timers::new(Clock::real(), Arc::clone(&notifier).into());
         let opened = Arc::clone(&notifier);
         let reactor =
