@@ -1,13 +1,13 @@
 //! Tasks that move from one loop to another: what a pool shares its work with.
 //!
-//! Only the loop that a task belongs to sends it away, between two polls, and only a
-//! task that nothing binds: it is ROVING, hangs on the root, stands in the run queue, has not been
-//! asked to end, and nobody waits for it here.
+//! The loop that a task belongs to sends it away, between two polls; or, if the loop is in a long poll, whoever has its hub
+//! meanwhile ([`crate::current`]). Only a task goes that nothing binds: it is ROVING, hangs on the root, is ready, has not
+//! been asked to end, and nobody waits for it here.
 //!
 //! # Steps
 //! | who               | does                                                            | `hub` of the task |
 //! |-------------------|-----------------------------------------------------------------|-------------------|
-//! | the loop it leaves | 1. sets PIN with WAKE; if somebody else has it, the task stays | that loop         |
+//! | the loop it leaves | 1. sets PIN with WAKE; if somebody else has it, the task stays (if it lies in the inbox it has it) | that loop |
 //! |                   | 2. takes it out of the tree and out of the queue, marks it UNLINKED | [`TRANSIT`]   |
 //! |                   | 3. pushes it on the other loop's inbox                          | [`TRANSIT`]       |
 //! | the loop it comes to | 4. settles it like every task in its inbox: links it, takes count and messages over, queues it | this loop |
@@ -15,9 +15,9 @@
 //! # Invariants
 //! - M1: a task in transit is nobody's: no loop has the address [`TRANSIT`], so every thread is
 //!   abroad, and what it says is a message that step 4 reads. Nobody pushes it, since PIN is set.
-//! - M2: the address of a loop is written into `hub` by that loop's own thread only, and only that thread
-//!   takes it out again. So a thread that reads the address of its own loop there is the owner,
-//!   however it reads.
+//! - M2: the address of a loop is written into `hub` by that loop's own thread only, and only that thread takes it
+//!   out again, or one that has the hub meanwhile. So a thread that reads the address of its own loop there while it
+//!   holds its hub is the owner, however it reads.
 //! - M3: who sets PIN has acquired the settling before, and finds the loop that settled.
 //! - M4: another task's awaiter word may still point to a task that has moved: its loop looks at
 //!   `hub` before it touches the task as an owner ([`crate::awaiter`]).
@@ -74,13 +74,24 @@ pub(crate) unsafe fn give(hub: &Hub, to: *const Hub, most: usize) -> usize {
     given
 }
 
-/// Sends up to `most` tasks that are ready behind a poll to the loop of `to`, and returns how many went.
+/// Sends up to `most` tasks that are ready behind a poll to the loop of `to`, and returns how many went. They are
+/// in the queue, or in the inbox: new, or woken from abroad.
 ///
 /// # Safety
 /// The caller has the hub instead of its owner ([`crate::current`]); `to` is alive, and another loop.
 pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
-    let kept = RunQueue::new();
     let mut rescued = 0;
+    for task in hub.inbox.take() {
+        // SAFETY: passed on to the caller.
+        if rescued < most && unsafe { send_on(hub, to, task) } {
+            rescued += 1;
+        } else if !settle_in_queue(task) {
+            // SAFETY: the caller has the hub, so it is alive and its loop has not ended.
+            let back = unsafe { Hub::push(hub.address(), task) };
+            debug_assert!(back == Pushed::Yes, "a loop that polls has not ended");
+        }
+    }
+    let kept = RunQueue::new();
     while rescued < most
         && let Some(task) = hub.queue.pop()
     {
@@ -95,26 +106,68 @@ pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
     rescued
 }
 
+/// A task of the inbox that stands in the queue, too, is only there if all that was said is that it should
+/// wake. False if it stays in the inbox.
+fn settle_in_queue(task: TaskRef) -> bool {
+    if !task.local.seen().any(Flags::QUEUED) {
+        return false;
+    }
+    let Some(count) = task.shared.settle_wakes() else {
+        return false;
+    };
+    task.local.add_references(count);
+    true
+}
+
+/// Whether nothing keeps `task` at this loop.
+fn may_leave(hub: &Hub, task: TaskRef) -> bool {
+    let seen = task.local.seen();
+    roves(seen)
+        && (seen.any(Flags::UNLINKED) || ptr::eq(task.parent.get(), &raw const hub.root))
+        && task.awaiter.is_empty()
+}
+
+/// Sends `task`, which was taken out of the inbox and has its PIN, on. False if it stays.
+///
+/// # Safety
+/// As for [`rescue`].
+unsafe fn send_on(hub: &Hub, to: *const Hub, task: TaskRef) -> bool {
+    if task.local.seen().any(Flags::QUEUED) || !may_leave(hub, task) {
+        return false;
+    }
+    // SAFETY: passed on to the caller.
+    unsafe { transfer(hub, to, task) };
+    true
+}
+
 /// Sends `task`, which was taken out of the queue, away. False if it stays.
 ///
 /// # Safety
 /// As for [`give`].
 unsafe fn send_away(hub: &Hub, to: *const Hub, task: TaskRef) -> bool {
-    if !roves(task.local.seen()) || !ptr::eq(task.parent.get(), &raw const hub.root) {
+    if !may_leave(hub, task) || !task.shared.pin_for_transit() {
         return false;
     }
-    if !task.awaiter.is_empty() || !task.shared.pin_for_transit() {
-        return false;
+    // SAFETY: passed on to the caller.
+    unsafe { transfer(hub, to, task) };
+    true
+}
+
+/// Steps 2 and 3.
+///
+/// # Safety
+/// As for [`give`] and [`rescue`], and the caller has the PIN of `task`, which stands in no queue.
+unsafe fn transfer(hub: &Hub, to: *const Hub, task: TaskRef) {
+    if !task.local.seen().any(Flags::UNLINKED) {
+        // SAFETY: the caller is the owner, or is there instead, and the task hangs on the root.
+        unsafe { hub.root.let_go(task) };
     }
-    // SAFETY: the owner calls, and the task hangs on the root.
-    unsafe { hub.root.let_go(task) };
     task.local.change(Flags::QUEUED, Flags::UNLINKED);
     task.set_hub(TRANSIT);
     // SAFETY: alive, says the caller.
     if unsafe { Hub::push(to, task) } == Pushed::Closed {
         life_cycle::settle(hub, task); // it is back, with its place at the end of the queue
     }
-    true
 }
 
 /// If `task`, which came with the inbox, was in transit, it belongs to this loop from now on. Before it is

@@ -251,6 +251,19 @@ impl SharedWord {
         false
     }
 
+    /// As [`settle`](Self::settle) if nothing was said but that the task should wake; returns the count.
+    /// Otherwise nothing changes.
+    pub(crate) fn settle_wakes(&self) -> Option<i64> {
+        let mut old = self.0.load(Ordering::Relaxed);
+        while old & (PIN | MESSAGES | ORPHAN) == PIN | WAKE {
+            match (self.0).compare_exchange_weak(old, 0, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return Some(old >> COUNT_SHIFT),
+                Err(seen) => old = seen,
+            }
+        }
+        None
+    }
+
     /// The owner takes count and messages over; the word is zero afterwards.
     pub(crate) fn settle(&self) -> Settled {
         Settled(self.0.swap(0, Ordering::AcqRel))

@@ -13,6 +13,7 @@ mod memory;
 mod moving;
 mod panics;
 mod refuted;
+mod rescue;
 mod support;
 mod types;
 mod waiting;

@@ -1,0 +1,204 @@
+//! Tasks that are ready behind a long poll, and another loop takes.
+
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc,
+        mpsc::{Receiver, channel},
+    },
+    task::{Poll, Waker},
+    thread,
+};
+
+use arborio_task::{NoNotify, Running, SpawnOptions, Submitter, Task, Tasks, try_spawn_sent};
+
+fn tasks() -> Tasks {
+    Tasks::new(Arc::new(NoNotify))
+}
+
+fn run(running: &Running<'_>) {
+    while running.take_mail() > 0 || running.run_until(1, |_| true) > 0 {}
+}
+
+/// Another loop takes up to ten tasks of `stuck`, runs them, and says how many it were.
+fn rescue(stuck: Submitter) -> usize {
+    let rescuer = thread::spawn(move || {
+        let (rescued, main) = tasks().run_main(async {}, |running| {
+            let rescued = running.rescue(&stuck, 10);
+            run(running);
+            rescued
+        });
+        main.unwrap();
+        rescued
+    });
+    rescuer.join().unwrap()
+}
+
+fn sent<F>(future: F) -> Task<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    try_spawn_sent(future, SpawnOptions::new()).ok().unwrap()
+}
+
+/// Ready when it was woken; sends its waker at the first poll.
+async fn woken() -> (impl Future<Output = ()> + Send, Receiver<Waker>) {
+    let (waker, wakers) = channel();
+    let mut polled = false;
+    let future = poll_fn(move |cx| {
+        if std::mem::replace(&mut polled, true) {
+            return Poll::Ready(());
+        }
+        waker.send(cx.waker().clone()).unwrap();
+        Poll::Pending
+    });
+    (future, wakers)
+}
+
+/// Runs `main` on a loop that can be helped; it gets the submitter of its loop.
+fn stuck<F: Future<Output = ()>>(main: impl FnOnce(Submitter) -> F) {
+    let tasks = tasks();
+    let submitter = tasks.submitter();
+    tasks.run_main(main(submitter), run).1.unwrap();
+}
+
+#[test]
+fn x12_a_task_that_was_spawned_in_a_long_poll_is_rescued() {
+    stuck(async |stuck| {
+        let child = sent(async { thread::current().id() });
+        assert_eq!(rescue(stuck), 1);
+        assert!(child.is_finished(), "although this poll goes on");
+        assert_ne!(child.await.unwrap(), thread::current().id());
+    });
+}
+
+#[test]
+fn x12_a_task_that_is_woken_in_a_long_poll_is_rescued_with_its_future() {
+    stuck(async |stuck| {
+        let (future, wakers) = woken().await;
+        let child = sent(future);
+        skip().await;
+        wakers.recv().unwrap().wake();
+        assert_eq!(rescue(stuck), 1);
+        assert!(child.is_finished());
+    });
+}
+
+#[test]
+fn x12_a_task_that_another_thread_wakes_in_a_long_poll_is_rescued() {
+    stuck(async |stuck| {
+        let (future, wakers) = woken().await;
+        let child = sent(future);
+        skip().await;
+        thread::spawn(move || wakers.recv().unwrap().wake())
+            .join()
+            .unwrap();
+        assert_eq!(rescue(stuck), 1);
+        assert!(child.is_finished());
+    });
+}
+
+#[test]
+fn x12_a_task_that_is_woken_here_and_there_is_rescued_once() {
+    stuck(async |stuck| {
+        let (future, wakers) = woken().await;
+        let child = sent(future);
+        skip().await;
+        let waker = wakers.recv().unwrap();
+        waker.wake_by_ref();
+        thread::spawn(move || waker.wake()).join().unwrap();
+        assert_eq!(rescue(stuck), 1);
+        assert!(child.is_finished());
+    });
+}
+
+#[test]
+fn x15_a_task_that_another_thread_sends_in_a_long_poll_is_rescued() {
+    stuck(async |stuck| {
+        let to = stuck.clone();
+        let child = thread::spawn(move || to.spawn(async { 5 }, SpawnOptions::new()));
+        let child = child.join().unwrap();
+        assert_eq!(rescue(stuck), 1);
+        assert!(child.is_finished());
+        assert_eq!(child.await.unwrap(), 5);
+    });
+}
+
+#[test]
+fn what_is_bound_stays_and_keeps_its_place() {
+    stuck(async |stuck| {
+        let bound = |n: usize| {
+            let spawned = arborio_task::try_spawn(async move { n }, SpawnOptions::new());
+            spawned.ok().unwrap()
+        };
+        let children = [
+            bound(0),
+            sent(async { 1 }),
+            bound(2),
+            sent(async { 3 }),
+            bound(4),
+        ];
+        let asked = sent(std::future::pending::<()>());
+        asked.cancel();
+        assert_eq!(rescue(stuck), 2);
+        let done: Vec<bool> = children.iter().map(Task::is_finished).collect();
+        assert_eq!(done, [false, true, false, true, false]);
+        for (n, child) in children.into_iter().enumerate() {
+            assert_eq!(child.await.unwrap(), n);
+        }
+        assert!(asked.await.is_err());
+    });
+}
+
+#[test]
+fn what_is_said_of_a_task_on_its_way_reaches_it() {
+    stuck(async |stuck| {
+        let dropped = Arc::new(());
+        let probe = Arc::clone(&dropped);
+        let child = sent(async move {
+            let _probe = probe;
+            std::future::pending::<()>().await;
+        });
+        let rescuer = thread::spawn(move || {
+            tasks()
+                .run_main(async {}, |running| {
+                    assert_eq!(running.rescue(&stuck, 10), 1);
+                    child.abort(); // still on its way
+                    run(running);
+                    child
+                })
+                .0
+        });
+        let child = rescuer.join().unwrap();
+        assert!(child.await.is_err());
+        assert_eq!(Arc::strong_count(&dropped), 1);
+    });
+}
+
+#[test]
+fn a_loop_that_does_not_poll_is_left_alone() {
+    let other = tasks();
+    let to = other.submitter();
+    let sent = to.spawn(async { 5 }, SpawnOptions::new());
+    let ((), main) = tasks().run_main(async {}, |running| {
+        assert_eq!(running.rescue(&to, 10), 0);
+        run(running);
+    });
+    main.unwrap();
+    assert!(!sent.is_finished());
+    other.run_main(async {}, run).1.unwrap();
+    assert!(sent.is_finished());
+}
+
+/// Others run once.
+async fn skip() {
+    let mut first = true;
+    poll_fn(move |cx| {
+        if std::mem::replace(&mut first, false) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    })
+    .await;
+}
