@@ -173,8 +173,10 @@ impl UnixDatagram {
             return Some(Err(io::ErrorKind::NotConnected.into()));
         }
         match send_datagram(self.io.get_ref(), buf, addr) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                budget::refund(); // what is paid for is done, and not waited for
+                None
+            }
             result => Some(result),
         }
     }

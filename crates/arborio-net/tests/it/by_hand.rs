@@ -1,4 +1,4 @@
-//! TCP on a loop driven by hand: what is woken, and when.
+//! Streams on a loop driven by hand: what is woken, and when.
 
 use std::{
     io::{Read, Write},
@@ -11,7 +11,7 @@ use arborio_net::{TcpListener, TcpStream};
 use arborio_reactor::LoopReactor;
 use futures_lite::future::block_on;
 
-use crate::support::{Count, FOREVER};
+use crate::support::{Count, FOREVER, unix_pair};
 
 /// Waits, hands out, wakes.
 fn turn(reactor: &LoopReactor) -> usize {
@@ -76,6 +76,50 @@ fn an_echo_takes_one_turn_of_the_loop() {
         ));
         assert!(stream.poll_read(&mut cx, &mut buf).is_pending());
         client.read_exact(&mut [0; 4]).unwrap();
+    }
+}
+
+#[test]
+fn an_echo_over_a_unix_socket_takes_one_turn_of_the_loop() {
+    let reactor = LoopReactor::new(|_| ());
+    let _here = reactor.enter();
+    let (stream, mut client) = unix_pair();
+    let task = Count::new();
+    let waker = task.waker();
+    let mut cx = Context::from_waker(&waker);
+    let mut buf = [0; 64];
+    assert!(stream.poll_read(&mut cx, &mut buf).is_pending());
+    for round in 1..=20 {
+        client.write_all(b"ping").unwrap();
+        assert_eq!(turn(&reactor), 1, "round {round}");
+        let read = stream.poll_read(&mut cx, &mut buf);
+        assert!(matches!(read, Poll::Ready(Ok(4))));
+        let written = stream.poll_write(&mut cx, &buf[..4]);
+        assert!(matches!(written, Poll::Ready(Ok(4))));
+        assert!(stream.poll_read(&mut cx, &mut buf).is_pending());
+        client.read_exact(&mut [0; 4]).unwrap();
+    }
+}
+
+#[test]
+fn every_message_over_a_unix_socket_is_told_of_though_nobody_answers() {
+    let reactor = LoopReactor::new(|_| ());
+    let _here = reactor.enter();
+    let (stream, mut client) = unix_pair();
+    let task = Count::new();
+    let waker = task.waker();
+    let mut cx = Context::from_waker(&waker);
+    let mut buf = [0; 64];
+    for round in 1..=20 {
+        // It switches to edges on the way, which may wake it once for nothing.
+        while stream.poll_read(&mut cx, &mut buf).is_ready() {}
+        client.write_all(b"news").unwrap();
+        let mut turns = 0;
+        while stream.poll_read(&mut cx, &mut buf).is_pending() {
+            assert_eq!(turn(&reactor), 1, "round {round}");
+            turns += 1;
+        }
+        assert!(turns <= 2, "round {round}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     task::Context,
 };
 
-use arborio_base::WakeBatch;
+use arborio_base::{WakeBatch, budget};
 use arborio_net::UnixDatagram;
 use arborio_reactor::LoopReactor;
 use futures_lite::future::{poll_once, yield_now, zip};
@@ -149,6 +149,36 @@ fn a_send_that_was_dropped_has_sent_nothing() {
         }
         assert!(poll_once(receiver.recv(&mut [0; 8])).await.is_none());
     });
+}
+
+#[test]
+fn sends_to_an_address_give_way_when_the_budget_is_used_up_and_waiting_is_free() {
+    let reactor = LoopReactor::new(|_| ());
+    let _here = reactor.enter();
+    let place = Place::new();
+    let (_full, idle) = (receiver(&place, "full"), receiver(&place, "idle"));
+    let (full_path, idle_path) = (place.at("full"), place.at("idle"));
+    let sender = UnixDatagram::unbound().unwrap();
+    let task = Count::new();
+    let waker = task.waker();
+    let mut cx = Context::from_waker(&waker);
+    while pin!(sender.send_to(b"x", &full_path))
+        .poll(&mut cx)
+        .is_ready()
+    {}
+    budget::refill();
+    let mut waiting = pin!(sender.send_to(b"x", &full_path));
+    assert!(waiting.as_mut().poll(&mut cx).is_pending());
+    let mut operations = 0;
+    while pin!(sender.send_to(b"x", &idle_path))
+        .poll(&mut cx)
+        .is_ready()
+    {
+        assert!(idle.poll_recv(&mut cx, &mut [0; 8]).is_ready());
+        operations += 2;
+    }
+    budget::lift();
+    assert_eq!((operations, task.get()), (budget::PER_POLL, 1));
 }
 
 #[test]
