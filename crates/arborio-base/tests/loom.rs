@@ -97,12 +97,12 @@ type Polled<'p> = &'p mut dyn FnMut(u32, &Waker) -> bool;
 
 /// The run, without futures.
 struct Run {
-    wakes: Arc<Wakes>,
+    wakes: Arc<Wakes<()>>,
     task: Arc<Task>,
     /// By number; `None` while nobody has the waker of the branch.
-    bells: [Option<Bell>; 2],
-    body: Bell,
-    spare: Vec<Bell>,
+    bells: [Option<Bell<()>>; 2],
+    body: Bell<()>,
+    spare: Vec<Bell<()>>,
     queue: Vec<u32>,
     ended: usize,
 }
@@ -110,7 +110,7 @@ struct Run {
 impl Run {
     /// With two branches that are to be polled, and a body that has been.
     fn new() -> Self {
-        let wakes = Wakes::new();
+        let wakes = Wakes::new(());
         let body = Bell::new(&wakes);
         assert!(!body.release(BODY));
         Self {

@@ -6,7 +6,7 @@
 //! [cancelled](arborio_task::Task::cancel). A *handler*
 //! answers it: [`catch_cancel`], [`finally`], [`shield`]. The innermost handlers are
 //! asked first; what has no handler is dropped.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod apply_timeout;
 mod bounded;

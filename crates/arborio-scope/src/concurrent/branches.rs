@@ -1,21 +1,20 @@
 //! The branches as the run has them: which there are, and which are polled next.
 //!
-//! A branch has a number from the look that finds it at the entrance until its end.
-//! It has a [`Bell`] only while somebody may wake it: one bell after the other serves
-//! all branches that are ready at once, or that only wake themselves.
+//! A branch has a [`Bell`] and a seat, which has a number, only while somebody may wake
+//! it: one bell after the other serves all branches that are ready at once, or that only
+//! wake themselves.
 //!
 //! # Invariants
-//! - B1: a number is in `queue`, or in `later`, or on the list of the wakes, at most
-//!   once in all, and only while its branch is there.
+//! - B1: a branch is in one of `queue`, `later`, `idle`, `polled`, and the seats. A number
+//!   is on the list of the wakes at most once, and only while its seat is taken by its
+//!   branch.
 //! - B2: a turn ends. It polls what was woken before it, and at most [`EXTRA`] times
 //!   more; who wakes itself waits for the next turn.
 //! - B3: when this is dropped, the branches are, in the order in which they came, and
 //!   each handle was told before.
 
 use std::{
-    collections::VecDeque,
     future::Future,
-    mem::ManuallyDrop,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -25,9 +24,9 @@ use arborio_base::{budget, contain};
 use arborio_task::{Interrupt, Payload, Reason, ReasonKind};
 
 use super::{
-    branch::Running,
-    spawner::{Boxed, Place},
-    wakes::{Bell, Wakes},
+    cells::{Chain, Owned, Shared},
+    spawner::{Bell, Kind, Orders, Place},
+    wakes::Wakes,
 };
 
 /// How many polls a turn may do for wakes and spawns that come while it lasts. A
@@ -36,111 +35,127 @@ use super::{
 const EXTRA: usize = 64;
 
 /// See the head of the file.
-pub(crate) struct Branches<'a, B: Boxed> {
-    place: &'a Place<B>,
+pub(crate) struct Branches<'a, 'env, K: Kind> {
+    place: &'a Place<'env, K>,
     /// By number.
-    entries: Vec<Option<Entry<B>>>,
-    /// Numbers without a branch.
+    seats: Vec<Seat<'env, K>>,
+    /// Numbers of seats that nobody has.
     vacant: Vec<u32>,
     /// How many branches have come; orders them.
     born: u64,
+    /// How many of them have not ended.
+    count: usize,
     /// To be polled, in this order.
-    queue: VecDeque<u32>,
+    queue: Chain<'env, K>,
     /// Woke themselves: to be polled in the next turn.
-    later: Vec<u32>,
+    later: Chain<'env, K>,
+    /// Nobody has a waker of these: they are not polled any more.
+    idle: Chain<'env, K>,
+    /// Which is being polled; it stays if the poll panics.
+    polled: Option<Owned<'env, K>>,
     /// Polls that are left of this turn (B2).
     left: usize,
-    /// Nobody else has one of these.
-    bells: Vec<Bell>,
+    bells: Spare,
     /// What the list of the wakes is swapped with.
     numbers: Vec<u32>,
-    /// What waits at the entrance is swapped with this.
-    arrivals: Vec<ManuallyDrop<B>>,
-    /// Which is being polled; it stays if the poll panics.
-    polled: Option<u32>,
     /// What the handles are told at the drop, if it is not a request.
     ended_by: Option<Payload>,
     /// There is no body any more that might spawn.
     body_has_ended: bool,
 }
 
-struct Entry<B> {
-    branch: B,
-    /// Somebody else has its waker.
+/// Of a branch whose waker somebody else has.
+struct Seat<'env, K: Kind> {
+    /// Nobody while the branch is to be polled.
+    branch: Option<Owned<'env, K>>,
     bell: Option<Bell>,
-    born: u64,
 }
 
-impl<'a, B: Boxed> Branches<'a, B> {
-    pub(crate) fn new(place: &'a Place<B>) -> Self {
+/// Bells that nobody else has. The first does without an allocation.
+#[derive(Default)]
+struct Spare {
+    first: Option<Bell>,
+    others: Vec<Bell>,
+}
+
+impl Spare {
+    fn take(&mut self) -> Option<Bell> {
+        self.first.take().or_else(|| self.others.pop())
+    }
+
+    fn put(&mut self, bell: Bell) {
+        match self.first {
+            None => self.first = Some(bell),
+            Some(_) => self.others.push(bell),
+        }
+    }
+}
+
+impl<'a, 'env, K: Kind> Branches<'a, 'env, K> {
+    pub(crate) const fn new(place: &'a Place<'env, K>) -> Self {
         Self {
             place,
-            entries: Vec::new(),
+            seats: Vec::new(),
             vacant: Vec::new(),
             born: 0,
-            queue: VecDeque::new(),
-            later: Vec::new(),
-            left: 0,
-            bells: Vec::new(),
-            numbers: Vec::new(),
-            arrivals: Vec::new(),
+            count: 0,
+            queue: Chain::new(),
+            later: Chain::new(),
+            idle: Chain::new(),
             polled: None,
+            left: 0,
+            bells: Spare {
+                first: None,
+                others: Vec::new(),
+            },
+            numbers: Vec::new(),
             ended_by: None,
             body_has_ended: false,
         }
     }
 
-    fn wakes(&self) -> &'a Arc<Wakes> {
-        &self.place.wakes
+    fn wakes(&self) -> &'a Arc<Wakes<Shared<Orders>>> {
+        self.place.wakes()
     }
 
     /// A turn begins. `numbers` were on the list.
     pub(crate) fn begin(&mut self, numbers: &mut Vec<u32>) {
-        self.queue.extend(self.later.drain(..));
-        self.queue.extend(numbers.drain(..));
+        self.queue.append(&mut self.later);
+        self.rouse(numbers);
         self.collect();
         self.left = self.queue.len() + EXTRA;
     }
 
     /// Takes what has come since the last look.
     fn collect(&mut self) {
-        self.wakes().collect(&mut self.numbers);
-        self.queue.extend(self.numbers.drain(..));
-        self.place.collect(&mut self.arrivals);
-        self.admit();
+        let mut numbers = std::mem::take(&mut self.numbers);
+        self.wakes().collect(&mut numbers);
+        self.rouse(&mut numbers);
+        self.numbers = numbers;
+        let arrivals = self.place.collect(self.born);
+        self.admit(arrivals);
     }
 
-    /// Gives the arrivals their numbers.
-    fn admit(&mut self) {
-        let count = self.arrivals.len();
-        self.queue.reserve(count);
-        self.entries
-            .reserve(count.saturating_sub(self.vacant.len()));
-        for branch in self.arrivals.drain(..) {
-            let entry = Entry {
-                branch: ManuallyDrop::into_inner(branch),
-                bell: None,
-                born: self.born,
-            };
-            self.born += 1;
-            let number = match self.vacant.pop() {
-                Some(number) => {
-                    self.entries[number as usize] = Some(entry);
-                    number
-                }
-                None => {
-                    self.entries.push(Some(entry));
-                    u32::try_from(self.entries.len() - 1).expect("memory ends before that")
-                }
-            };
-            self.queue.push_back(number);
+    /// Those with these numbers are to be polled.
+    fn rouse(&mut self, numbers: &mut Vec<u32>) {
+        for number in numbers.drain(..) {
+            // Always there (B1).
+            if let Some(branch) = self.seats[number as usize].branch.take() {
+                self.queue.push_back(branch);
+            }
         }
+    }
+
+    fn admit(&mut self, mut arrivals: Chain<'env, K>) {
+        self.born += arrivals.len() as u64;
+        self.count += arrivals.len();
+        self.queue.append(&mut arrivals);
     }
 
     /// Nothing comes in from now on; what has come is to be dropped with the others.
     pub(crate) fn close(&mut self) {
-        self.arrivals.append(&mut self.place.close());
-        self.admit();
+        let arrivals = self.place.close(self.born);
+        self.admit(arrivals);
     }
 
     /// Whether there is something to poll already, for the next turn.
@@ -159,49 +174,98 @@ impl<'a, B: Boxed> Branches<'a, B> {
         self.ended_by = Some(payload);
     }
 
-    fn poll_one(&mut self, number: u32) -> Option<B> {
-        let place = self.place;
-        let slot = &mut self.entries[number as usize];
-        let entry = slot.as_mut()?; // always there (B1)
-        let bell = match entry.bell.take() {
+    /// A bell that nobody else has.
+    pub(crate) fn bell(&mut self) -> Bell {
+        (self.bells.take()).unwrap_or_else(|| Bell::new(self.wakes()))
+    }
+
+    /// Takes back a bell that nobody else has.
+    pub(crate) fn keep(&mut self, bell: Bell) {
+        self.bells.put(bell);
+    }
+
+    fn poll_one(&mut self, branch: Owned<'env, K>) {
+        let seat = branch.number();
+        let seated = seat.and_then(|number| self.seats[number as usize].bell.take());
+        let bell = match seated {
             Some(bell) => {
                 bell.hold();
                 bell
             }
-            None => (self.bells.pop()).unwrap_or_else(|| Bell::new(&place.wakes)),
+            None => self.bell(),
         };
-        self.polled = Some(number);
-        let polled = (entry.branch.as_pin()).poll(&mut Context::from_waker(bell.waker()));
-        self.polled = None;
-        let unshared = bell.is_unshared();
-        let was_woken = match unshared {
-            true => bell.take_woken(),
-            false => polled.is_pending() && bell.release(number),
+        let polled = self.polled.insert(branch);
+        let has_ended = polled
+            .poll(&mut Context::from_waker(bell.waker()))
+            .is_ready();
+        let Some(branch) = self.polled.take() else {
+            return; // never: it was put there
         };
-        if polled.is_pending() {
-            if was_woken {
-                self.later.push(number);
-            }
-            match unshared {
-                true => self.bells.push(bell),
-                false => entry.bell = Some(bell),
-            }
-            return None;
+        match has_ended {
+            true => self.has_ended(branch, bell),
+            false => self.is_pending(branch, bell),
         }
-        if unshared {
-            self.bells.push(bell);
-        }
-        self.vacant.push(number);
-        slot.take().map(|entry| entry.branch)
     }
 
-    /// How many there are.
-    fn count(&self) -> usize {
-        self.entries.len() - self.vacant.len()
+    #[inline]
+    fn has_ended(&mut self, branch: Owned<'env, K>, bell: Bell) {
+        if bell.is_unshared() {
+            let _ = bell.take_woken();
+            self.bells.put(bell);
+        }
+        self.vacant.extend(branch.number());
+        self.count -= 1;
+        drop(branch); // tells the handle
+    }
+
+    fn is_pending(&mut self, mut branch: Owned<'env, K>, bell: Bell) {
+        if bell.is_unshared() {
+            let was_woken = bell.take_woken();
+            self.bells.put(bell);
+            self.vacant.extend(branch.number());
+            branch.set_number(None);
+            match was_woken {
+                true => self.later.push_back(branch),
+                false => self.idle.push_back(branch),
+            }
+            return;
+        }
+        let number = branch.number().unwrap_or_else(|| self.vacant_seat());
+        branch.set_number(Some(number));
+        let was_woken = bell.release(number);
+        let seat = &mut self.seats[number as usize];
+        seat.bell = Some(bell);
+        match was_woken {
+            true => self.later.push_back(branch),
+            false => seat.branch = Some(branch),
+        }
+    }
+
+    /// The number of a seat for who has none.
+    fn vacant_seat(&mut self) -> u32 {
+        self.vacant.pop().unwrap_or_else(|| {
+            self.seats.push(Seat {
+                branch: None,
+                bell: None,
+            });
+            u32::try_from(self.seats.len() - 1).expect("memory ends before that")
+        })
+    }
+
+    /// All that have not ended, in the order in which they came.
+    fn take_all(&mut self) -> Vec<Owned<'env, K>> {
+        let mut all = Vec::with_capacity(self.count);
+        for chain in [&mut self.queue, &mut self.later, &mut self.idle] {
+            all.extend(std::iter::from_fn(|| chain.pop_front()));
+        }
+        all.extend(self.polled.take());
+        all.extend(self.seats.iter_mut().filter_map(|seat| seat.branch.take()));
+        all.sort_unstable_by_key(Owned::born);
+        all
     }
 }
 
-impl<B: Boxed> Future for Branches<'_, B> {
+impl<K: Kind> Future for Branches<'_, '_, K> {
     type Output = ();
 
     /// Goes on with the turn. Ready when all has ended, and nothing can come.
@@ -214,54 +278,46 @@ impl<B: Boxed> Future for Branches<'_, B> {
             if this.left == 0 || !budget::has_budget() {
                 break;
             }
-            let Some(number) = this.queue.pop_front() else {
+            let Some(branch) = this.queue.pop_front() else {
                 break;
             };
             this.left -= 1;
-            drop(this.poll_one(number)); // a destructor that panics is its branch's
+            this.poll_one(branch);
         }
-        let is_empty = this.body_has_ended && this.count() == 0;
-        match is_empty && this.place.close_if_empty() {
+        let is_empty = this.body_has_ended && this.count == 0;
+        match is_empty && this.place.shut_if_empty() {
             true => Poll::Ready(()),
             false => Poll::Pending,
         }
     }
 }
 
-impl<B: Boxed> Drop for Branches<'_, B> {
+impl<K: Kind> Drop for Branches<'_, '_, K> {
     fn drop(&mut self) {
         self.close();
-        if self.count() == 0 {
+        if self.count == 0 {
             return;
         }
-        let why = match (&self.ended_by, self.place.request()) {
+        let request = (self.place.is_asked()).then(|| self.place.request());
+        let why = match (&self.ended_by, request.flatten()) {
             (Some(_), _) => Interrupt::Cancelled(Reason::new(ReasonKind::ScopeFailed)),
             (None, Some(request)) => Interrupt::Cancelled(request),
             (None, None) => Interrupt::Cancelled(Reason::new(ReasonKind::Abort)),
         };
-        if let (Some(number), Some(payload)) = (self.polled, self.ended_by.take())
-            && let Some(entry) = &mut self.entries[number as usize]
-        {
-            contain(|| {
-                entry
-                    .branch
-                    .as_pin()
-                    .interrupt(Interrupt::Panicked(payload))
-            });
+        if let (Some(branch), Some(payload)) = (&mut self.polled, self.ended_by.take()) {
+            contain(|| branch.tell(Interrupt::Panicked(payload)));
         }
-        let mut entries: Vec<_> = self.entries.drain(..).flatten().collect();
-        entries.sort_unstable_by_key(|entry| entry.born);
-        for Entry { branch, bell, .. } in entries {
-            if let Some(bell) = bell {
-                bell.hold(); // for ever
-            }
+        // For ever: nobody hears the wakes of those that are dropped.
+        let bells = self.seats.iter().filter_map(|seat| seat.bell.as_ref());
+        bells.for_each(Bell::hold);
+        for branch in self.take_all() {
             end(branch, why.clone());
         }
     }
 }
 
 /// Drops a branch that has not ended; first its handle is told.
-pub(crate) fn end<B: Boxed>(mut branch: B, why: Interrupt) {
-    contain(|| branch.as_pin().interrupt(why));
+pub(crate) fn end<K: Kind>(mut branch: Owned<'_, K>, why: Interrupt) {
+    contain(|| branch.tell(why));
     arborio_base::drop_contained(branch);
 }

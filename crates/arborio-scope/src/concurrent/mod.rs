@@ -3,14 +3,15 @@
 //! | file          | what it is about                                              |
 //! |---------------|---------------------------------------------------------------|
 //! | `spawner.rs`  | where branches come in, before the run and while it runs       |
-//! | `branch.rs`   | one branch, and how its value reaches its handle               |
+//! | `cells/`      | one branch: its future, its value, and who has them when       |
+//! | `branch.rs`   | the handle of a branch                                         |
 //! | `wakes.rs`    | how a wake, of any thread, reaches a branch; the only protocol |
 //! | `branches.rs` | which branches there are, and which are polled next            |
 //! | `run.rs`      | body and branches as one future; requests, panics, the end     |
 //! | `closure.rs`  | the form with a closure                                        |
 //!
-//! There is no unsafe code: a branch is a box that the run owns, its value goes
-//! through a counted slot, and a waker leads to a number.
+//! A branch is a cell that the run owns, and that lasts until its handle is gone, too. A
+//! waker leads to a number. The unsafe code is in `cells/`.
 //!
 //! # Examples
 //! ```
@@ -24,12 +25,14 @@
 
 mod branch;
 mod branches;
+#[allow(unsafe_code, reason = "a branch and its handle share one allocation")]
+mod cells;
 mod closure;
 mod run;
 mod spawner;
 mod wakes;
 
-use std::{fmt, future::Future, mem::ManuallyDrop, ops::Deref};
+use std::{fmt, future::Future, ops::Deref};
 
 use arborio_task::{Interrupt, Reason, ReasonKind};
 
@@ -182,13 +185,13 @@ impl<'env, K: Kind> Deref for Concurrent<'env, K> {
 impl<K: Kind> Drop for Concurrent<'_, K> {
     /// For those that were never run.
     fn drop(&mut self) {
-        let waiting = self.spawner.place.close();
+        let mut waiting = self.spawner.place.close(0);
         if waiting.is_empty() {
             return;
         }
         let why = Interrupt::Cancelled(Reason::new(ReasonKind::Abort));
-        for branch in waiting {
-            branches::end(ManuallyDrop::into_inner(branch), why.clone());
+        while let Some(branch) = waiting.pop_front() {
+            branches::end(branch, why.clone());
         }
     }
 }

@@ -26,8 +26,8 @@ use arborio_task::Payload;
 
 use super::{
     branches::Branches,
-    spawner::{Kind, Spawner},
-    wakes::{BODY, Bell},
+    spawner::{Bell, Kind, Spawner},
+    wakes::BODY,
 };
 use crate::{
     Sent,
@@ -43,16 +43,19 @@ pin_project_lite::pin_project! {
         body: Option<F>,
         // The body has ended with it, and branches have not.
         value: Option<F::Output>,
-        bell: Bell,
+        // Somebody else has the waker of the body.
+        bell: Option<Bell>,
         // The body is to be polled in the next turn.
         body_is_due: bool,
         // Holds the branches; `None` inside of it after the end.
         #[pin]
-        origin: Origin<Branches<'a, K::Boxed<'env>>>,
+        origin: Origin<Branches<'a, 'env, K>>,
         // The branches were dropped.
         is_alone: bool,
         // The request that there is was made.
         was_asked: bool,
+        // It has lain down, and not risen since.
+        lies: bool,
         // Of the poll before, while nobody else has it.
         parent: Option<Waker>,
     }
@@ -70,11 +73,12 @@ impl<'a, 'env, F: Future, K: Kind> Run<'a, 'env, F, K> {
             spawner,
             body: Some(body),
             value: None,
-            bell: Bell::new(&spawner.place.wakes),
+            bell: None,
             body_is_due: true,
             origin: Origin::new(Branches::new(&spawner.place)),
             is_alone: false,
             was_asked: false,
+            lies: false,
             parent: None,
         }
     }
@@ -85,16 +89,34 @@ impl<'a, 'env, F: Future, K: Kind> Run<'a, 'env, F, K> {
         let Some(body) = run.body.as_mut().as_pin_mut().filter(|_| is_due) else {
             return;
         };
-        run.bell.hold();
-        match body.poll(&mut Context::from_waker(run.bell.waker())) {
-            Poll::Pending => *run.body_is_due = run.bell.release(BODY),
+        let bell = match (run.bell.take(), run.origin.as_mut().inside()) {
+            (Some(bell), _) => {
+                bell.hold();
+                bell
+            }
+            (None, Some(branches)) => branches.get_mut().bell(),
+            (None, None) => Bell::new(run.spawner.place.wakes()),
+        };
+        let polled = body.poll(&mut Context::from_waker(bell.waker()));
+        let is_unshared = bell.is_unshared();
+        let was_woken = match is_unshared {
+            true => bell.take_woken(),
+            false => polled.is_pending() && bell.release(BODY),
+        };
+        match polled {
+            Poll::Pending => *run.body_is_due = was_woken,
             Poll::Ready(value) => {
                 *run.value = Some(value);
                 run.body.set(None);
-                if let Some(branches) = run.origin.inside() {
-                    branches.get_mut().body_has_ended();
-                }
             }
+        }
+        if !is_unshared {
+            *run.bell = Some(bell);
+        } else if let Some(branches) = run.origin.as_mut().inside() {
+            branches.get_mut().keep(bell);
+        }
+        if let (None, Some(branches)) = (&*run.body, run.origin.inside()) {
+            branches.get_mut().body_has_ended();
         }
     }
 
@@ -117,7 +139,7 @@ impl<'a, 'env, F: Future, K: Kind> Run<'a, 'env, F, K> {
         self.as_mut().begin();
         let mut is_due = std::mem::take(self.as_mut().project().body_is_due);
         for _ in 0..2 {
-            is_due |= self.spawner.place.wakes.take_body();
+            is_due |= self.spawner.place.wakes().take_body();
             self.as_mut().poll_body(is_due);
             let branches = self.as_mut().poll_branches(cx);
             if self.body.is_none() && branches.is_ready() {
@@ -133,8 +155,9 @@ impl<'a, 'env, F: Future, K: Kind> Run<'a, 'env, F, K> {
     fn begin(self: Pin<&mut Self>) {
         let run = self.project();
         let mut numbers = Vec::new();
-        if let Some(waker) = run.spawner.place.wakes.rise(&mut numbers) {
-            *run.parent = Some(waker);
+        if std::mem::take(run.lies) {
+            let waker = run.spawner.place.wakes().rise(&mut numbers);
+            *run.parent = waker.or(run.parent.take());
         }
         if let Some(branches) = run.origin.inside() {
             branches.get_mut().begin(&mut numbers);
@@ -153,8 +176,9 @@ impl<'a, 'env, F: Future, K: Kind> Run<'a, 'env, F, K> {
         let kept = run.parent.take();
         let kept = kept.filter(|waker| waker.will_wake(cx.waker()));
         let waker = kept.unwrap_or_else(|| cx.waker().clone());
-        *run.parent = place.wakes.lie_down(waker).err();
-        if run.parent.is_some() || !place.lie_down(*run.was_asked) {
+        *run.parent = place.wakes().lie_down(waker).err();
+        *run.lies = run.parent.is_none();
+        if !*run.lies || !place.sleep(*run.was_asked) {
             cx.waker().wake_by_ref();
         }
     }
@@ -169,8 +193,10 @@ impl<'a, 'env, F: Future, K: Kind> Run<'a, 'env, F, K> {
         contain(|| run.body.set(None));
         run.origin.drop_inside();
         // The parent's waker must not stay where leaked wakers of branches lead to.
-        let waker = run.spawner.place.wakes.rise(&mut Vec::new());
-        contain(|| drop(waker));
+        if std::mem::take(run.lies) {
+            let waker = run.spawner.place.wakes().rise(&mut Vec::new());
+            contain(|| drop(waker));
+        }
     }
 }
 

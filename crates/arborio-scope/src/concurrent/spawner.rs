@@ -1,73 +1,41 @@
 //! Where branches come in: what the spawners and the run of one place share.
 //!
-//! # States
-//! | state  | meaning                            | `spawn`                     |
-//! |--------|------------------------------------|-----------------------------|
-//! | open   | branches wait for the run's look   | puts it to those that wait  |
-//! | closed | was asked to end, or has ended     | drops it; the handle is told|
+//! The branches themselves go through the word of the [`Place`]. Beside it lies what
+//! happens once: the run begins, and somebody asks the branches to end.
 //!
 //! # Invariants
-//! - C1: what waits is never dropped with this structure, which has no destructor of
-//!   its own: whoever ends the place takes it out. Therefore a spawner may be borrowed
-//!   by the very branches that it holds.
-//! - C2: the run lies down under this lock, and only if nothing waits and nothing was
-//!   asked that it does not know of. Who changes that under the lock finds out whether
-//!   it sleeps, and wakes it.
+//! - C5: `is_asked` is set before the place is shut, and the run looks at it after it has
+//!   lain down. So either it sees the request, or the shutting finds it asleep (C2).
 
-use std::{
-    fmt,
-    future::Future,
-    mem::{self, ManuallyDrop},
-    pin::Pin,
-    sync::Arc,
-};
+use std::{fmt, future::Future};
 
 use arborio_base::sync::{
     Mutex,
     atomic::{AtomicBool, Ordering},
     lock,
 };
-use arborio_task::{Reason, ReasonKind};
+use arborio_task::{Interrupt, Reason, ReasonKind};
 
 use super::{
-    branch::{Branch, Delivering, Running},
-    wakes::Wakes,
+    branch::Branch,
+    cells::{self, Entered, Handle, Owned},
+    wakes,
 };
 use crate::{Local, Sent};
 
 /// Whether branches, and what they belong to, may go from one thread to another.
 /// There are two kinds: [`Sent`] and [`Local`].
 pub trait Kind: sealed::Sealed {
-    /// A branch in a box.
     #[doc(hidden)]
-    type Boxed<'env>: Boxed;
-}
-
-/// What the run does with a branch in a box.
-#[doc(hidden)]
-pub trait Boxed: Unpin {
-    /// The branch itself.
-    type Inside: Running + ?Sized;
-
-    /// Where it lies.
-    fn as_pin(&mut self) -> Pin<&mut Self::Inside>;
-}
-
-impl<R: Running + ?Sized> Boxed for Pin<Box<R>> {
-    type Inside = R;
-
-    #[inline]
-    fn as_pin(&mut self) -> Pin<&mut R> {
-        self.as_mut()
-    }
+    const MIGRATES: bool;
 }
 
 impl Kind for Sent {
-    type Boxed<'env> = Pin<Box<dyn Running + Send + 'env>>;
+    const MIGRATES: bool = true;
 }
 
 impl Kind for Local {
-    type Boxed<'env> = Pin<Box<dyn Running + 'env>>;
+    const MIGRATES: bool = false;
 }
 
 mod sealed {
@@ -76,116 +44,58 @@ mod sealed {
     impl Sealed for crate::Local {}
 }
 
-/// What the spawners of one place and its run share.
-pub(crate) struct Place<B> {
-    entrance: Mutex<Entrance<B>>,
-    /// Whether there is a request; set under the lock.
+/// What spawners and run share, beside the branches.
+pub(crate) struct Orders {
+    was_run: AtomicBool,
+    /// Whether there is a request (C5).
     is_asked: AtomicBool,
-    pub(crate) wakes: Arc<Wakes>,
+    request: Mutex<Option<Reason>>,
 }
 
-struct Entrance<B> {
-    /// C1.
-    waiting: Vec<ManuallyDrop<B>>,
-    is_closed: bool,
-    was_run: bool,
-    /// C2.
-    sleeps: bool,
-    request: Option<Reason>,
-}
+pub(crate) type Place<'env, K> = cells::Place<'env, K, Orders>;
+pub(crate) type Bell = wakes::Bell<cells::Shared<Orders>>;
 
-impl<B> Place<B> {
-    pub(crate) fn new() -> Self {
-        Self {
-            entrance: Mutex::new(Entrance {
-                waiting: Vec::new(),
-                is_closed: false,
-                was_run: false,
-                sleeps: false,
-                request: None,
-            }),
+impl<'env, K: Kind> Place<'env, K> {
+    fn open() -> Self {
+        Self::new(Orders {
+            was_run: AtomicBool::new(false),
             is_asked: AtomicBool::new(false),
-            wakes: Wakes::new(),
-        }
+            request: Mutex::new(None),
+        })
     }
 
     /// False: it ran before.
     pub(crate) fn start(&self) -> bool {
-        !mem::replace(&mut lock(&self.entrance).was_run, true)
+        // Relaxed: of two calls one is the first, and nothing else is published.
+        !self.rest().was_run.swap(true, Ordering::Relaxed)
     }
 
-    /// Changes something that the run must see (C2).
-    fn change(&self, change: impl FnOnce(&mut Entrance<B>)) {
-        let mut entrance = lock(&self.entrance);
-        change(&mut entrance);
-        let sleeps = mem::take(&mut entrance.sleeps);
-        drop(entrance);
-        if sleeps {
-            self.wakes.wake_run();
-        }
-    }
-
-    /// Gives the branch back if the place is closed.
-    fn enter(&self, branch: B) -> Result<(), B> {
-        let mut refused = None;
-        self.change(|entrance| match entrance.is_closed {
-            false => entrance.waiting.push(ManuallyDrop::new(branch)),
-            true => refused = Some(branch),
-        });
-        refused.map_or(Ok(()), Err)
+    #[cold]
+    fn wake_run(&self) {
+        self.wakes().wake_run();
     }
 
     fn ask(&self, reason: Reason) {
-        self.change(|entrance| {
-            entrance.is_closed = true;
-            entrance.request.get_or_insert(reason);
-            self.is_asked.store(true, Ordering::Release);
-        });
+        lock(&self.rest().request).get_or_insert(reason);
+        self.rest().is_asked.store(true, Ordering::Release);
+        if self.shut() == Entered::Wakes {
+            self.wake_run();
+        }
     }
 
     /// Whether the branches were asked to end.
     pub(crate) fn is_asked(&self) -> bool {
-        self.is_asked.load(Ordering::Acquire)
+        self.rest().is_asked.load(Ordering::Acquire)
     }
 
     /// Why they were asked.
     pub(crate) fn request(&self) -> Option<Reason> {
-        lock(&self.entrance).request.clone()
+        lock(&self.rest().request).clone()
     }
 
-    fn is_closed(&self) -> bool {
-        lock(&self.entrance).is_closed
-    }
-
-    /// The run takes what waits. Swaps; `into` must be empty.
-    pub(crate) fn collect(&self, into: &mut Vec<ManuallyDrop<B>>) {
-        debug_assert!(into.is_empty());
-        let mut entrance = lock(&self.entrance);
-        entrance.sleeps = false;
-        mem::swap(&mut entrance.waiting, into);
-    }
-
-    /// The run lies down, unless there is something for it to do (C2): false then.
-    pub(crate) fn lie_down(&self, knows_request: bool) -> bool {
-        let mut entrance = lock(&self.entrance);
-        let may_sleep = entrance.waiting.is_empty() && self.is_asked() == knows_request;
-        entrance.sleeps = may_sleep;
-        may_sleep
-    }
-
-    /// Closes the place if nothing waits; false if something does.
-    pub(crate) fn close_if_empty(&self) -> bool {
-        let mut entrance = lock(&self.entrance);
-        entrance.is_closed |= entrance.waiting.is_empty();
-        entrance.waiting.is_empty()
-    }
-
-    /// Closes the place for good. Gives what still waits, in its order.
-    #[must_use]
-    pub(crate) fn close(&self) -> Vec<ManuallyDrop<B>> {
-        let mut entrance = lock(&self.entrance);
-        entrance.is_closed = true;
-        mem::take(&mut entrance.waiting)
+    /// The run lies down, unless there is something for it to do (C2, C5): false then.
+    pub(crate) fn sleep(&self, knows_request: bool) -> bool {
+        self.lie_down() && self.is_asked() == knows_request
     }
 }
 
@@ -213,21 +123,24 @@ impl<B> Place<B> {
 /// assert_eq!(sum.into_inner(), 3);
 /// ```
 pub struct Spawner<'env, K: Kind = Sent> {
-    pub(crate) place: Arc<Place<K::Boxed<'env>>>,
+    pub(crate) place: Place<'env, K>,
 }
 
 impl<'env, K: Kind> Spawner<'env, K> {
     pub(crate) fn new() -> Self {
         Self {
-            place: Arc::new(Place::new()),
+            place: Place::open(),
         }
     }
 
-    fn enter<T>(&self, branch: K::Boxed<'env>, handle: Branch<T>) -> Branch<T> {
+    #[inline]
+    fn enter<T>(&self, (branch, handle): (Owned<'env, K>, Handle<T>)) -> Branch<T> {
         match self.place.enter(branch) {
-            Ok(()) => handle,
-            Err(_refused) => Branch::closed(),
+            Ok(Entered::Unheard) => {}
+            Ok(Entered::Wakes) => self.place.wake_run(),
+            Err(refused) => refuse(refused),
         }
+        Branch::new(handle)
     }
 
     /// Asks all branches to end, and spawns no others from now on. The body goes on.
@@ -290,8 +203,7 @@ impl<'env> Spawner<'env, Sent> {
     where
         F: Future<Output: Send> + Send + 'env,
     {
-        let (branch, handle) = Delivering::new(future);
-        self.enter(Box::pin(branch), handle)
+        self.enter(Owned::sent(future))
     }
 }
 
@@ -314,14 +226,19 @@ impl<'env> Spawner<'env, Local> {
     /// assert_eq!(count.get(), 2);
     /// ```
     pub fn spawn<F: Future + 'env>(&self, future: F) -> Branch<F::Output> {
-        let (branch, handle) = Delivering::new(future);
-        self.enter(Box::pin(branch), handle)
+        self.enter(Owned::local(future))
     }
+}
+
+/// Drops a branch that came too late.
+#[cold]
+fn refuse<K: Kind>(mut branch: Owned<'_, K>) {
+    branch.tell(Interrupt::Closed);
 }
 
 impl<K: Kind> Clone for Spawner<'_, K> {
     fn clone(&self) -> Self {
-        let place = Arc::clone(&self.place);
+        let place = self.place.clone();
         Self { place }
     }
 }

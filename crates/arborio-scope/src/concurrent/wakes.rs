@@ -48,13 +48,15 @@ pub(crate) const BODY: u32 = u32::MAX;
 
 /// Whom to poll next, and who is to be told about it.
 #[derive(Debug)]
-pub(crate) struct Wakes {
+pub(crate) struct Wakes<X> {
     list: Mutex<List>,
     /// Whether something is on the list: what the thread of the run has put there it
     /// sees, and the rest when it looks under the lock.
     any: AtomicBool,
     /// Whether the body was woken; written under the lock.
     body: AtomicBool,
+    /// What else lies in this allocation. No wake touches it.
+    pub(crate) beside: X,
 }
 
 #[derive(Debug, Default)]
@@ -64,12 +66,13 @@ struct List {
     sleeper: Option<Waker>,
 }
 
-impl Wakes {
-    pub(crate) fn new() -> Arc<Self> {
+impl<X> Wakes<X> {
+    pub(crate) fn new(beside: X) -> Arc<Self> {
         Arc::new(Self {
             list: Mutex::new(List::default()),
             any: AtomicBool::new(false),
             body: AtomicBool::new(false),
+            beside,
         })
     }
 
@@ -141,14 +144,14 @@ impl Wakes {
 
 /// What a waker of a branch points at.
 #[derive(Debug)]
-pub(crate) struct Header {
+pub(crate) struct Header<X> {
     state: AtomicU8,
     /// Set by the run while HELD, read by who finds the header asleep.
     number: AtomicU32,
-    wakes: Arc<Wakes>,
+    wakes: Arc<Wakes<X>>,
 }
 
-impl Wake for Header {
+impl<X: Send + Sync + 'static> Wake for Header<X> {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -163,8 +166,8 @@ impl Wake for Header {
 
 /// A header as the run has it. It is held until the first `release`.
 #[derive(Debug)]
-pub(crate) struct Bell {
-    header: Arc<Header>,
+pub(crate) struct Bell<X> {
+    header: Arc<Header<X>>,
     /// Of the header; kept, because each poll needs one.
     waker: Waker,
 }
@@ -172,8 +175,8 @@ pub(crate) struct Bell {
 /// How many counts of a header the run has.
 const OWN: usize = 2;
 
-impl Bell {
-    pub(crate) fn new(wakes: &Arc<Wakes>) -> Self {
+impl<X: Send + Sync + 'static> Bell<X> {
+    pub(crate) fn new(wakes: &Arc<Wakes<X>>) -> Self {
         let header = Arc::new(Header {
             state: AtomicU8::new(HELD),
             number: AtomicU32::new(0),

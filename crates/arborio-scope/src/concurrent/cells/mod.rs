@@ -1,0 +1,514 @@
+//! A branch in one allocation: its future, its value, and what the run and the handle
+//! have in common. All unsafe code of this crate is in this folder.
+//!
+//! | file        | what it is about                                           |
+//! |-------------|------------------------------------------------------------|
+//! | `mod.rs`    | the cell, and its two ends: [`Owned`] and [`Handle`]       |
+//! | `state.rs`  | the word by which the two ends know of each other          |
+//! | `place.rs`  | how cells come from spawners to the run; chains of cells   |
+//! | `memory.rs` | blocks that a thread keeps for the next cells              |
+//!
+//! # Invariants
+//! - K1: a cell has one `Owned` and one `Handle`, which are made with it. It is freed when
+//!   both are gone, by the one that goes last (H3 in `state.rs`). If one is leaked, so is
+//!   the cell.
+//! - K2: the future, and the plain words of the [`Head`], are touched through the `Owned`
+//!   only. So it is polled and dropped where the run is, and never by the handle, which
+//!   may outlive what the future borrows.
+//! - K3: outcome and waker are touched by whom `state.rs` names, and nobody else.
+//! - K4: no reference to a cell is there when the word says that its end has left it.
+//! - K5: foreign code (futures, values, wakers) finds the cell whole: what is taken out
+//!   was marked as gone before.
+
+mod memory;
+mod place;
+mod state;
+
+use std::{
+    alloc::Layout,
+    cell::Cell,
+    future::Future,
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    pin::Pin,
+    ptr::{self, NonNull},
+    task::{Context, Poll, Waker, ready},
+    thread,
+};
+
+use arborio_base::{contain, sync::UnsafeCell};
+use arborio_task::Interrupt;
+
+use super::spawner::Kind;
+use crate::{Local, Sent};
+
+pub(crate) use place::{Chain, Entered, Place, Shared};
+use state::{Left, ShortWay, State};
+
+/// What a handle gives.
+pub(crate) type Outcome<T> = Result<T, Interrupt>;
+
+/// What a cell begins with, whatever is in it.
+struct Head {
+    table: &'static Table,
+    state: State,
+    /// Of who awaits the handle (K3).
+    waker: Slot<Waker>,
+    /// In a chain; of the run (K2), as all that follows.
+    next: Cell<Option<NonNull<Head>>>,
+    number: Cell<Option<u32>>,
+    born: Cell<u64>,
+    /// Whether the future is still there.
+    has_future: Cell<bool>,
+    /// Whether the outcome is written: by its end, or by [`Owned::tell`].
+    has_outcome: Cell<bool>,
+    /// Whether the handle may know of it.
+    is_told: Cell<bool>,
+}
+
+/// What the handle knows: its offsets do not depend on the future.
+#[repr(C)]
+struct Front<T> {
+    head: Head,
+    outcome: Slot<Outcome<T>>,
+}
+
+/// A whole cell.
+#[repr(C)]
+struct Whole<F: Future> {
+    front: Front<F::Output>,
+    future: std::cell::UnsafeCell<ManuallyDrop<F>>,
+}
+
+/// Something that one end may touch at a time (K3).
+struct Slot<V>(UnsafeCell<Option<V>>);
+
+impl<V> Slot<V> {
+    fn empty() -> Self {
+        Self(UnsafeCell::new(None))
+    }
+
+    /// Puts something in, and gives what was there.
+    ///
+    /// # Safety
+    /// The slot is the caller's (K3).
+    #[inline]
+    unsafe fn replace(&self, content: Option<V>) -> Option<V> {
+        // SAFETY: it points into the cell, and the slot is the caller's.
+        let replace = |slot: *mut Option<V>| unsafe { ptr::replace(slot, content) };
+        #[cfg(loom)]
+        return self.0.with_mut(replace);
+        #[cfg(not(loom))]
+        replace(self.0.get())
+    }
+}
+
+/// What is done with a cell by who does not know what is in it. All are to be called
+/// with a cell of the future that the table was made for.
+struct Table {
+    /// To be called while there is a future. Ready: it has gone, and the outcome is there.
+    poll: unsafe fn(NonNull<Head>, &mut Context<'_>) -> Poll<()>,
+    /// To be called before the handle may know of an outcome, and once.
+    interrupt: unsafe fn(NonNull<Head>, Interrupt),
+    /// To be called once, and not after `poll` was ready.
+    drop_future: unsafe fn(NonNull<Head>),
+    /// To be called by who has the cell alone, once. The future is gone.
+    free: unsafe fn(NonNull<Head>),
+}
+
+impl Table {
+    const fn of<F: Future>() -> &'static Self {
+        const {
+            &Self {
+                poll: Whole::<F>::poll,
+                interrupt: Whole::<F>::interrupt,
+                drop_future: Whole::<F>::drop_future,
+                free: Whole::<F>::free,
+            }
+        }
+    }
+}
+
+impl<F: Future> Whole<F> {
+    /// The future in the cell.
+    ///
+    /// # Safety
+    /// It is a cell of this type, and of the caller for `'c` (K1, K2).
+    #[inline]
+    unsafe fn of<'c>(head: NonNull<Head>) -> &'c Self {
+        // SAFETY: the head is at the begin of it (`repr(C)`), and the pointer is that of
+        // the block. What changes is in cells.
+        unsafe { head.cast::<Self>().as_ref() }
+    }
+
+    /// See [`Table::poll`].
+    unsafe fn poll(head: NonNull<Head>, cx: &mut Context<'_>) -> Poll<()> {
+        // SAFETY: as the table says; the `Owned` is borrowed meanwhile.
+        let whole = unsafe { Self::of(head) };
+        // SAFETY: K2. It is there, and nobody else has a reference to it.
+        let future = unsafe { &mut *whole.future.get() };
+        // SAFETY: it does not leave the cell, and is dropped before that is freed. If the
+        // cell is leaked, so is the block.
+        let pinned = unsafe { Pin::new_unchecked(&mut **future) };
+        let value = ready!(pinned.poll(cx));
+        // SAFETY: the handle was not told, so the outcome is the run's (K3).
+        let before = unsafe { whole.front.outcome.replace(Some(Ok(value))) };
+        debug_assert!(before.is_none());
+        whole.front.head.has_outcome.set(true);
+        whole.front.head.has_future.set(false); // K5
+        // SAFETY: it is there, and nobody reaches it any more.
+        unsafe { ManuallyDrop::drop(future) };
+        Poll::Ready(())
+    }
+
+    /// See [`Table::interrupt`].
+    unsafe fn interrupt(head: NonNull<Head>, why: Interrupt) {
+        // SAFETY: as the table says.
+        let whole = unsafe { Self::of(head) };
+        // SAFETY: the handle was not told, so the outcome is the run's (K3).
+        let before = unsafe { whole.front.outcome.replace(Some(Err(why))) };
+        debug_assert!(before.is_none());
+    }
+
+    /// See [`Table::drop_future`].
+    unsafe fn drop_future(head: NonNull<Head>) {
+        // SAFETY: as the table says.
+        let whole = unsafe { Self::of(head) };
+        // SAFETY: K2. It is there, and nobody else has a reference to it.
+        let future = unsafe { &mut *whole.future.get() };
+        // SAFETY: once, as the table says.
+        unsafe { ManuallyDrop::drop(future) };
+    }
+
+    /// See [`Table::free`].
+    unsafe fn free(head: NonNull<Head>) {
+        /// Gives the block back, also if the value's destructor panics.
+        struct Block<F: Future>(NonNull<Whole<F>>);
+        impl<F: Future> Drop for Block<F> {
+            #[inline]
+            fn drop(&mut self) {
+                // SAFETY: it was taken with this layout, by `lay`, and is given once.
+                unsafe { memory::give(self.0.cast(), Layout::new::<Whole<F>>()) }
+            }
+        }
+        let block = Block(head.cast::<Self>());
+        let front = block.0.cast::<Front<F::Output>>();
+        // SAFETY: nobody else has the cell (K1), and its front is dropped once.
+        unsafe { ptr::drop_in_place(front.as_ptr()) };
+    }
+}
+
+/// The run's end of a cell: a branch that may be polled. Dropping it drops the future,
+/// if that is still there; whoever does so should have [told](Self::tell) the handle.
+pub(crate) struct Owned<'env, K: Kind> {
+    head: NonNull<Head>,
+    mark: PhantomData<(&'env (), K)>,
+}
+
+// SAFETY: it owns a future, and an outcome that may be dropped here, and K says that both
+// may be sent: `sent` asks for that, and `Local` is not `Send`. The handle meets it in
+// `state` only.
+unsafe impl<K: Kind + Send> Send for Owned<'_, K> {}
+
+impl<K: Kind> Unpin for Owned<'_, K> {}
+
+impl<'env> Owned<'env, Sent> {
+    /// A cell with both of its ends.
+    #[inline]
+    pub(crate) fn sent<F>(future: F) -> (Self, Handle<F::Output>)
+    where
+        F: Future<Output: Send> + Send + 'env,
+    {
+        // SAFETY: future and value may be sent, as `Sent` says.
+        unsafe { lay(future) }
+    }
+}
+
+impl<'env> Owned<'env, Local> {
+    /// A cell with both of its ends.
+    #[inline]
+    pub(crate) fn local<F: Future + 'env>(future: F) -> (Self, Handle<F::Output>) {
+        // SAFETY: `Local` says nothing.
+        unsafe { lay(future) }
+    }
+}
+
+/// A cell with both of its ends.
+///
+/// # Safety
+/// If K may be sent, the future and its value may.
+#[inline]
+unsafe fn lay<'env, K: Kind, F: Future + 'env>(future: F) -> (Owned<'env, K>, Handle<F::Output>) {
+    let whole = Whole {
+        front: Front {
+            head: Head {
+                table: Table::of::<F>(),
+                state: State::new(),
+                waker: Slot::empty(),
+                next: Cell::new(None),
+                number: Cell::new(None),
+                born: Cell::new(0),
+                has_future: Cell::new(true),
+                has_outcome: Cell::new(false),
+                is_told: Cell::new(false),
+            },
+            outcome: Slot::empty(),
+        },
+        future: std::cell::UnsafeCell::new(ManuallyDrop::new(future)),
+    };
+    let block = memory::take(Layout::new::<Whole<F>>()).cast::<Whole<F>>();
+    // SAFETY: the block has the layout of it, and is nobody else's.
+    unsafe { block.write(whole) };
+    let head = block.cast();
+    let (mark, value) = (PhantomData, PhantomData);
+    let end = HandleEnd(head);
+    (Owned { head, mark }, Handle { end, value })
+}
+
+impl<'env, K: Kind> Owned<'env, K> {
+    #[inline]
+    fn head(&self) -> &Head {
+        // SAFETY: the cell is there as long as this is (K1).
+        unsafe { self.head.as_ref() }
+    }
+
+    /// Polls the future. Ready: it is gone, and when this is dropped the handle is told.
+    #[inline]
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let table = self.head().table;
+        if !self.head().has_future.get() {
+            return Poll::Ready(());
+        }
+        // SAFETY: the future is there, and the table is that of the cell.
+        unsafe { (table.poll)(self.head, cx) }
+    }
+
+    /// Tells the handle why there is no value, unless there is one. The first call counts.
+    pub(crate) fn tell(&mut self, why: Interrupt) {
+        let head = self.head();
+        if head.is_told.get() {
+            return;
+        }
+        if !head.has_outcome.replace(true) {
+            // SAFETY: nobody was told of an outcome, there is none, and the table is that
+            // of the cell.
+            unsafe { (head.table.interrupt)(self.head, why) };
+        }
+        head.is_told.set(true);
+        // SAFETY: the outcome is written, and it is told once.
+        unsafe { publish(self.head) };
+    }
+
+    /// Of the seat that the branch has.
+    #[inline]
+    pub(crate) fn number(&self) -> Option<u32> {
+        self.head().number.get()
+    }
+
+    #[inline]
+    pub(crate) fn set_number(&mut self, number: Option<u32>) {
+        self.head().number.set(number);
+    }
+
+    /// How many came before it.
+    pub(crate) fn born(&self) -> u64 {
+        self.head().born.get()
+    }
+
+    /// The cell, whose end is the caller's now.
+    #[inline]
+    fn into_head(self) -> NonNull<Head> {
+        ManuallyDrop::new(self).head
+    }
+
+    /// # Safety
+    /// It came from `into_head` of an `Owned` of the same type, and once.
+    #[inline]
+    unsafe fn from_head(head: NonNull<Head>) -> Self {
+        let mark = PhantomData;
+        Self { head, mark }
+    }
+}
+
+/// Tells the handle that there is an outcome, and wakes who waits for it.
+///
+/// # Safety
+/// The caller has the run's end of the cell, the outcome is written, and it is told once.
+#[cold]
+unsafe fn publish(cell: NonNull<Head>) {
+    // SAFETY: the run has not left it (K1).
+    let head = unsafe { cell.as_ref() };
+    if head.state.tell() {
+        // SAFETY: with TOLD the slot is the run's (K3).
+        let waker = unsafe { head.waker.replace(None) };
+        contain(|| waker.map(Waker::wake));
+    }
+}
+
+/// Tells the handle, unless it was told, and leaves the cell to it; frees it if there
+/// is no handle any more.
+struct Leaving(NonNull<Head>);
+
+impl Drop for Leaving {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the run has not left the cell (K1).
+        let head = unsafe { self.0.as_ref() };
+        let way = match head.is_told.get() {
+            false => head.state.tell_and_leave(),
+            true => ShortWay::IsBarred,
+        };
+        // K4: `head` is not used any more, where the cell was left.
+        match way {
+            ShortWay::Left(Left::ToTheOther) => {}
+            // SAFETY: the handle is gone, and so is the future.
+            ShortWay::Left(Left::ToNobody) => unsafe { free(self.0) },
+            // SAFETY: the cell is not left.
+            ShortWay::IsBarred => unsafe { leave(self.0) },
+        }
+    }
+}
+
+/// The long way out.
+///
+/// # Safety
+/// The caller has the run's end of the cell, and does not touch it any more.
+#[cold]
+unsafe fn leave(cell: NonNull<Head>) {
+    // SAFETY: the run has not left the cell (K1).
+    let head = unsafe { cell.as_ref() };
+    let mut waker = None;
+    if !head.is_told.replace(true) && head.state.tell() {
+        // SAFETY: with TOLD the slot is the run's (K3).
+        waker = unsafe { head.waker.replace(None) };
+    }
+    if head.state.leave_as_run() == Left::ToNobody {
+        // SAFETY: the handle is gone, and so is the future.
+        unsafe { free(cell) };
+    }
+    contain(|| waker.map(Waker::wake));
+}
+
+/// # Safety
+/// The caller has the cell alone, and there is no future in it.
+#[inline]
+unsafe fn free(cell: NonNull<Head>) {
+    // SAFETY: it is there.
+    let table = unsafe { cell.as_ref() }.table;
+    // SAFETY: as the caller says.
+    let free = || unsafe { (table.free)(cell) };
+    match thread::panicking() {
+        false => free(),
+        // The value's destructor may not add another panic.
+        true => drop(contain(free)),
+    }
+}
+
+impl<K: Kind> Drop for Owned<'_, K> {
+    #[inline]
+    fn drop(&mut self) {
+        let leaving = Leaving(self.head);
+        let head = self.head();
+        if head.has_future.replace(false) {
+            // SAFETY: it was there, and is marked as gone. A panic of it leaves the cell.
+            unsafe { (head.table.drop_future)(self.head) };
+        }
+        drop(leaving);
+    }
+}
+
+/// The end of who awaits the value. It drops the value that nobody has taken.
+pub(crate) struct Handle<T> {
+    end: HandleEnd,
+    /// Not a destructor of its own: whoever only refers to something (`T = &U`) may
+    /// outlive it.
+    value: PhantomData<T>,
+}
+
+// SAFETY: it gives or drops a T; all else in the cell it meets in `state` only, or the
+// memory of it. The table of the cell is the same on every thread.
+unsafe impl<T: Send> Send for Handle<T> {}
+// SAFETY: who has it shared can only ask whether the branch has ended.
+unsafe impl<T: Send> Sync for Handle<T> {}
+impl<T> Unpin for Handle<T> {}
+
+impl<T> Handle<T> {
+    #[inline]
+    fn front(&self) -> &Front<T> {
+        let front = self.end.0.cast::<Front<T>>();
+        // SAFETY: the cell is there as long as this is (K1), and begins with a front of
+        // this type (`repr(C)`): a `Handle` is made with its cell.
+        unsafe { front.as_ref() }
+    }
+
+    /// Whether the outcome is there, or was.
+    #[inline]
+    pub(crate) fn is_told(&self) -> bool {
+        self.front().head.state.is_told()
+    }
+
+    /// The outcome; `None` if it was taken before.
+    #[inline]
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Outcome<T>>> {
+        if !self.is_told() && self.wait(cx) {
+            return Poll::Pending;
+        }
+        // SAFETY: with TOLD the outcome is the handle's (K3), which is borrowed alone.
+        Poll::Ready(unsafe { self.front().outcome.replace(None) })
+    }
+
+    /// Leaves a waker. False: the outcome has come meanwhile.
+    #[cold]
+    fn wait(&mut self, cx: &Context<'_>) -> bool {
+        let fresh = cx.waker().clone(); // foreign code: before all else
+        let old = self.end.take_waker();
+        let head = &self.front().head;
+        if head.state.is_told() {
+            return false; // then the slot may be the run's
+        }
+        // SAFETY: without WAITS, and before the handle has set it, the slot is the
+        // handle's: TOLD gives it to the run only with WAITS (H2).
+        let empty = unsafe { head.waker.replace(Some(fresh)) };
+        debug_assert!(empty.is_none());
+        let waits = head.state.wait();
+        if !waits {
+            // SAFETY: the run has not seen WAITS, so it does not touch the slot.
+            drop(unsafe { head.waker.replace(None) });
+        }
+        drop(old);
+        waits
+    }
+}
+
+/// The handle's end, whatever the value is. Its destructor is not that of the
+/// [`Handle`], so that the compiler asks whether the value's own one needs what it
+/// refers to.
+struct HandleEnd(NonNull<Head>);
+
+impl HandleEnd {
+    /// Takes the waker that lies in the cell.
+    #[inline]
+    fn take_waker(&mut self) -> Option<Waker> {
+        // SAFETY: the cell is there as long as this is (K1).
+        let head = unsafe { self.0.as_ref() };
+        match head.state.wait_no_more() {
+            // SAFETY: the slot is the handle's again (K3).
+            true => unsafe { head.waker.replace(None) },
+            false => None,
+        }
+    }
+}
+
+impl Drop for HandleEnd {
+    #[inline]
+    fn drop(&mut self) {
+        let waker = self.take_waker();
+        // SAFETY: the cell is there until the next line (K1).
+        let left = unsafe { self.0.as_ref() }.state.leave_as_handle();
+        if left == Left::ToNobody {
+            // SAFETY: the run has left the cell, and had dropped the future before.
+            unsafe { free(self.0) };
+        }
+        drop(waker); // foreign code: last
+    }
+}
