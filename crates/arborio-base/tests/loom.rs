@@ -156,7 +156,9 @@ impl Run {
         for number in std::mem::take(&mut self.queue) {
             self.poll_one(number, poll);
         }
-        self.wakes.collect(&mut numbers);
+        if self.wakes.has_any() {
+            self.wakes.collect(&mut numbers);
+        }
         self.queue.append(&mut numbers);
         let waker = Waker::from(Arc::clone(&self.task));
         !self.queue.is_empty() || self.wakes.lie_down(waker).is_err()

@@ -41,8 +41,8 @@ pub(crate) struct Branches<'a, 'env, K: Kind> {
     seats: Vec<Seat<'env, K>>,
     /// Numbers of seats that nobody has.
     vacant: Vec<u32>,
-    /// How many branches have come; orders them.
-    born: u64,
+    /// How many times branches have come; orders them.
+    batch: u64,
     /// How many of them have not ended.
     count: usize,
     /// To be polled, in this order.
@@ -97,7 +97,7 @@ impl<'a, 'env, K: Kind> Branches<'a, 'env, K> {
             place,
             seats: Vec::new(),
             vacant: Vec::new(),
-            born: 0,
+            batch: 0,
             count: 0,
             queue: Chain::new(),
             later: Chain::new(),
@@ -128,11 +128,13 @@ impl<'a, 'env, K: Kind> Branches<'a, 'env, K> {
 
     /// Takes what has come since the last look.
     fn collect(&mut self) {
-        let mut numbers = std::mem::take(&mut self.numbers);
-        self.wakes().collect(&mut numbers);
-        self.rouse(&mut numbers);
-        self.numbers = numbers;
-        let arrivals = self.place.collect(self.born);
+        if self.wakes().has_any() {
+            let mut numbers = std::mem::take(&mut self.numbers);
+            self.wakes().collect(&mut numbers);
+            self.rouse(&mut numbers);
+            self.numbers = numbers;
+        }
+        let arrivals = self.place.collect(self.batch);
         self.admit(arrivals);
     }
 
@@ -147,14 +149,17 @@ impl<'a, 'env, K: Kind> Branches<'a, 'env, K> {
     }
 
     fn admit(&mut self, mut arrivals: Chain<'env, K>) {
-        self.born += arrivals.len() as u64;
+        if arrivals.is_empty() {
+            return;
+        }
+        self.batch += 1;
         self.count += arrivals.len();
         self.queue.append(&mut arrivals);
     }
 
     /// Nothing comes in from now on; what has come is to be dropped with the others.
     pub(crate) fn close(&mut self) {
-        let arrivals = self.place.close(self.born);
+        let arrivals = self.place.close(self.batch);
         self.admit(arrivals);
     }
 
@@ -184,60 +189,92 @@ impl<'a, 'env, K: Kind> Branches<'a, 'env, K> {
         self.bells.put(bell);
     }
 
-    fn poll_one(&mut self, branch: Owned<'env, K>) {
-        let seat = branch.number();
-        let seated = seat.and_then(|number| self.seats[number as usize].bell.take());
-        let bell = match seated {
-            Some(bell) => {
-                bell.hold();
-                bell
-            }
-            None => self.bell(),
-        };
-        let polled = self.polled.insert(branch);
-        let has_ended = polled
-            .poll(&mut Context::from_waker(bell.waker()))
-            .is_ready();
-        let Some(branch) = self.polled.take() else {
-            return; // never: it was put there
-        };
-        match has_ended {
-            true => self.has_ended(branch, bell),
-            false => self.is_pending(branch, bell),
-        }
-    }
-
+    /// One poll; who has a seat has a bell there, and everybody else gets the spare one.
     #[inline]
-    fn has_ended(&mut self, branch: Owned<'env, K>, bell: Bell) {
-        if bell.is_unshared() {
-            let _ = bell.take_woken();
-            self.bells.put(bell);
+    fn poll_one(&mut self, branch: Owned<'env, K>) {
+        if let Some(number) = branch.number() {
+            return self.poll_seated(branch, number);
         }
-        self.vacant.extend(branch.number());
-        self.count -= 1;
-        drop(branch); // tells the handle
+        let place = self.place;
+        let bell = (self.bells.first).get_or_insert_with(|| {
+            let another = self.bells.others.pop();
+            another.unwrap_or_else(|| Bell::new(place.wakes()))
+        });
+        let branch = self.polled.insert(branch);
+        let polled = branch.poll(&mut Context::from_waker(bell.waker()));
+        let is_unshared = bell.is_unshared();
+        let was_woken = is_unshared && bell.take_woken();
+        match polled {
+            Poll::Ready(()) => {
+                if !is_unshared {
+                    self.bells.first = None; // held for ever
+                }
+                self.count -= 1;
+                self.polled = None; // tells the handle
+            }
+            Poll::Pending if is_unshared => self.put_aside(was_woken),
+            Poll::Pending => self.seat(),
+        }
     }
 
-    fn is_pending(&mut self, mut branch: Owned<'env, K>, bell: Bell) {
-        if bell.is_unshared() {
-            let was_woken = bell.take_woken();
-            self.bells.put(bell);
-            self.vacant.extend(branch.number());
-            branch.set_number(None);
+    /// It is pending, and nobody has its waker.
+    fn put_aside(&mut self, was_woken: bool) {
+        if let Some(branch) = self.polled.take() {
             match was_woken {
                 true => self.later.push_back(branch),
                 false => self.idle.push_back(branch),
             }
-            return;
         }
-        let number = branch.number().unwrap_or_else(|| self.vacant_seat());
+    }
+
+    /// It is pending, and somebody has its waker, which is that of the spare bell.
+    fn seat(&mut self) {
+        let (Some(mut branch), Some(bell)) = (self.polled.take(), self.bells.first.take()) else {
+            return; // never: they were there for the poll
+        };
+        let number = self.vacant_seat();
         branch.set_number(Some(number));
+        self.wait_in(number, branch, bell);
+    }
+
+    /// From now on a wake puts the number on the list.
+    fn wait_in(&mut self, number: u32, branch: Owned<'env, K>, bell: Bell) {
         let was_woken = bell.release(number);
         let seat = &mut self.seats[number as usize];
         seat.bell = Some(bell);
         match was_woken {
             true => self.later.push_back(branch),
             false => seat.branch = Some(branch),
+        }
+    }
+
+    fn poll_seated(&mut self, branch: Owned<'env, K>, number: u32) {
+        let Some(bell) = self.seats[number as usize].bell.take() else {
+            return; // never: it came with the branch
+        };
+        bell.hold();
+        let polled = (self.polled.insert(branch)).poll(&mut Context::from_waker(bell.waker()));
+        let is_unshared = bell.is_unshared();
+        let was_woken = is_unshared && bell.take_woken();
+        if let (Poll::Pending, false) = (polled, is_unshared) {
+            if let Some(branch) = self.polled.take() {
+                self.wait_in(number, branch, bell);
+            }
+            return;
+        }
+        self.vacant.push(number);
+        if is_unshared {
+            self.bells.put(bell);
+        }
+        match (polled, &mut self.polled) {
+            (Poll::Pending, Some(branch)) => {
+                branch.set_number(None);
+                self.put_aside(was_woken);
+            }
+            _ => {
+                self.count -= 1;
+                self.polled = None; // tells the handle
+            }
         }
     }
 
@@ -260,7 +297,7 @@ impl<'a, 'env, K: Kind> Branches<'a, 'env, K> {
         }
         all.extend(self.polled.take());
         all.extend(self.seats.iter_mut().filter_map(|seat| seat.branch.take()));
-        all.sort_unstable_by_key(Owned::born);
+        all.sort_unstable_by_key(Owned::order);
         all
     }
 }

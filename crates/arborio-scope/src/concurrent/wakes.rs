@@ -109,12 +109,15 @@ impl<X> Wakes<X> {
         list.sleeper.take()
     }
 
-    /// Takes what is on the list, as far as this thread knows of it. Swaps, so that two
-    /// buffers are used by turns; `numbers` must be empty.
+    /// Whether something is on the list, as far as this thread knows of it.
+    pub(crate) fn has_any(&self) -> bool {
+        self.any.load(Ordering::Relaxed)
+    }
+
+    /// Takes what is on the list. Swaps, so that two buffers are used by turns; `numbers`
+    /// must be empty.
     pub(crate) fn collect(&self, numbers: &mut Vec<u32>) {
-        if self.any.load(Ordering::Relaxed) {
-            self.take(&mut lock(&self.list), numbers);
-        }
+        self.take(&mut lock(&self.list), numbers);
     }
 
     /// Whether the body was woken, since the last call.

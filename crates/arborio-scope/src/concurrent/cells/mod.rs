@@ -27,11 +27,12 @@ mod state;
 use std::{
     alloc::Layout,
     cell::Cell,
+    cmp::Reverse,
     future::Future,
     marker::PhantomData,
-    mem::ManuallyDrop,
+    mem::{ManuallyDrop, MaybeUninit},
     pin::Pin,
-    ptr::{self, NonNull},
+    ptr::NonNull,
     task::{Context, Poll, Waker, ready},
     thread,
 };
@@ -51,20 +52,25 @@ pub(crate) type Outcome<T> = Result<T, Interrupt>;
 /// What a cell begins with, whatever is in it.
 struct Head {
     table: &'static Table,
-    state: State,
-    /// Of who awaits the handle (K3).
+    /// Of who awaits the handle (K3). Empty when the cell is freed.
     waker: Slot<Waker>,
     /// In a chain; of the run (K2), as all that follows.
     next: Cell<Option<NonNull<Head>>>,
-    number: Cell<Option<u32>>,
-    born: Cell<u64>,
-    /// Whether the future is still there.
+    /// Which of the run's looks has found it, and how many it found behind it.
+    batch: Cell<u64>,
+    behind: Cell<u32>,
+    number: Cell<u32>,
+    state: State,
+    /// Whether the future is still there; of the run (K2).
     has_future: Cell<bool>,
-    /// Whether the outcome is written: by its end, or by [`Owned::tell`].
-    has_outcome: Cell<bool>,
-    /// Whether the handle may know of it.
+    /// Whether the handle may know of the outcome; of the run (K2).
     is_told: Cell<bool>,
+    /// Whether the outcome is there; belongs to whom the outcome belongs (K3).
+    has_outcome: Cell<bool>,
 }
+
+/// The number of a branch that has no seat.
+const NO_SEAT: u32 = u32::MAX;
 
 /// What the handle knows: its offsets do not depend on the future.
 #[repr(C)]
@@ -80,26 +86,43 @@ struct Whole<F: Future> {
     future: std::cell::UnsafeCell<ManuallyDrop<F>>,
 }
 
-/// Something that one end may touch at a time (K3).
-struct Slot<V>(UnsafeCell<Option<V>>);
+/// Something that one end may touch at a time (K3), and that is there or not.
+struct Slot<V>(UnsafeCell<MaybeUninit<V>>);
 
 impl<V> Slot<V> {
     fn empty() -> Self {
-        Self(UnsafeCell::new(None))
+        Self(UnsafeCell::new(MaybeUninit::uninit()))
     }
 
-    /// Puts something in, and gives what was there.
+    /// Calls `touch` with what is inside.
+    #[inline(always)]
+    fn with<R>(&self, touch: impl FnOnce(*mut MaybeUninit<V>) -> R) -> R {
+        #[cfg(loom)]
+        return self.0.with_mut(touch);
+        #[cfg(not(loom))]
+        touch(self.0.get())
+    }
+
+    /// Puts something in. What was there is not dropped.
     ///
     /// # Safety
     /// The slot is the caller's (K3).
-    #[inline]
-    unsafe fn replace(&self, content: Option<V>) -> Option<V> {
+    #[inline(always)]
+    unsafe fn put(&self, content: V) {
         // SAFETY: it points into the cell, and the slot is the caller's.
-        let replace = |slot: *mut Option<V>| unsafe { ptr::replace(slot, content) };
-        #[cfg(loom)]
-        return self.0.with_mut(replace);
-        #[cfg(not(loom))]
-        replace(self.0.get())
+        self.with(|slot| unsafe { slot.write(MaybeUninit::new(content)) });
+    }
+
+    /// Takes it out.
+    ///
+    /// # Safety
+    /// The slot is the caller's (K3), and something was put in, and not taken since.
+    #[inline(always)]
+    unsafe fn take(&self) -> V {
+        // SAFETY: it points into the cell, and the slot is the caller's.
+        let content = self.with(|slot| unsafe { slot.read() });
+        // SAFETY: something was put in, and nobody takes it again.
+        unsafe { content.assume_init() }
     }
 }
 
@@ -152,8 +175,7 @@ impl<F: Future> Whole<F> {
         let pinned = unsafe { Pin::new_unchecked(&mut **future) };
         let value = ready!(pinned.poll(cx));
         // SAFETY: the handle was not told, so the outcome is the run's (K3).
-        let before = unsafe { whole.front.outcome.replace(Some(Ok(value))) };
-        debug_assert!(before.is_none());
+        unsafe { whole.front.outcome.put(Ok(value)) };
         whole.front.head.has_outcome.set(true);
         whole.front.head.has_future.set(false); // K5
         // SAFETY: it is there, and nobody reaches it any more.
@@ -166,8 +188,8 @@ impl<F: Future> Whole<F> {
         // SAFETY: as the table says.
         let whole = unsafe { Self::of(head) };
         // SAFETY: the handle was not told, so the outcome is the run's (K3).
-        let before = unsafe { whole.front.outcome.replace(Some(Err(why))) };
-        debug_assert!(before.is_none());
+        unsafe { whole.front.outcome.put(Err(why)) };
+        whole.front.head.has_outcome.set(true);
     }
 
     /// See [`Table::drop_future`].
@@ -192,9 +214,12 @@ impl<F: Future> Whole<F> {
             }
         }
         let block = Block(head.cast::<Self>());
-        let front = block.0.cast::<Front<F::Output>>();
-        // SAFETY: nobody else has the cell (K1), and its front is dropped once.
-        unsafe { ptr::drop_in_place(front.as_ptr()) };
+        // SAFETY: it is there until the block is given back.
+        let whole = unsafe { Self::of(block.0.cast()) };
+        if whole.front.head.has_outcome.get() {
+            // SAFETY: nobody else has the cell (K1), and it is there.
+            drop(unsafe { whole.front.outcome.take() });
+        }
     }
 }
 
@@ -243,14 +268,15 @@ unsafe fn lay<'env, K: Kind, F: Future + 'env>(future: F) -> (Owned<'env, K>, Ha
         front: Front {
             head: Head {
                 table: Table::of::<F>(),
-                state: State::new(),
                 waker: Slot::empty(),
                 next: Cell::new(None),
-                number: Cell::new(None),
-                born: Cell::new(0),
+                batch: Cell::new(0),
+                behind: Cell::new(0),
+                number: Cell::new(NO_SEAT),
+                state: State::new(),
                 has_future: Cell::new(true),
-                has_outcome: Cell::new(false),
                 is_told: Cell::new(false),
+                has_outcome: Cell::new(false),
             },
             outcome: Slot::empty(),
         },
@@ -289,7 +315,7 @@ impl<'env, K: Kind> Owned<'env, K> {
         if head.is_told.get() {
             return;
         }
-        if !head.has_outcome.replace(true) {
+        if !head.has_outcome.get() {
             // SAFETY: nobody was told of an outcome, there is none, and the table is that
             // of the cell.
             unsafe { (head.table.interrupt)(self.head, why) };
@@ -302,17 +328,18 @@ impl<'env, K: Kind> Owned<'env, K> {
     /// Of the seat that the branch has.
     #[inline]
     pub(crate) fn number(&self) -> Option<u32> {
-        self.head().number.get()
+        Some(self.head().number.get()).filter(|&number| number != NO_SEAT)
     }
 
     #[inline]
     pub(crate) fn set_number(&mut self, number: Option<u32>) {
-        self.head().number.set(number);
+        self.head().number.set(number.unwrap_or(NO_SEAT));
     }
 
-    /// How many came before it.
-    pub(crate) fn born(&self) -> u64 {
-        self.head().born.get()
+    /// Increases in the order in which branches have come.
+    pub(crate) fn order(&self) -> (u64, Reverse<u32>) {
+        let head = self.head();
+        (head.batch.get(), Reverse(head.behind.get()))
     }
 
     /// The cell, whose end is the caller's now.
@@ -340,39 +367,17 @@ unsafe fn publish(cell: NonNull<Head>) {
     let head = unsafe { cell.as_ref() };
     if head.state.tell() {
         // SAFETY: with TOLD the slot is the run's (K3).
-        let waker = unsafe { head.waker.replace(None) };
-        contain(|| waker.map(Waker::wake));
+        let waker = unsafe { head.waker.take() };
+        contain(|| waker.wake());
     }
 }
 
 /// Tells the handle, unless it was told, and leaves the cell to it; frees it if there
 /// is no handle any more.
-struct Leaving(NonNull<Head>);
-
-impl Drop for Leaving {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: the run has not left the cell (K1).
-        let head = unsafe { self.0.as_ref() };
-        let way = match head.is_told.get() {
-            false => head.state.tell_and_leave(),
-            true => ShortWay::IsBarred,
-        };
-        // K4: `head` is not used any more, where the cell was left.
-        match way {
-            ShortWay::Left(Left::ToTheOther) => {}
-            // SAFETY: the handle is gone, and so is the future.
-            ShortWay::Left(Left::ToNobody) => unsafe { free(self.0) },
-            // SAFETY: the cell is not left.
-            ShortWay::IsBarred => unsafe { leave(self.0) },
-        }
-    }
-}
-
-/// The long way out.
 ///
 /// # Safety
-/// The caller has the run's end of the cell, and does not touch it any more.
+/// The caller has the run's end of the cell, and does not touch it any more. There is no
+/// future.
 #[cold]
 unsafe fn leave(cell: NonNull<Head>) {
     // SAFETY: the run has not left the cell (K1).
@@ -380,7 +385,7 @@ unsafe fn leave(cell: NonNull<Head>) {
     let mut waker = None;
     if !head.is_told.replace(true) && head.state.tell() {
         // SAFETY: with TOLD the slot is the run's (K3).
-        waker = unsafe { head.waker.replace(None) };
+        waker = Some(unsafe { head.waker.take() });
     }
     if head.state.leave_as_run() == Left::ToNobody {
         // SAFETY: the handle is gone, and so is the future.
@@ -404,16 +409,47 @@ unsafe fn free(cell: NonNull<Head>) {
     }
 }
 
+/// Leaves a cell at the end of a destructor of the future, whatever that does.
+struct Leaving(NonNull<Head>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        // SAFETY: the `Owned` is being dropped, and the future is gone.
+        unsafe { leave(self.0) };
+    }
+}
+
+/// The long way of an [`Owned`] that is dropped.
+///
+/// # Safety
+/// As for [`leave`], but there may be a future.
+#[cold]
+unsafe fn drop_and_leave(cell: NonNull<Head>) {
+    let leaving = Leaving(cell);
+    // SAFETY: the run has not left it (K1).
+    let head = unsafe { leaving.0.as_ref() };
+    if head.has_future.replace(false) {
+        // SAFETY: it was there, and is marked as gone.
+        unsafe { (head.table.drop_future)(cell) };
+    }
+}
+
 impl<K: Kind> Drop for Owned<'_, K> {
     #[inline]
     fn drop(&mut self) {
-        let leaving = Leaving(self.head);
         let head = self.head();
-        if head.has_future.replace(false) {
-            // SAFETY: it was there, and is marked as gone. A panic of it leaves the cell.
-            unsafe { (head.table.drop_future)(self.head) };
+        let way = match head.has_future.get() || head.is_told.get() {
+            false => head.state.tell_and_leave(),
+            true => ShortWay::IsBarred,
+        };
+        // K4: `head` is not used any more, for the cell may have been left.
+        match way {
+            ShortWay::Left(Left::ToTheOther) => {}
+            // SAFETY: the handle is gone, and so is the future.
+            ShortWay::Left(Left::ToNobody) => unsafe { free(self.head) },
+            // SAFETY: the cell was not left.
+            ShortWay::IsBarred => unsafe { drop_and_leave(self.head) },
         }
-        drop(leaving);
     }
 }
 
@@ -453,8 +489,13 @@ impl<T> Handle<T> {
         if !self.is_told() && self.wait(cx) {
             return Poll::Pending;
         }
-        // SAFETY: with TOLD the outcome is the handle's (K3), which is borrowed alone.
-        Poll::Ready(unsafe { self.front().outcome.replace(None) })
+        let front = self.front();
+        // With TOLD the outcome is the handle's (K3), which is borrowed alone.
+        Poll::Ready(match front.head.has_outcome.replace(false) {
+            // SAFETY: as above; it is there, and is marked as gone.
+            true => Some(unsafe { front.outcome.take() }),
+            false => None,
+        })
     }
 
     /// Leaves a waker. False: the outcome has come meanwhile.
@@ -468,12 +509,11 @@ impl<T> Handle<T> {
         }
         // SAFETY: without WAITS, and before the handle has set it, the slot is the
         // handle's: TOLD gives it to the run only with WAITS (H2).
-        let empty = unsafe { head.waker.replace(Some(fresh)) };
-        debug_assert!(empty.is_none());
+        unsafe { head.waker.put(fresh) };
         let waits = head.state.wait();
         if !waits {
             // SAFETY: the run has not seen WAITS, so it does not touch the slot.
-            drop(unsafe { head.waker.replace(None) });
+            drop(unsafe { head.waker.take() });
         }
         drop(old);
         waits
@@ -493,7 +533,7 @@ impl HandleEnd {
         let head = unsafe { self.0.as_ref() };
         match head.state.wait_no_more() {
             // SAFETY: the slot is the handle's again (K3).
-            true => unsafe { head.waker.replace(None) },
+            true => Some(unsafe { head.waker.take() }),
             false => None,
         }
     }
@@ -502,11 +542,26 @@ impl HandleEnd {
 impl Drop for HandleEnd {
     #[inline]
     fn drop(&mut self) {
+        // SAFETY: the cell is there as long as this is (K1).
+        let head = unsafe { self.0.as_ref() };
+        if head.state.has_run_left() {
+            // SAFETY: the run has left the cell, and had dropped the future before.
+            unsafe { free(self.0) };
+        } else {
+            self.leave();
+        }
+    }
+}
+
+impl HandleEnd {
+    /// The handle is dropped, and the run is still there.
+    #[cold]
+    fn leave(&mut self) {
         let waker = self.take_waker();
-        // SAFETY: the cell is there until the next line (K1).
+        // SAFETY: the cell is there until the handle has left (K1).
         let left = unsafe { self.0.as_ref() }.state.leave_as_handle();
         if left == Left::ToNobody {
-            // SAFETY: the run has left the cell, and had dropped the future before.
+            // SAFETY: the run has left it meanwhile, and had dropped the future before.
             unsafe { free(self.0) };
         }
         drop(waker); // foreign code: last

@@ -60,8 +60,10 @@ pub(crate) struct Shared<X> {
 pub(crate) struct Place<'env, K, X> {
     wakes: Arc<Wakes<Shared<X>>>,
     /// C3: invariant in `'env`, and as `Send` as what is put there.
-    mark: PhantomData<(fn(&'env ()) -> &'env (), K)>,
+    mark: PhantomData<(Invariant<'env>, K)>,
 }
+
+type Invariant<'env> = fn(&'env ()) -> &'env ();
 
 impl<K, X> Clone for Place<'_, K, X> {
     fn clone(&self) -> Self {
@@ -148,20 +150,20 @@ impl<'env, K: Kind, X> Place<'env, K, X> {
         }
     }
 
-    /// Takes what waits, in the order in which it came; the numbers go on from `born`.
-    /// The run does not sleep.
+    /// Takes what waits, in the order in which it came, as the batch `batch`. The run
+    /// does not sleep.
     #[inline]
-    pub(crate) fn collect(&self, born: u64) -> Chain<'env, K> {
-        self.take(0, born)
+    pub(crate) fn collect(&self, batch: u64) -> Chain<'env, K> {
+        self.take(0, batch)
     }
 
     /// The same, and nothing comes any more.
-    pub(crate) fn close(&self, born: u64) -> Chain<'env, K> {
-        self.take(CLOSED, born)
+    pub(crate) fn close(&self, batch: u64) -> Chain<'env, K> {
+        self.take(CLOSED, batch)
     }
 
     #[inline]
-    fn take(&self, mark: usize, born: u64) -> Chain<'env, K> {
+    fn take(&self, mark: usize, batch: u64) -> Chain<'env, K> {
         let taken = self.change(|before| {
             let after = (marks(before) & CLOSED) | mark;
             let after = std::ptr::without_provenance_mut(after);
@@ -169,7 +171,7 @@ impl<'env, K: Kind, X> Place<'env, K, X> {
         });
         match taken.ok().and_then(cell) {
             // SAFETY: they were in the word, and are this call's (C3).
-            Some(last) => unsafe { Chain::from_last(last, born) },
+            Some(last) => unsafe { Chain::from_last(last, batch) },
             None => Chain::new(),
         }
     }
@@ -229,35 +231,28 @@ impl<'env, K: Kind> Chain<'env, K> {
         }
     }
 
-    /// Turns round what came to the word: the last one is in front there.
+    /// Turns round what came to the word: the last one is in front there. It is the
+    /// batch `batch` that came.
     ///
     /// # Safety
     /// They are of this type, and the caller's.
-    unsafe fn from_last(last: NonNull<Head>, born: u64) -> Self {
-        let mut count = 0;
-        let (mut first, mut next, mut rest) = (last, None, Some(last));
+    unsafe fn from_last(last: NonNull<Head>, batch: u64) -> Self {
+        let (mut count, mut first, mut next) = (0, last, None);
+        let mut rest = Some(last);
         while let Some(cell) = rest {
             // SAFETY: it is the caller's, and so alive.
             let head = unsafe { cell.as_ref() };
             rest = head.next.replace(next);
-            head.born.set(count);
+            head.batch.set(batch);
+            head.behind.set(count as u32); // memory ends before that does
             count += 1;
             (first, next) = (cell, Some(cell));
-        }
-        let mut cell = Some(first);
-        let mut number = born;
-        while let Some(head) = cell {
-            // SAFETY: as above.
-            let head = unsafe { head.as_ref() };
-            head.born.set(number);
-            number += 1;
-            cell = head.next.get();
         }
         Self {
             // SAFETY: it was put into the word by `into_head`.
             first: Some(unsafe { Owned::from_head(first) }),
             last: Some(last),
-            count: count as usize,
+            count,
         }
     }
 

@@ -77,14 +77,17 @@ impl State {
         changed.is_ok()
     }
 
-    /// The handle touches the cell no more.
+    /// The handle: whether the cell is its alone (H3).
     #[inline]
-    pub(super) fn leave_as_handle(&self) -> Left {
+    pub(super) fn has_run_left(&self) -> bool {
         // Acquire: pairs with the run's leaving, so what it did lies before the freeing.
-        if self.0.load(Ordering::Acquire) & RUN_GONE != 0 {
-            return Left::ToNobody;
-        }
-        // Release: what the handle did lies before the freeing by the run.
+        self.0.load(Ordering::Acquire) & RUN_GONE != 0
+    }
+
+    /// The handle touches the cell no more.
+    pub(super) fn leave_as_handle(&self) -> Left {
+        // Release: what the handle did lies before the freeing by the run. Acquire: the
+        // other way round.
         match self.0.fetch_or(HANDLE_GONE, Ordering::AcqRel) & RUN_GONE {
             0 => Left::ToTheOther,
             _ => Left::ToNobody,
