@@ -11,6 +11,8 @@
 #[path = "../../arborio-task/tests/loom/world.rs"]
 mod world;
 
+#[path = "loom/branches.rs"]
+mod branches;
 #[path = "loom/cancels.rs"]
 mod cancels;
 #[path = "loom/deadlines.rs"]

@@ -298,15 +298,15 @@ impl<'env, K: Kind> Owned<'env, K> {
         unsafe { self.head.as_ref() }
     }
 
-    /// Polls the future. Ready: it is gone, and when this is dropped the handle is told.
+    /// Polls the future. Ready: when this is dropped, the handle is told.
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let table = self.head().table;
-        if !self.head().has_future.get() {
+        let head = self.head();
+        if !head.has_future.get() || head.is_told.get() {
             return Poll::Ready(());
         }
-        // SAFETY: the future is there, and the table is that of the cell.
-        unsafe { (table.poll)(self.head, cx) }
+        // SAFETY: the future is there, and the handle was not told.
+        unsafe { (head.table.poll)(self.head, cx) }
     }
 
     /// Tells the handle why there is no value, unless there is one. The first call counts.

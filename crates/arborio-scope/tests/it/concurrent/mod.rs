@@ -2,6 +2,7 @@
 //! nothing of it.
 
 mod ends;
+mod hostile;
 mod requests;
 mod shapes;
 mod threads;
@@ -39,6 +40,6 @@ fn counted() -> (Waker, Arc<Count>) {
     (Waker::from(Arc::clone(&count)), count)
 }
 
-fn poll<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
+fn poll<F: Future + ?Sized>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(waker))
 }
