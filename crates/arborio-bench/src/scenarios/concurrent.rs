@@ -4,8 +4,8 @@
 //! their values. Each future is ready at its first poll, or wakes itself once before.
 //!
 //! # Who does it how
-//! Everyone runs on Arborio's loop. Arborio's `Concurrent` boxes its branches and hands out a handle for each,
-//! which is awaited for its value; so is moro's. `futures-concurrency` joins a vector, `futures` has a
+//! Everyone runs on Arborio's loop. Arborio's `Concurrent` takes branches of any type and hands out a handle for
+//! each, which is awaited for its value; so does moro's scope. `futures-concurrency` joins a vector, `futures` has a
 //! `FuturesUnordered` and, as `futures-join`, `join_all`: futures of one type, which need no box.
 
 use std::future::Future;

@@ -215,6 +215,41 @@ fn h02_c04_the_value_of_a_handle_cannot_outlive_what_it_borrows() {
 }
 
 #[test]
+fn h02_c04_a_value_with_a_destructor_cannot_wait_in_a_handle_for_the_end_of_what_it_borrows() {
+    let program = |destructor: &str, (early, late): (&str, &str)| {
+        format!(
+            "struct Value<'v>(&'v String); {destructor}
+             {early} let mut kept = Vec::new(); {late}
+             let c = arborio::Concurrent::new();
+             kept.push(c.spawn(async {{ Value(&text) }}));
+             c.run(async {{}}).await;"
+        )
+    };
+    let text = "let text = String::new();";
+    let destructor = "impl Drop for Value<'_> { fn drop(&mut self) { let _ = self.0.len(); } }";
+    // Who only refers to something may outlive it, if nobody looks.
+    accepted(&program("", ("", text)));
+    accepted(&program(destructor, (text, "")));
+    refused(
+        &program(destructor, ("", text)),
+        "`text` does not live long enough",
+    );
+}
+
+#[test]
+fn h02_c04_a_spawner_of_long_borrows_does_not_take_short_ones() {
+    let program = |long: &str| {
+        format!(
+            "fn short<'l: 's, 's>(s: arborio::concurrent::Spawner<{long}>, _: &'s u8)
+                 -> arborio::concurrent::Spawner<'s> {{ s }}
+             let _ = short;"
+        )
+    };
+    accepted(&program("'s"));
+    refused(&program("'l"), "lifetime may not live long enough");
+}
+
+#[test]
 fn h02_c04_a_local_cannot_be_used_while_a_branch_has_it() {
     let program = |end: &str| {
         format!(
