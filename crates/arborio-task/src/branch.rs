@@ -143,10 +143,29 @@ impl Branch {
     /// ```
     pub fn enter_with<O: Describe>(make: impl FnOnce(Option<Arc<Self>>) -> Arc<O>) -> Arc<O> {
         // SAFETY: a current hub is alive, and this thread is its owner.
-        let Some(hub) = (unsafe { current().as_ref() }).filter(|hub| !hub.closing.get()) else {
+        let hub = unsafe { current().as_ref() };
+        Self::enter_as(hub, Self::current, make)
+    }
+
+    /// As [`enter_below`](Self::enter_below), for an owner that knows its branch from the start;
+    /// see [`enter_with`](Self::enter_with).
+    pub fn enter_below_with<O: Describe>(
+        self: &Arc<Self>,
+        make: impl FnOnce(Option<Arc<Self>>) -> Arc<O>,
+    ) -> Arc<O> {
+        let hub = self.here().filter(|_| !self.closed.get());
+        Self::enter_as(hub, || Some(Arc::clone(self)), make)
+    }
+
+    fn enter_as<O: Describe>(
+        hub: Option<&Hub>,
+        parent: impl FnOnce() -> Option<Arc<Self>>,
+        make: impl FnOnce(Option<Arc<Self>>) -> Arc<O>,
+    ) -> Arc<O> {
+        let Some(hub) = hub.filter(|hub| !hub.closing.get()) else {
             return make(None);
         };
-        let branch = Self::outside(hub, Self::current());
+        let branch = Self::outside(hub, parent());
         let owner = make(Some(Arc::clone(&branch)));
         Self::take_place(&branch, hub, Arc::clone(&owner) as _);
         owner
@@ -446,6 +465,12 @@ impl Branch {
         if self.here().is_some() {
             self.node.set_waiter(waker);
         }
+    }
+
+    /// Whether there are panics to [take](Self::take_panics).
+    #[inline]
+    pub fn has_panics(&self) -> bool {
+        self.here().is_some_and(|_| self.node.has_panics())
     }
 
     /// Panics of tasks that nobody observes, oldest first.

@@ -268,8 +268,13 @@ impl Node {
     }
 
     #[inline]
+    pub(crate) fn has_panics(&self) -> bool {
+        !self.panics.borrow().is_empty()
+    }
+
+    #[inline]
     pub(crate) fn take_panics(&self) -> Vec<Payload> {
-        if self.panics.borrow().is_empty() {
+        if !self.has_panics() {
             return Vec::new();
         }
         self.panics.take()

@@ -115,7 +115,7 @@ where
             false => Poll::Pending,
         }
     });
-    let ended = ScopeRun::new(&scope, open).await;
+    let ended = ScopeRun::new(&scope, open, None).await;
     if ended.is_err() {
         scope.0.note_unclaimed();
     }

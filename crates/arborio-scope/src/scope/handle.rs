@@ -1,11 +1,6 @@
 //! The handle of a scope: what its body and its tasks do with it.
 
-use std::{
-    error::Error,
-    fmt, ops,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{error::Error, fmt, ops, sync::Arc, time::Duration};
 
 use arborio_task::{Branch, Interrupt, Reason, ReasonKind, SpawnOptions, Task, Tree};
 use arborio_timers::Instant;
@@ -13,7 +8,7 @@ use arborio_timers::Instant;
 use super::{
     builder::{ChildBuilder, ChildOptions},
     child::{AtEnd, Child, ChildFuture, ChildOf, ChildOutput},
-    current::{self, AnyScope, Erased},
+    current::{AnyScope, Erased},
     failure::Failure,
     free::FreeScope,
     local::LocalScope,
@@ -105,31 +100,6 @@ where
     pub fn finalize(&self) {
         self.0.progress().finalized = true;
         self.0.wake();
-    }
-
-    /// Enters the tree. False if no loop runs on this thread.
-    pub(crate) fn enter(&self) -> bool {
-        if let Some(above) = current::current() {
-            let _ = self.0.above.set(Arc::downgrade(&above));
-        }
-        let Some(branch) = Branch::enter(Arc::clone(&self.0) as _) else {
-            return false;
-        };
-        self.0.branch.set(branch).is_ok()
-    }
-
-    /// Enters the tree as a fork. False if what it is forked from is closed, or belongs
-    /// to another thread.
-    pub(crate) fn enter_below(&self, above: &AnyScope) -> bool {
-        let fork = Arc::downgrade(&self.0) as Weak<dyn Erased>;
-        let branch = above
-            .0
-            .branch()
-            .and_then(|branch| branch.enter_below(Arc::clone(&self.0) as _));
-        let Some(branch) = branch else { return false };
-        above.0.add_fork(fork);
-        let _ = self.0.above.set(Arc::downgrade(&above.0));
-        self.0.branch.set(branch).is_ok()
     }
 
     /// The scope of the code that is running, whatever its errors are; as

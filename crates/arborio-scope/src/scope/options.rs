@@ -1,22 +1,31 @@
 //! How a scope, and a task of it, is made.
 
-use std::{borrow::Cow, fmt, marker::PhantomData, panic::Location, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    future::poll_fn,
+    marker::PhantomData,
+    panic::Location,
+    sync::Arc,
+    task::{Poll, Waker},
+    time::Duration,
+};
 
 use arborio_task::{
-    Interrupt,
+    Branch, Interrupt,
     embedded::{Embedded, Kind, Local, Sent, is_around},
 };
 use arborio_timers::Instant;
 
 use super::{
-    current::AnyScope,
+    current::{self, AnyScope},
     failure::{Failed, Later},
     free::FreeScope,
     handle::Scope,
     local::LocalScope,
     note::{Observer, ScopeNote},
-    run::ScopeRun,
-    shared::ScopeState,
+    run::{Identity, ScopeRun},
+    shared::{Beginning, ScopeState},
 };
 use crate::origin::GRACE;
 
@@ -207,30 +216,57 @@ where
     /// ```
     #[track_caller]
     pub fn open(self) -> FreeScope<E> {
-        let below = self.below.clone();
-        let scope = self.make(None);
-        if enter(&scope, below.as_ref()) {
-            FreeScope::keep(scope)
-        } else {
-            FreeScope::closed(scope)
+        match self.enter(None, None) {
+            Ok(scope) => FreeScope::keep(scope),
+            Err(closed) => FreeScope::closed(closed),
         }
     }
 
-    /// The scope, which is not in the tree yet. Its time begins.
-    fn make(mut self, later: Option<Later<E>>) -> Scope<E> {
+    /// Makes the scope, and puts it into the tree. Its time begins. `Err` is one that is closed,
+    /// since what it is forked from is, or belongs to another thread.
+    #[track_caller]
+    fn enter(
+        mut self,
+        later: Option<Later<E>>,
+        waker: Option<Waker>,
+    ) -> Result<Scope<E>, Scope<E>> {
         let observer = self.who_is_told();
         let after = self
             .timeout
             .map(|limit| Instant::now().saturating_add(limit));
-        let deadline = after.into_iter().chain(self.deadline).min();
-        Scope(Arc::new(ScopeState::new(
-            self.name,
-            self.opened_at,
+        let around = match &self.below {
+            Some(above) => Some(Arc::clone(&above.0)),
+            None => current::current(),
+        };
+        let begin = Beginning {
+            name: self.name,
+            opened_at: self.opened_at,
             observer,
-            deadline,
-            self.grace,
+            above: around.as_ref().map(Arc::downgrade),
+            deadline: after.into_iter().chain(self.deadline).min(),
+            grace: self.grace,
             later,
-        )))
+            waker,
+        };
+        let make = |branch| Arc::new(ScopeState::new(begin, branch));
+        let scope = Scope(match &self.below {
+            None => Branch::enter_with(make),
+            Some(above) => match above.0.branch() {
+                Some(branch) => branch.enter_below_with(make),
+                None => make(None),
+            },
+        });
+        let is_open = scope.0.branch().is_some();
+        match self.below {
+            None => assert!(
+                is_open,
+                "no Arborio loop runs on this thread, or it is ending: a free scope needs one"
+            ),
+            Some(_) if !is_open => return Err(scope),
+            Some(above) => above.0.add_fork(Arc::downgrade(&scope.0) as _),
+        }
+        scope.0.tell_all(ScopeNote::Opened);
+        Ok(scope)
     }
 
     /// Runs the scope on the loop of this thread. If there is none that takes its tasks, it
@@ -251,37 +287,22 @@ where
     where
         B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
     {
-        let below = self.below.clone();
-        let scope = self.make(later);
-        if !enter(&scope, below.as_ref()) {
+        // The scope knows from the start who polls it, and need not be told under its lock.
+        let (waker, identity) = poll_fn(|cx| {
+            let waker = cx.waker().clone();
+            let identity = Identity::of(&waker);
+            Poll::Ready((waker, identity))
+        })
+        .await;
+        let Ok(scope) = self.enter(later, Some(waker)) else {
             return Err(Later::new().after(E::from(Interrupt::Closed)));
-        }
-        let ended = ScopeRun::new(&scope, body(&scope)).await;
+        };
+        let ended = ScopeRun::new(&scope, body(&scope), Some(identity)).await;
         ended.map_err(|first| {
             let later = scope.0.progress().later.take();
             later.unwrap_or_else(Later::new).after(first)
         })
     }
-}
-
-/// Puts the scope into the tree. False if what it is forked from is closed.
-#[track_caller]
-fn enter<E>(scope: &Scope<E>, below: Option<&AnyScope>) -> bool
-where
-    E: From<Interrupt> + Send + 'static,
-{
-    if let Some(above) = below {
-        if !scope.enter_below(above) {
-            return false;
-        }
-    } else {
-        assert!(
-            scope.enter(),
-            "no Arborio loop runs on this thread, or it is ending: a free scope needs one"
-        );
-    }
-    scope.0.tell_all(ScopeNote::Opened);
-    true
 }
 
 /// A scope that is not open yet, and that keeps its later errors; made by

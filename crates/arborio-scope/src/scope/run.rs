@@ -70,21 +70,27 @@ pin_project_lite::pin_project! {
     }
 }
 
+/// Which waker it is: the addresses of its data and of its functions. While somebody holds a
+/// count of it, no other waker has these.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity(usize, usize);
+
+impl Identity {
+    pub(crate) fn of(waker: &Waker) -> Self {
+        let functions = std::ptr::from_ref(waker.vtable());
+        Self(waker.data().addr(), functions.addr())
+    }
+}
+
 /// What the shared state was told in an earlier poll, and need not be told again.
 struct Known {
-    /// Which waker it has: the addresses of its data and of its functions. It has a
-    /// count of its own there, so no other one has this address meanwhile.
-    waker: (usize, usize),
+    /// Which waker it has, and counts.
+    waker: Option<Identity>,
     /// The limits around the scope.
     outside: (Option<u64>, bool),
 }
 
 impl Known {
-    const NOTHING: Self = Self {
-        waker: (0, 0),
-        outside: (None, true),
-    };
-
     /// Notes what is around the scope in this poll.
     fn update<E>(&mut self, state: &ScopeState<E>, waker: &Waker) {
         let outside = limit_to_root();
@@ -92,10 +98,7 @@ impl Known {
             self.outside = outside;
             state.note_limits(outside);
         }
-        let identity = (
-            waker.data().addr(),
-            std::ptr::from_ref(waker.vtable()).addr(),
-        );
+        let identity = Some(Identity::of(waker));
         if self.waker != identity || !state.shows(Signs::WAITING) {
             self.waker = identity;
             state.set_waker(waker);
@@ -122,7 +125,8 @@ where
     B: Future<Output = Result<R, E>>,
     E: From<Interrupt> + Send + 'static,
 {
-    pub(crate) fn new(scope: &'a Scope<E>, body: B) -> Self {
+    /// `waker` is the one that the scope has from the start.
+    pub(crate) fn new(scope: &'a Scope<E>, body: B, waker: Option<Identity>) -> Self {
         let mut body = Origin::new(body);
         body.set_grace(scope.0.grace);
         body.set_firm();
@@ -134,7 +138,10 @@ where
             passed_on: None,
             phase: Phase::Running,
             watch: Watch::default(),
-            known: Known::NOTHING,
+            known: Known {
+                waker,
+                outside: (None, true),
+            },
         }
     }
 }
@@ -281,7 +288,9 @@ fn conclude<R, E>(state: &ScopeState<E>, branch: &Branch, value: Option<R>) -> C
 impl Watch {
     /// Looks for reasons to end, and tells the tasks.
     fn look<E>(&mut self, state: &ScopeState<E>, branch: &Branch, cx: &mut Context<'_>) {
-        fail_with_panics(state, branch.take_panics());
+        if branch.has_panics() {
+            fail_with_panics(state, branch.take_panics());
+        }
         if self.poll_deadline(state, cx) {
             state.note_failure(Failure::Cancelled(Interrupt::TimedOut));
         }
@@ -313,7 +322,9 @@ impl Watch {
     fn poll_deadline<E>(&mut self, state: &ScopeState<E>, cx: &mut Context<'_>) -> bool {
         let wanted = state.deadline();
         if self.timed_out || wanted.is_none() {
-            self.deadline = None;
+            if self.deadline.is_some() {
+                self.deadline = None;
+            }
             return false;
         }
         let set_to = self.deadline.as_ref().map(|(deadline, _)| *deadline);

@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     collections::BTreeMap,
     panic::Location,
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, Weak},
     task::Waker,
     time::Duration,
 };
@@ -22,6 +22,21 @@ use super::{
     signs::{Locked, Signed, SignedLock, Signs},
 };
 
+/// What a scope begins with.
+pub(crate) struct Beginning<E> {
+    pub(crate) name: Option<Cow<'static, str>>,
+    pub(crate) opened_at: &'static Location<'static>,
+    pub(crate) observer: Option<Observer>,
+    /// The scope around it.
+    pub(crate) above: Option<Weak<dyn Erased>>,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) grace: Duration,
+    /// Where later errors are kept, if they are to be reported.
+    pub(crate) later: Option<Later<E>>,
+    /// Has the scope polled, if that is known.
+    pub(crate) waker: Option<Waker>,
+}
+
 /// The state of one scope.
 pub(crate) struct ScopeState<E> {
     pub(crate) name: Option<Cow<'static, str>>,
@@ -31,10 +46,10 @@ pub(crate) struct ScopeState<E> {
     /// How far its future is.
     pub(super) life: Life,
     pub(crate) observer: Option<Observer>,
-    /// Its place in the tree, from its first poll on.
-    pub(super) branch: OnceLock<Arc<Branch>>,
+    /// Its place in the tree; `None` if it was closed from the start.
+    branch: Option<Arc<Branch>>,
     /// The scope around it.
-    pub(super) above: OnceLock<Weak<dyn Erased>>,
+    above: Option<Weak<dyn Erased>>,
     /// How long those who are asked to end may take.
     pub(crate) grace: Duration,
     progress: SignedLock<Progress<E>>,
@@ -87,23 +102,17 @@ impl<E> Signed for Progress<E> {
 }
 
 impl<E> ScopeState<E> {
-    pub(crate) fn new(
-        name: Option<Cow<'static, str>>,
-        opened_at: &'static Location<'static>,
-        observer: Option<Observer>,
-        deadline: Option<Instant>,
-        grace: Duration,
-        later: Option<Later<E>>,
-    ) -> Self {
+    /// A scope that begins so, and has this place in the tree.
+    pub(crate) fn new(begin: Beginning<E>, branch: Option<Arc<Branch>>) -> Self {
         Self {
-            name,
-            opened_at,
+            name: begin.name,
+            opened_at: begin.opened_at,
             opened: Instant::recent(),
             life: Life::new(),
-            observer,
-            branch: OnceLock::new(),
-            above: OnceLock::new(),
-            grace,
+            observer: begin.observer,
+            branch,
+            above: begin.above,
+            grace: begin.grace,
             progress: SignedLock::new(Progress {
                 failure: None,
                 failing: false,
@@ -115,11 +124,11 @@ impl<E> ScopeState<E> {
                 claimed: false,
                 kept: BTreeMap::new(),
                 next_kept: 0,
-                deadline,
+                deadline: begin.deadline,
                 outside: (None, true),
                 forks: Vec::new(),
-                later,
-                waker: None,
+                later: begin.later,
+                waker: begin.waker,
             }),
         }
     }
@@ -142,7 +151,7 @@ impl<E> ScopeState<E> {
     }
 
     pub(crate) fn branch(&self) -> Option<&Arc<Branch>> {
-        self.branch.get()
+        self.branch.as_ref()
     }
 
     /// Has the scope polled by `waker` when something happens.
@@ -318,7 +327,7 @@ where
     }
 
     fn branch(&self) -> Option<&Arc<Branch>> {
-        self.branch.get()
+        self.branch.as_ref()
     }
 
     fn limits(&self) -> (Option<u64>, Option<Weak<dyn Erased>>) {
@@ -326,7 +335,7 @@ where
         let (outside, to_root) = progress.outside;
         let own = progress.deadline.map(|deadline| deadline.as_nanos());
         let limit = own.into_iter().chain(outside).min();
-        let above = to_root.then(|| self.above.get().cloned()).flatten();
+        let above = to_root.then(|| self.above.clone()).flatten();
         (limit, above)
     }
 

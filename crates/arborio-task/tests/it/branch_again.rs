@@ -110,3 +110,47 @@ fn who_waited_for_a_branch_is_not_kept_with_it() {
         assert_eq!(probes.alive(), 0);
     });
 }
+
+/// What builds on a branch, and knows it.
+struct Knowing(Option<Arc<Branch>>);
+
+impl arborio_task::Describe for Knowing {
+    fn describe(&self) -> arborio_task::ScopeInfo {
+        arborio_task::ScopeInfo::new(std::panic::Location::caller())
+    }
+}
+
+#[test]
+fn an_owner_that_knows_its_branch_is_made_before_the_branch_is_in_the_tree() {
+    run(async {
+        let outer = Branch::enter_with(|branch| {
+            let early = branch.as_ref().expect("a loop runs");
+            assert!(!early.is_here() && early.is_closed());
+            assert!(early.try_spawn(async {}, SpawnOptions::new()).is_err());
+            Arc::new(Knowing(branch))
+        });
+        let outer = outer.0.as_ref().expect("a loop runs");
+        let inner = outer.enter_below_with(|branch| Arc::new(Knowing(branch)));
+        let inner = inner.0.as_ref().expect("it is open");
+        let task = inner.try_spawn(async {}, SpawnOptions::new()).ok();
+        assert_eq!(outer.pending(), 1);
+        task.expect("the branch is open").await.unwrap();
+        drop(inner.leave());
+        outer.close();
+        let late = outer.enter_below_with(|branch| Arc::new(Knowing(branch)));
+        assert!(late.0.is_none());
+        drop(outer.leave());
+    });
+}
+
+#[test]
+fn an_owner_that_panics_as_it_is_made_leaves_no_branch_behind() {
+    run(async {
+        let made = std::panic::catch_unwind(|| {
+            Branch::enter_with(|_| -> Arc<Knowing> { panic!("on purpose") })
+        });
+        assert!(made.is_err());
+        assert_eq!(arborio_task::tree().unwrap().scopes().count(), 0);
+        drop(enter().leave());
+    });
+}
