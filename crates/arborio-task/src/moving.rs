@@ -21,6 +21,8 @@
 //! - M3: who sets PIN has acquired the settling before, and finds the loop that settled.
 //! - M4: another task's awaiter word may still point to a task that has moved: its loop looks at
 //!   `hub` before it touches the task as an owner ([`crate::awaiter`]).
+//! - M5: the task that is being polled may be ready again, but whoever rescues does not touch it: its future is in use,
+//!   and so is its local word, for which the poll does not take the hub back.
 //!
 //! Push and take of the inbox release and acquire everything that the first owner wrote.
 
@@ -81,11 +83,13 @@ pub(crate) unsafe fn give(hub: &Hub, to: *const Hub, most: usize) -> usize {
 /// The caller has the hub instead of its owner ([`crate::current`]); `to` is alive, and another loop.
 pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
     let mut rescued = 0;
+    let polled = hub.polling.get(); // it may be woken by now, and is its owner's alone: M5
     for task in hub.inbox.take() {
+        let is_polled = polled == Some(task);
         // SAFETY: passed on to the caller.
-        if rescued < most && unsafe { send_on(hub, to, task) } {
+        if !is_polled && rescued < most && unsafe { send_on(hub, to, task) } {
             rescued += 1;
-        } else if !settle_in_queue(task) {
+        } else if is_polled || !settle_in_queue(task) {
             // SAFETY: the caller has the hub, so it is alive and its loop has not ended.
             let back = unsafe { Hub::push(hub.address(), task) };
             debug_assert!(back == Pushed::Yes, "a loop that polls has not ended");
@@ -96,7 +100,7 @@ pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
         && let Some(task) = hub.queue.pop()
     {
         // SAFETY: passed on to the caller.
-        if unsafe { send_away(hub, to, task) } {
+        if polled != Some(task) && unsafe { send_away(hub, to, task) } {
             rescued += 1;
         } else {
             kept.push(task);

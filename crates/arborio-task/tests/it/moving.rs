@@ -3,17 +3,43 @@
 
 use std::{
     cell::Cell,
+    future::poll_fn,
     rc::Rc,
-    sync::mpsc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    task::{Poll, Waker},
     thread::{self, ThreadId},
 };
 
-use arborio_task::{Running, SpawnOptions, Submitter};
+use arborio_task::{Running, SpawnOptions, Submitter, Task, try_spawn_sent};
 
 use crate::support::{settle, tasks, turn};
 
 fn here() -> ThreadId {
     thread::current().id()
+}
+
+/// A task that may move.
+#[track_caller]
+fn rover<F>(future: F) -> Task<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    rover_with(future, SpawnOptions::new())
+}
+
+#[track_caller]
+fn rover_with<F>(future: F, options: SpawnOptions) -> Task<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let spawned = try_spawn_sent(future, options);
+    spawned.ok().expect("a loop runs on this thread")
 }
 
 /// A loop on a thread of its own, which runs until this is dropped.
@@ -30,13 +56,12 @@ impl Other {
         let thread = thread::spawn(move || {
             let tasks = tasks();
             tell.send(tasks.submitter()).unwrap();
-            let ((), ended) = tasks.run_main(async {}, |running| {
+            drop(tasks.run_main(async {}, |running| {
                 let going_on = || is_over.try_recv() == Err(mpsc::TryRecvError::Empty);
                 while going_on() {
                     step(running);
                 }
-            });
-            ended.unwrap();
+            }));
         });
         Self {
             inbox: hear.recv().unwrap(),
@@ -130,4 +155,70 @@ fn a_future_that_was_made_on_its_loop_stays_there() {
     });
     done.unwrap();
     assert_eq!(given, 0);
+}
+
+/// Drives the loop to its end as a worker, so that others may rescue what is ready behind a poll.
+fn settle_as_worker(running: &Running<'_>) {
+    while running.pending() > 0 {
+        running.take_mail();
+        running.run_until(64, |_| false);
+        thread::yield_now();
+    }
+}
+
+/// Has `wake` wake a task during its poll, and a rescue go on meanwhile.
+fn rescue_during_a_poll(wake: impl FnOnce(&Waker) + Send + 'static) {
+    let inside = Arc::new(AtomicUsize::new(0));
+    let stuck = tasks();
+    let inbox = stuck.submitter();
+    let main = async {
+        let (polled, is_polled) = mpsc::channel();
+        let (tried, has_tried) = mpsc::channel();
+        let rescuer = thread::spawn(move || {
+            let ((), ended) = tasks().run_main(async {}, |running| {
+                is_polled.recv().unwrap();
+                tried.send(running.rescue(&inbox, 10)).unwrap();
+                settle(running);
+            });
+            ended.unwrap();
+        });
+        let inside = Arc::clone(&inside);
+        let mut wake = Some(wake);
+        let task = rover(poll_fn(move |cx| {
+            if inside.fetch_add(1, Ordering::Relaxed) > 0 {
+                std::process::abort(); // polled twice at once
+            }
+            let mut polled_again = Poll::Ready(());
+            if let Some(wake) = wake.take() {
+                wake(cx.waker());
+                polled.send(()).unwrap();
+                if has_tried.recv() != Ok(0) {
+                    std::process::abort(); // taken out of its poll
+                }
+                polled_again = Poll::Pending;
+            }
+            inside.fetch_sub(1, Ordering::Relaxed);
+            polled_again
+        }));
+        while !task.is_finished() {
+            turn().await; // who is awaited is not rescued
+        }
+        rescuer.join().unwrap();
+    };
+    stuck.run_main(main, settle_as_worker).1.unwrap();
+}
+
+/// It stands in the queue, and is not to be had.
+#[test]
+fn a_task_that_wakes_itself_is_not_rescued_while_it_is_polled() {
+    rescue_during_a_poll(|waker| waker.wake_by_ref());
+}
+
+/// It lies in the inbox, and is not to be had.
+#[test]
+fn a_task_that_is_woken_from_abroad_is_not_rescued_while_it_is_polled() {
+    rescue_during_a_poll(|waker| {
+        let waker = waker.clone();
+        thread::spawn(move || waker.wake()).join().unwrap();
+    });
 }
