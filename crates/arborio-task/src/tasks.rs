@@ -641,16 +641,29 @@ impl Submitter {
         F: Future + Send,
         F::Output: Send,
     {
-        let task = life_cycle::make_abroad(self.hub, future, options);
-        // SAFETY: our reference keeps the hub alive.
-        if unsafe { Hub::push(self.hub, task) } == Pushed::Closed {
+        // Who would be refused is not brought there: many senders could hold the end up.
+        let hub = if self.stop_is_noted() {
+            ended_loop().hub
+        } else {
+            self.hub
+        };
+        let task = life_cycle::make_abroad(hub, future, options);
+        // SAFETY: our reference keeps the hub alive, or that of `ended_loop` does.
+        if unsafe { Hub::push(hub, task) } == Pushed::Closed {
             abroad::end_unseen(task, Interrupt::Stopped);
         }
         // SAFETY: the future's output is an `F::Output`.
         unsafe { Task::new(task) }
     }
 
-    /// Notes that somebody wants the loop to end. Whoever drives it has to be told, too.
+    fn stop_is_noted(&self) -> bool {
+        // SAFETY: our reference keeps the hub alive. Acquire: pairs with `note_stop`.
+        unsafe { &(*self.hub).stopping }.load(Ordering::Acquire)
+    }
+
+    /// Notes that somebody wants the loop to end: what other threads send from now on is dropped
+    /// where it is sent, and ends as [`Interrupt::Stopped`]. Whoever drives the loop has to be told,
+    /// too.
     ///
     /// # Examples
     /// ```
@@ -661,7 +674,7 @@ impl Submitter {
     /// assert!(tasks.submitter().is_stopping());
     /// ```
     pub fn note_stop(&self) {
-        // SAFETY: our reference keeps the hub alive. Release: pairs with `is_stopping`.
+        // SAFETY: our reference keeps the hub alive. Release: pairs with `stop_is_noted`.
         unsafe { &(*self.hub).stopping }.store(true, Ordering::Release);
     }
 
@@ -675,9 +688,15 @@ impl Submitter {
     /// assert!(submitter.is_stopping());
     /// ```
     pub fn is_stopping(&self) -> bool {
-        // SAFETY: as in `note_stop`.
-        self.is_closed() || unsafe { &(*self.hub).stopping }.load(Ordering::Acquire)
+        self.is_closed() || self.stop_is_noted()
     }
+}
+
+/// A loop that has ended, and is nobody's: the home of tasks that are sent to a loop which is
+/// stopping. Their handles are abroad everywhere, also on the thread of that loop.
+fn ended_loop() -> &'static Submitter {
+    static ENDED: std::sync::OnceLock<Submitter> = std::sync::OnceLock::new();
+    ENDED.get_or_init(|| Tasks::new(Arc::new(NoNotify)).submitter())
 }
 
 /// Two submitters are equal if they send to the same loop.

@@ -1,6 +1,6 @@
-//! Running a loop on the calling thread: [`run`], and the options for it.
+//! Running a loop on the calling thread: [`run`], and the options of every loop.
 
-use std::{fmt, future::pending, rc::Rc, sync::Arc, time::Duration};
+use std::{fmt, future::pending, sync::Arc, time::Duration};
 
 use arborio_executor::{
     Drain, Interrupt, Leftover, LoopOptions, Notify, OnUnobservedPanic, Report, RunError, Task,
@@ -22,7 +22,24 @@ pub(crate) const LINGER: Duration = Duration::from_secs(5);
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// Gets what nobody asked for and somebody should know.
-type Observer = Rc<dyn Fn(Report<'_>)>;
+type Observer = Arc<dyn Fn(Report<'_>) + Send + Sync>;
+
+/// Who has a loop that runs.
+pub(crate) trait Owner {
+    /// The loop is about to begin.
+    fn begins(&self, _tasks: &Tasks) {}
+    /// How long those who are left may clean up, if that is not what the options say.
+    fn grace(&self) -> Option<Duration> {
+        None
+    }
+    /// The observer is about to be told.
+    fn is_told(&self, _report: &Report<'_>) {}
+}
+
+/// The caller of [`run`], who waits for its return.
+struct Caller;
+
+impl Owner for Caller {}
 
 /// Runs `main` on a new event loop on this thread, and returns its output.
 ///
@@ -52,7 +69,7 @@ type Observer = Rc<dyn Fn(Report<'_>)>;
 /// ```
 #[track_caller]
 pub fn run<F: Future>(main: F) -> F::Output {
-    EventLoop::builder().run(main)
+    Builder::new().run(main)
 }
 
 /// Runs `body` in a scope that is the root of everything: errors come out of here.
@@ -82,62 +99,40 @@ where
     B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
     E: From<Interrupt> + Send + 'static,
 {
-    EventLoop::builder().run_scope(body)
+    Builder::new().run_scope(body)
 }
 
-/// An event loop: one thread, strict order, tasks that need not be `Send`.
-///
-/// # Examples
-/// ```
-/// use arborio::{EventLoop, time::{Clock, clock, sleep}};
-/// use std::time::Duration;
-///
-/// // An hour passes in no time.
-/// let slept = EventLoop::builder().clock(Clock::simulated()).run(async {
-///     sleep(Duration::from_secs(3600)).await;
-///     clock()
-/// });
-/// assert_eq!(slept, Duration::from_secs(3600));
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct EventLoop {}
+/// The options of an [`EventLoop`](crate::EventLoop) that is about to run.
+#[derive(Clone)]
+#[must_use = "a builder does nothing until it runs"]
+pub struct Builder {
+    pub(crate) name: Option<String>,
+    clock: Clock,
+    options: LoopOptions,
+    /// `None`: as it is usual for where the loop runs.
+    on_unobserved_panic: Option<OnUnobservedPanic>,
+    linger: Duration,
+    pub(crate) grace: Duration,
+    io_holds_clock: bool,
+    observer: Option<Observer>,
+}
 
-impl EventLoop {
-    /// The options of a loop, all at their defaults.
-    ///
-    /// # Examples
-    /// ```
-    /// assert_eq!(arborio::EventLoop::builder().run(async { 1 }), 1);
-    /// ```
-    pub fn builder() -> Builder {
-        Builder {
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
             name: None,
             clock: Clock::real(),
             options: LoopOptions::default(),
+            on_unobserved_panic: None,
             linger: LINGER,
             grace: GRACE,
             io_holds_clock: true,
             observer: None,
         }
     }
-}
 
-/// The options of an [`EventLoop`] that is about to run.
-#[derive(Clone)]
-#[must_use = "a builder does nothing until it runs"]
-pub struct Builder {
-    name: Option<String>,
-    clock: Clock,
-    options: LoopOptions,
-    linger: Duration,
-    grace: Duration,
-    io_holds_clock: bool,
-    observer: Option<Observer>,
-}
-
-impl Builder {
-    /// Names the loop in what the default observer writes.
+    /// Names the loop in what the default observer writes, and its thread if it is
+    /// [started](Self::start) on one.
     ///
     /// # Examples
     /// ```
@@ -230,8 +225,8 @@ impl Builder {
         self
     }
 
-    /// What a panic does that nobody observes: by default it ends every task
-    /// and goes on in the caller of `run`.
+    /// What a panic does that nobody observes. By default it ends every task of `run` and
+    /// goes on in its caller; a loop in the [background](Self::start) tells its observer.
     ///
     /// # Examples
     /// ```
@@ -245,7 +240,7 @@ impl Builder {
     /// assert_eq!(done, "still here");
     /// ```
     pub fn on_unobserved_panic(mut self, policy: OnUnobservedPanic) -> Self {
-        self.options.on_unobserved_panic = policy;
+        self.on_unobserved_panic = Some(policy);
         self
     }
 
@@ -256,18 +251,17 @@ impl Builder {
     /// # Examples
     /// ```
     /// use arborio::{EventLoop, Report, time::{Clock, sleep}};
-    /// use std::{cell::Cell, rc::Rc, time::Duration};
-    /// let told = Rc::new(Cell::new(0));
-    /// let count = Rc::clone(&told);
+    /// use std::{sync::mpsc, time::Duration};
+    /// let (told, reports) = mpsc::channel();
     /// EventLoop::builder()
     ///     .clock(Clock::simulated())
     ///     .linger(Duration::from_secs(1))
     ///     .observer(move |report| {
     ///         let Report::Lingering(tree) = report else { return };
-    ///         count.set(tree.tasks().count());
+    ///         told.send(tree.tasks().count()).unwrap();
     ///     })
     ///     .run(async { drop(arborio::spawn(sleep(Duration::from_secs(60)))) });
-    /// assert_eq!(told.get(), 1);
+    /// assert_eq!(reports.recv(), Ok(1));
     /// ```
     pub fn linger(mut self, linger: Duration) -> Self {
         self.linger = linger;
@@ -306,17 +300,16 @@ impl Builder {
     /// # Examples
     /// ```
     /// use arborio::{EventLoop, OnUnobservedPanic};
-    /// use std::{cell::RefCell, rc::Rc};
-    /// let log = Rc::new(RefCell::new(Vec::new()));
-    /// let sink = Rc::clone(&log);
+    /// use std::sync::mpsc;
+    /// let (sink, log) = mpsc::channel();
     /// EventLoop::builder()
     ///     .on_unobserved_panic(OnUnobservedPanic::Report)
-    ///     .observer(move |report| sink.borrow_mut().push(report.to_string()))
+    ///     .observer(move |report| sink.send(report.to_string()).unwrap())
     ///     .run(async { drop(arborio::spawn(async { panic!("oh") })) });
-    /// assert_eq!(*log.borrow(), ["a task panicked: oh"]);
+    /// assert_eq!(log.recv().unwrap(), "a task panicked: oh");
     /// ```
-    pub fn observer(mut self, observer: impl Fn(Report<'_>) + 'static) -> Self {
-        self.observer = Some(Rc::new(observer));
+    pub fn observer(mut self, observer: impl Fn(Report<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
         self
     }
 
@@ -364,7 +357,8 @@ impl Builder {
     /// As [`run`](Self::run), but misuse is an error instead of a panic.
     ///
     /// # Errors
-    /// [`RunError::Nested`] if a loop runs on this thread already;
+    /// [`RunError::Nested`] if a loop runs on this thread already; [`RunError::Stopped`] if
+    /// somebody [stopped](crate::Handle::stop) it before `main` had ended;
     /// [`RunError::Stalled`] if, on a simulated clock, every task waits and
     /// nothing can happen any more. Descriptors are asked for when they are
     /// needed, so a system that refuses them is an error of the socket, and
@@ -381,6 +375,18 @@ impl Builder {
     /// ```
     #[track_caller]
     pub fn try_run<F: Future>(self, main: F) -> Result<F::Output, RunError> {
+        self.drive_here(&Caller, OnUnobservedPanic::Propagate, main)
+    }
+
+    /// Drives the loop on this thread until it ends. What a panic does that nobody observes
+    /// is `on_panic`, if the options do not say.
+    #[track_caller]
+    pub(crate) fn drive_here<F: Future>(
+        self,
+        owner: &dyn Owner,
+        on_panic: OnUnobservedPanic,
+        main: F,
+    ) -> Result<F::Output, RunError> {
         if is_running() {
             return Err(RunError::Nested);
         }
@@ -388,14 +394,17 @@ impl Builder {
         let Self {
             name,
             clock,
-            options,
+            mut options,
+            on_unobserved_panic,
             linger,
             grace,
             io_holds_clock,
             observer,
         } = self;
+        options.on_unobserved_panic = on_unobserved_panic.unwrap_or(on_panic);
         let observer = observer.unwrap_or_else(|| write_to_stderr(name));
         let tell = |report: Report<'_>| {
+            owner.is_told(&report);
             arborio_base::contain(|| observer(report));
         };
         let measured = !clock.is_simulated() && options.seed.is_none();
@@ -408,6 +417,7 @@ impl Builder {
         let watches = EndWatches {
             linger,
             grace,
+            owner,
             observer: &observer,
         };
         let mut driver = Driver::new(&timers, &reactor, notifier, &watches, &tell);
@@ -416,6 +426,7 @@ impl Builder {
         driver.hold_clock_for_io(io_holds_clock);
         let _timers = timers.enter();
         let _reactor = reactor.enter();
+        owner.begins(&tasks);
         drive(tasks, &mut driver, options, &tell, main)
     }
 }
@@ -424,18 +435,19 @@ impl Builder {
 struct EndWatches<'a> {
     linger: Duration,
     grace: Duration,
+    owner: &'a dyn Owner,
     observer: &'a Observer,
 }
 
 impl Watches for EndWatches<'_> {
     /// The loop waits for others: tells about it later.
     fn main_ended(&self) {
-        let observer = Rc::clone(self.observer);
+        let observer = Arc::clone(self.observer);
         spawn_linger(self.linger, move |report| observer(report));
     }
 
     fn start_grace(&self) -> Option<Task<()>> {
-        spawn_grace(self.grace)
+        spawn_grace(self.owner.grace().unwrap_or(self.grace))
     }
 }
 
@@ -467,7 +479,7 @@ pub(crate) fn spawn_grace(grace: Duration) -> Option<Task<()>> {
 }
 
 fn write_to_stderr(name: Option<String>) -> Observer {
-    Rc::new(move |report| match &name {
+    Arc::new(move |report| match &name {
         Some(name) => eprintln!("arborio: loop `{name}`: {report}"),
         None => eprintln!("arborio: {report}"),
     })

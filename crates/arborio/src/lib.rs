@@ -30,6 +30,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod background;
 mod driver;
 mod event_loop;
 mod hooks;
@@ -42,9 +43,9 @@ pub use arborio_executor::blocking::{
 pub use arborio_executor::{
     Drain, Handle, Interrupt, Joining, Leftover, Lines, NoLoop, OnUnobservedPanic, Payload, Reason,
     ReasonKind, Report, Requester, RunError, ScopeInfo, ScopeStage, SkipPollCycle, SkipReadyCycle,
-    Task, TaskBuilder, TaskInfo, TaskState, Tree, TreeEntry, TreeNode, is_running, skip_poll_cycle,
-    skip_ready_cycle, snapshot, spawn, spawn_local, task, tree, try_spawn, try_spawn_local,
-    yield_now,
+    Task, TaskBuilder, TaskInfo, TaskState, Tree, TreeEntry, TreeNode, WaitError, is_running,
+    skip_poll_cycle, skip_ready_cycle, snapshot, spawn, spawn_local, task, tree, try_spawn,
+    try_spawn_local, yield_now,
 };
 pub use arborio_scope::{
     AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, FreeScope, Local, LocalScope,
@@ -56,7 +57,8 @@ pub use arborio_scope::{
     Exhausted, Member, TaskGroup, gather, gather_all, join, limit, race, select, try_gather,
 };
 pub use arborio_task::{NoValue, TaskLocal, WithLocal, task_local};
-pub use event_loop::{Builder, EventLoop, run, run_scope};
+pub use background::{EventLoop, StopError};
+pub use event_loop::{Builder, run, run_scope};
 pub use pool::{Pool, PoolBuilder};
 
 /// Asking a part of a program to end, and answering.

@@ -281,6 +281,35 @@ fn s10_what_a_loop_refuses_ends_as_stopped_without_a_poll() {
 }
 
 #[test]
+fn s10_what_is_sent_to_a_loop_that_is_stopping_has_ended_where_it_was_sent() {
+    let tasks = tasks();
+    let submitter = tasks.submitter();
+    submitter.note_stop();
+    assert!(submitter.is_stopping() && !submitter.is_closed());
+    let sender = thread::spawn(move || {
+        let dropped = Arc::new(Mutex::new(None));
+        let probe = Arc::clone(&dropped);
+        let future = async move { drop(Probe(&probe)) };
+        let late = submitter.spawn(future, SpawnOptions::new().name("late"));
+        assert!(late.is_finished());
+        drop(submitter.spawn(pending::<()>(), SpawnOptions::new()));
+        late
+    });
+    let late = sender.join().unwrap();
+    let main = async move {
+        // On the thread of the loop that it was for, its handle is what it is elsewhere.
+        assert_eq!(late.name().unwrap(), "late");
+        assert!(!late.cancel() && late.info().is_none());
+        assert!(late.try_on_done(|_| ()).is_err());
+        assert!(matches!((&late).await, Err(Interrupt::Stopped)));
+        let own = spawn(async { 1 }).await.unwrap();
+        (late.await, own)
+    };
+    let ((), outcome) = tasks.run_main(main, crate::support::settle);
+    assert!(matches!(outcome, Ok((Err(Interrupt::Stopped), 1))));
+}
+
+#[test]
 fn s04_a_future_that_is_run_may_borrow_and_so_may_its_output() {
     let background = Background::start();
     let (words, mut lengths) = (["bread", "butter"], Vec::new());

@@ -2,6 +2,8 @@
 //! on one thread, driven by the real driver.
 
 mod apply_timeout;
+mod background;
+mod background_ends;
 mod blocking;
 mod combining;
 mod compile_fail;

@@ -1,9 +1,7 @@
 //! The tree of scopes and tasks: what it shows, to people and to programs.
 
 use std::{
-    cell::RefCell,
     future::pending,
-    rc::Rc,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -297,13 +295,13 @@ fn t03_a_deadline_that_has_passed_reads_so_and_time_that_ran_out_is_the_reason()
 
 #[test]
 fn t03_a_loop_that_lingers_draws_the_scopes_that_it_waits_for() {
-    let heard = Rc::new(RefCell::new(Vec::new()));
-    let log = Rc::clone(&heard);
+    let heard = support::Log::new();
+    let log = heard.clone();
     let observer = move |report: Report<'_>| {
         let Report::Lingering(tree) = report else {
             panic!("{report}")
         };
-        log.borrow_mut().push((report.to_string(), tree.clone()));
+        log.add((report.to_string(), tree.clone()));
     };
     support::simulated().observer(observer).run(async {
         let background = task().name("background").spawn(async {
@@ -321,7 +319,7 @@ fn t03_a_loop_that_lingers_draws_the_scopes_that_it_waits_for() {
         });
         drop(background);
     });
-    let heard = heard.borrow();
+    let heard = heard.take();
     let [(text, tree)] = &heard[..] else {
         panic!("{heard:?}")
     };

@@ -1,9 +1,7 @@
 //! How a loop ends: those who are left are asked, clean up, and are dropped in the end.
 
 use std::{
-    cell::RefCell,
     future::pending,
-    rc::Rc,
     sync::{Arc, Mutex},
 };
 
@@ -84,11 +82,11 @@ fn g13_the_others_clean_up_before_a_panic_leaves_run() {
 
 #[test]
 fn what_outlives_its_grace_is_dropped_and_named() {
-    let (told, log) = (Rc::new(RefCell::new(Vec::new())), Log::new());
-    let (heard, inside) = (Rc::clone(&told), log.clone());
+    let (told, log) = (Log::new(), Log::new());
+    let (heard, inside) = (told.clone(), log.clone());
     let builder = simulated().grace(millis(50)).observer(move |report| {
         if let Report::Forced(tree) = report {
-            heard.borrow_mut().push((clock(), tree.to_string()));
+            heard.add((clock(), tree.to_string()));
         }
     });
     builder.run(async move {
@@ -155,11 +153,11 @@ fn one_who_swallows_the_request_does_not_shorten_the_grace_of_the_others() {
 
 #[test]
 fn one_who_swallows_every_request_is_dropped_when_the_grace_is_over() {
-    let told = Rc::new(RefCell::new(Vec::new()));
-    let heard = Rc::clone(&told);
+    let told = Log::new();
+    let heard = told.clone();
     let builder = simulated().grace(millis(50)).observer(move |report| {
         if let Report::Forced(_) = report {
-            heard.borrow_mut().push(clock());
+            heard.add(clock());
         }
     });
     builder.run(async {
@@ -279,11 +277,10 @@ fn the_end_takes_no_longer_than_the_cleanups() {
 
 #[test]
 fn a_second_panic_while_the_loop_ends_is_told() {
-    let told = Rc::new(RefCell::new(Vec::new()));
-    let heard = Rc::clone(&told);
+    let told = Log::new();
+    let heard = told.clone();
     let message = panic_message(|| {
-        let builder =
-            simulated().observer(move |report| heard.borrow_mut().push(report.to_string()));
+        let builder = simulated().observer(move |report| heard.add(report.to_string()));
         builder.run(async {
             let cleanup = || async {
                 if true {
