@@ -151,6 +151,8 @@ fn h02_a_task_cannot_borrow_from_its_spawner() {
 #[test]
 fn f12_what_may_go_to_another_thread_does_and_the_rest_does_not() {
     let shared = [
+        "arborio::Builder",
+        "arborio::EventLoop",
         "arborio::Handle",
         "arborio::Interrupt",
         "arborio::Task<u8>",
@@ -172,10 +174,33 @@ fn f12_what_may_go_to_another_thread_does_and_the_rest_does_not() {
     for (ty, bound) in [
         ("arborio::Task<std::rc::Rc<u8>>", "Send"),
         ("arborio::Task<std::cell::Cell<u8>>", "Sync"),
-        ("arborio::Builder", "Send"),
     ] {
         refused(&check(ty, bound), "E0277");
     }
+}
+
+#[test]
+fn h03_what_goes_to_a_loop_in_the_background_is_send_and_what_borrows_is_run() {
+    let with_loop = |body: &str| {
+        format!(
+            "let l = arborio::EventLoop::builder().start().unwrap(); let h = l.handle(); {body}"
+        )
+    };
+    let local = "let local = std::rc::Rc::new(1);";
+    accepted(&with_loop(
+        "let text = String::new(); let _ = h.run(async { &text });",
+    ));
+    refused(
+        &with_loop("let text = String::new(); let _ = h.spawn(async { text.len() });"),
+        "may outlive borrowed value `text`",
+    );
+    let sent = |verb: &str| with_loop(&format!("{local} let _ = h.{verb};"));
+    refused(&sent("run(async { *local })"), "E0277");
+    refused(&sent("spawn_with(move || async move { *local })"), "E0277");
+    refused(
+        &with_loop("let _ = h.run(async { std::rc::Rc::new(1) });"),
+        "E0277",
+    );
 }
 
 #[test]
