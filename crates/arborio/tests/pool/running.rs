@@ -20,7 +20,7 @@ use arborio::{
     time::{Duration, sleep, timeout},
     yield_now,
 };
-use futures_lite::{AsyncReadExt as _, AsyncWriteExt as _};
+use futures_lite::AsyncReadExt as _;
 
 fn here() -> ThreadId {
     thread::current().id()
