@@ -750,7 +750,7 @@ impl fmt::Debug for Submitter {
 /// let future = arborio_task::try_spawn(async {}, arborio_task::SpawnOptions::new());
 /// assert!(future.is_err(), "no loop runs here");
 /// ```
-#[inline]
+#[inline(always)]
 pub fn try_spawn<F>(future: F, options: SpawnOptions) -> Result<Task<F::Output>, F>
 where
     F: Future + 'static,
@@ -773,7 +773,7 @@ where
 /// let future = arborio_task::try_spawn_sent(async {}, arborio_task::SpawnOptions::new());
 /// assert!(future.is_err(), "no loop runs here");
 /// ```
-#[inline]
+#[inline(always)]
 pub fn try_spawn_sent<F>(future: F, options: SpawnOptions) -> Result<Task<F::Output>, F>
 where
     F: Future + Send + 'static,
@@ -782,20 +782,32 @@ where
     try_spawn(future, options.roving())
 }
 
-/// Spawns on the current loop, which holds `hub`.
-#[inline]
+/// Spawns on the current loop, which holds `hub`. Always inlined: a future that is passed on is
+/// copied, and spawning is little else.
+#[inline(always)]
 fn spawn<F>(hub: &Hub, future: F, options: SpawnOptions) -> Task<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let task = if hub.closing.get() {
-        drop_contained(future);
-        life_cycle::spawn_ended::<F>(hub, options, Interrupt::Stopped)
-    } else {
-        // SAFETY: this thread is the owner, and the future borrows nothing.
-        unsafe { life_cycle::spawn(hub, future, options) }
-    };
+    if hub.closing.get() {
+        return spawn_stopped(hub, future, options);
+    }
+    // SAFETY: this thread is the owner, and the future borrows nothing.
+    let task = unsafe { life_cycle::spawn(hub, future, options) };
+    // SAFETY: the future's output is an `F::Output`.
+    unsafe { Task::new(task) }
+}
+
+/// The same on a loop that is ending.
+#[cold]
+fn spawn_stopped<F>(hub: &Hub, future: F, options: SpawnOptions) -> Task<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    drop_contained(future);
+    let task = life_cycle::spawn_ended::<F>(hub, options, Interrupt::Stopped);
     // SAFETY: the future's output is an `F::Output`.
     unsafe { Task::new(task) }
 }
