@@ -29,9 +29,9 @@ pub enum Interrupt {
     Panicked(Payload),
     /// The task's own error has ended its scope, which reports it.
     ScopeFailed,
-    /// The scope was closed before the task could start.
+    /// The scope was closed before the task could start; of a job, its pool.
     Closed,
-    /// The loop stopped before the task had ended.
+    /// The loop stopped before the task had ended; of a job, its pool.
     Stopped,
     /// The system refused the thread that a job needs, and no other thread could run it.
     NoThread(Arc<io::Error>),

@@ -168,7 +168,7 @@ pub mod prelude {
     pub use crate::{
         Interrupt, Task,
         cancel::ApplyTimeout,
-        run, spawn, spawn_local,
+        run, spawn, spawn_blocking, spawn_local,
         time::{Duration, Instant, sleep, timeout},
         yield_now,
     };

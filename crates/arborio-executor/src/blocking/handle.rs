@@ -104,7 +104,9 @@ impl<T> Blocking<T> {
     /// assert_eq!(done.recv().unwrap(), "done");
     /// ```
     pub fn detach(mut self) {
-        self.job = None;
+        if let Some(job) = self.job.take() {
+            job.detach();
+        }
     }
 
     /// Blocks this thread until the job has ended, and takes what it returned.

@@ -57,6 +57,8 @@ pub(super) trait Outcome<T>: Order {
     fn is_finished(&self) -> bool;
     /// Nobody wants the outcome: a closure that was not begun is dropped, and the token is set.
     fn abandon(&self);
+    /// Nobody wants the outcome, and the job goes on all the same.
+    fn detach(&self);
 }
 
 /// What a token looks at.
@@ -78,6 +80,8 @@ struct Progress<F, T> {
     waker: Option<Waker>,
     /// Kept until the job has ended.
     hold: Option<Hold>,
+    /// Nobody will take the outcome: it is dropped when it comes.
+    detached: bool,
 }
 
 enum Stage<F, T> {
@@ -145,6 +149,7 @@ where
                 stage: Stage::Queued(closure),
                 waker: None,
                 hold,
+                detached: false,
             }),
         }
     }
@@ -169,9 +174,15 @@ where
             drop_contained(outcome); // J2
             return;
         }
-        let aftermath = progress.leave_for(Stage::Ended(outcome));
+        let (next, left) = if progress.detached {
+            (Stage::Over, Some(outcome))
+        } else {
+            (Stage::Ended(outcome), None)
+        };
+        let aftermath = progress.leave_for(next);
         drop(progress);
         aftermath.settle();
+        drop_contained(left);
     }
 
     /// Sets the token.
@@ -259,6 +270,16 @@ where
         // Who gives the job up has no use for being told of its end.
         drop_contained(aftermath.waker.take());
         aftermath.settle();
+    }
+
+    fn detach(&self) {
+        let mut progress = lock(&self.progress);
+        progress.detached = true;
+        let waker = progress.waker.take();
+        let outcome = progress.take();
+        drop(progress);
+        drop_contained(waker);
+        drop_contained(outcome);
     }
 }
 

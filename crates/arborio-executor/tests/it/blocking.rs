@@ -193,6 +193,34 @@ fn s30_a_job_that_was_detached_runs() {
 }
 
 #[test]
+fn s30_the_value_of_a_detached_job_is_dropped_whoever_has_its_token() {
+    let pool = pool_of(1);
+    for ended in [true, false] {
+        let value = Arc::new(());
+        let witness = Arc::downgrade(&value);
+        let (sender, token) = channel();
+        let busy = Busy::on(&pool);
+        let job = pool.spawn_with(move |token| {
+            sender.send(token).unwrap();
+            value
+        });
+        if ended {
+            busy.end();
+            while !job.is_finished() {
+                thread::yield_now();
+            }
+            job.detach();
+        } else {
+            job.detach();
+            busy.end();
+        }
+        let token = token.recv().unwrap();
+        run(pool.spawn(|| ())).unwrap(); // the thread is done with it
+        assert!(witness.upgrade().is_none() && !token.is_cancelled());
+    }
+}
+
+#[test]
 fn s30_jobs_that_wait_for_a_thread_run_in_their_order() {
     let pool = pool_of(1);
     let busy = Busy::on(&pool);
