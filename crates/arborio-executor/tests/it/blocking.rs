@@ -172,6 +172,16 @@ fn s30_a_job_that_runs_is_told_that_nobody_wants_it_and_goes_on() {
 }
 
 #[test]
+fn s30_what_a_cancelled_job_returns_later_changes_nothing() {
+    let pool = pool_of(1);
+    let Busy { handle, go_on } = Busy::on(&pool);
+    handle.cancel();
+    drop(go_on);
+    settled(&pool, 1);
+    assert!(matches!(run(handle), Err(Interrupt::Cancelled(_))));
+}
+
+#[test]
 fn s30_a_quick_job_does_not_wait_for_one_that_was_given_up() {
     let pool = pool_of(2);
     let Busy { handle, go_on } = Busy::on(&pool);
