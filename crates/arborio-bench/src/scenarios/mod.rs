@@ -13,6 +13,7 @@
 mod concurrent;
 pub(crate) mod echo;
 mod idle;
+mod pool;
 mod ring;
 mod scopes;
 mod sleep_size;
@@ -129,6 +130,20 @@ pub(crate) const ALL: &[Scenario] = &[
     idle::TEN_MILLION,
     start_stop::SCENARIO,
     spawn_blocking::SCENARIO,
+    pool::SPAWN_JOIN,
+    pool::SPAWN_ONE,
+    pool::YIELD_ONE,
+    pool::YIELD_THOUSAND,
+    pool::RING,
+    pool::PING_PONG,
+    pool::MPSC,
+    pool::MUTEX,
+    pool::FORK_JOIN,
+    pool::SCOPE,
+    pool::PRODUCERS,
+    pool::COARSE,
+    pool::BLOCKED,
+    pool::START_STOP,
     echo::ONE_SMALL,
     echo::FIFTY_SMALL,
     echo::THOUSAND_SMALL,
