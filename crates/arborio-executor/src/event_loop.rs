@@ -430,20 +430,13 @@ impl Turns<'_> {
 
     /// One pass over the outside world; sleeps if there is nothing else to do.
     fn pass(&mut self) -> Option<End> {
-        if self.winding.is_none() && self.seat.is_some_and(|seat| seat.may_end()) {
-            let end = self.decide(); // before every sleep: see T5 of `team`
-            if end.is_some() {
-                return end;
-            }
+        if let Some(seat) = self.seat {
+            return self.pass_as_worker(seat);
         }
         let busy = self.running.has_ready() || here::somebody_waits();
         let mut passed = Passed::Looked;
         if busy {
             passed = self.park.pass(Wait::Never);
-        } else if let Some(seat) = self.seat {
-            if self.search_or_sleep(seat) {
-                return None;
-            }
         } else if self.running.try_sleep() {
             let others = self.running.has_submitters();
             passed = self
@@ -469,12 +462,32 @@ impl Turns<'_> {
         }
     }
 
-    /// Has tasks from another worker, or sleeps until there is something to do. True if
-    /// something came from another one.
-    fn search_or_sleep(&mut self, seat: &Seat) -> bool {
-        if self.winding.is_none() && seat.search(self.running) {
-            return true;
+    /// The same for a worker. One that has nothing to do asks the others before it sleeps.
+    fn pass_as_worker(&mut self, seat: &Seat) -> Option<End> {
+        let winds_down = self.winding.is_some();
+        let busy = self.running.has_ready() || here::somebody_waits();
+        if !busy && !winds_down && seat.search(self.running) {
+            return None;
         }
+        if !winds_down && seat.may_end() {
+            let end = self.decide(); // before every sleep: see T5 of `team`
+            if end.is_some() {
+                return end;
+            }
+        }
+        if busy {
+            let _ = self.park.pass(Wait::Never); // a team never stalls
+        } else {
+            self.sleep_as_worker(seat);
+        }
+        if winds_down || self.running.has_ready() {
+            seat.leave_search(); // T1: others may look for work meanwhile
+        }
+        here::pass_made();
+        None
+    }
+
+    fn sleep_as_worker(&mut self, seat: &Seat) {
         seat.lie_down();
         if self.running.try_sleep() {
             let _ = match seat.watch() {
@@ -488,7 +501,6 @@ impl Turns<'_> {
         }
         seat.rise();
         self.count(seat);
-        false
     }
 
     /// Says whether this worker has awaited tasks.

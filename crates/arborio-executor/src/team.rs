@@ -319,7 +319,7 @@ impl Seat {
         {
             team.busy.0.fetch_add(MOST, Ordering::Relaxed); // T4
             let given = running.give(&other.inbox, MOST);
-            self.uncount(MOST - given);
+            self.settle(MOST - given);
         }
         // Release: what was given comes first. T3: it may have been withdrawn.
         let _ = self.worker().asked_by.compare_exchange(
@@ -360,6 +360,13 @@ impl Seat {
             less += 1;
         }
         less > 0 && self.uncount(less)
+    }
+
+    /// Takes off what was counted for tasks that did not move. Those that did may have ended meanwhile.
+    fn settle(&self, less: usize) {
+        if self.uncount(less) {
+            self.report_quiet();
+        }
     }
 
     /// True if nothing is left.
@@ -407,6 +414,13 @@ impl Seat {
         }
     }
 
+    /// This worker has something to do: others may look for work (T1).
+    pub(crate) fn leave_search(&self) {
+        if self.searches.replace(false) {
+            self.team.control.0.fetch_and(!SEARCH, Ordering::AcqRel);
+        }
+    }
+
     /// Asks the others for work. True if something came.
     pub(crate) fn search(&self, running: &Running<'_>) -> bool {
         if self.team.len() == 1 {
@@ -451,7 +465,7 @@ impl Seat {
         if last == Some(polls) {
             self.team.busy.0.fetch_add(MOST, Ordering::Relaxed); // T4
             let rescued = running.rescue(&reached.inbox, MOST);
-            self.uncount(MOST - rescued);
+            self.settle(MOST - rescued);
         }
     }
 
@@ -493,9 +507,7 @@ impl Drop for Seat {
     /// Nobody is to wait for a worker that has left.
     fn drop(&mut self) {
         self.rise();
-        if self.searches.get() {
-            self.team.control.0.fetch_and(!SEARCH, Ordering::AcqRel);
-        }
+        self.leave_search();
         self.worker().asked_by.store(GONE, Ordering::Release);
         if self.counted.get() && self.uncount(1) {
             self.report_quiet();
