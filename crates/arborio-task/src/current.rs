@@ -48,7 +48,7 @@ loom::thread_local! {
 
 /// The hub that this thread holds, or null.
 #[inline(always)]
-fn held() -> *const Hub {
+fn held_address() -> *const Hub {
     CURRENT.with(|current| current.get())
 }
 
@@ -56,7 +56,7 @@ fn held() -> *const Hub {
 /// what a rescue touches takes it back first ([`own`]).
 #[inline(always)]
 pub(crate) fn current() -> *const Hub {
-    let held = held();
+    let held = held_address();
     if held.is_null() {
         return WORKER.with(|worker| worker.get());
     }
@@ -68,10 +68,23 @@ pub(crate) fn set_current(hub: *const Hub) -> *const Hub {
     CURRENT.with(|current| current.replace(hub))
 }
 
+/// The hub at `hub`, if this thread holds it already: then nothing is to be taken or let go.
+#[inline(always)]
+pub(crate) fn held<'a>(hub: *const Hub) -> Option<&'a Hub> {
+    if hub.is_null() || !ptr::eq(hub, held_address()) {
+        return None;
+    }
+    // SAFETY: the current hub is alive: its loop is running.
+    let hub = unsafe { &*hub };
+    #[cfg(loom)]
+    hub.check_life();
+    Some(hub)
+}
+
 /// The hub at `hub` if its loop runs on this thread, held as long as this lives.
 #[inline(always)]
 pub(crate) fn own<'a>(hub: *const Hub) -> Option<Own<'a>> {
-    if ptr::eq(hub, held()) {
+    if ptr::eq(hub, held_address()) {
         if hub.is_null() {
             return None;
         }
@@ -85,7 +98,7 @@ pub(crate) fn own<'a>(hub: *const Hub) -> Option<Own<'a>> {
 /// The hub of the loop that runs on this thread, held as long as this lives.
 #[inline(always)]
 pub(crate) fn own_current<'a>() -> Option<Own<'a>> {
-    let held = held();
+    let held = held_address();
     if held.is_null() {
         return own_as_worker(WORKER.with(|worker| worker.get()));
     }
@@ -97,7 +110,10 @@ pub(crate) fn own_current<'a>() -> Option<Own<'a>> {
 /// The same for the worker that polls.
 #[inline(never)]
 fn own_as_worker<'a>(hub: *const Hub) -> Option<Own<'a>> {
-    if hub.is_null() || !ptr::eq(hub, WORKER.with(|worker| worker.get())) || !held().is_null() {
+    if hub.is_null()
+        || !ptr::eq(hub, WORKER.with(|worker| worker.get()))
+        || !held_address().is_null()
+    {
         return None;
     }
     // SAFETY: the worker's hub is alive: its loop is running.

@@ -12,7 +12,7 @@ use std::{
 use crate::{
     abroad,
     cell::{Header, TaskRef},
-    current::{Own, own},
+    current::{Own, held, own},
     life_cycle,
 };
 
@@ -87,6 +87,16 @@ unsafe fn wake(data: *const ()) {
 unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: only `from_counted` makes wakers with these functions.
     let task = unsafe { task(data) };
+    match held(task.hub()) {
+        Some(hub) => life_cycle::wake(hub, task),
+        None => wake_elsewhere(task),
+    }
+}
+
+/// Wakes a task whose hub is not held: apart, so that there is nothing to save and to put back
+/// where it is.
+#[inline(never)]
+fn wake_elsewhere(task: TaskRef) {
     match own_hub(task) {
         Some(hub) => life_cycle::wake(&hub, task),
         None => abroad::wake_by_ref(task),
