@@ -216,6 +216,12 @@ impl<F: Future> Whole<F> {
         let block = Block(head.cast::<Self>());
         // SAFETY: it is there until the block is given back.
         let whole = unsafe { Self::of(block.0.cast()) };
+        #[cfg(loom)]
+        {
+            // Freeing is a use like any other: a model checks that no other one races.
+            whole.front.head.waker.with(|_| ());
+            whole.front.outcome.with(|_| ());
+        }
         if whole.front.head.has_outcome.get() {
             // SAFETY: nobody else has the cell (K1), and it is there.
             drop(unsafe { whole.front.outcome.take() });
