@@ -1,0 +1,33 @@
+//! A loop in a thread of its own, used from a program that is not async.
+
+use arborio::{
+    EventLoop,
+    time::{Duration, sleep},
+};
+
+async fn greet() {
+    println!("hello");
+    sleep(Duration::from_secs(1)).await;
+    println!("world");
+}
+
+fn main() -> std::io::Result<()> {
+    let event_loop = EventLoop::builder().name("greeter").start()?;
+    event_loop.handle().run(greet()).unwrap();
+
+    // The loop is still there, for whatever comes next.
+    let words = vec!["one", "more", "thing"];
+    let length = event_loop.handle().run(async { words.len() });
+    println!("{}", length.unwrap());
+
+    event_loop.handle().stop();
+    println!("{:?}", event_loop.handle().run(greet()).is_err());
+    Ok(())
+}
+
+// takes: 1.0s..1.6s
+// prints:
+// hello
+// world
+// 3
+// true
