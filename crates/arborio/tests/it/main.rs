@@ -14,6 +14,7 @@ mod gathering;
 mod groups;
 mod groups_hostile;
 mod groups_waiting;
+mod joining;
 mod lingering;
 mod locals;
 mod names;
