@@ -24,7 +24,7 @@ use crate::{
     hub::Hub,
     inbox::Mail,
     interrupt::{Interrupt, Payload},
-    local::Flags,
+    local::{Flags, Seen},
     locals, moving,
     node::Node,
     request,
@@ -500,14 +500,22 @@ fn finish(hub: &Hub, task: TaskRef, how: Flags) {
         task.awaiter.wake(hub);
     }
     if seen.any(Flags::WAITED.and(Flags::FRAMED)) {
-        side::wake_waiters(task);
-        side::end_frames(task);
+        tell_abroad(task, seen);
     }
     // A task that is DONE is queued only by `drop_outcome`, for a reference of
     // its own: what counts is what was seen above.
     if !seen.any(Flags::QUEUED) {
         release(hub, task); // LIVE; otherwise the place in the queue holds it
     }
+}
+
+/// The task has ended: so have its frames, and those who wait abroad are woken.
+#[cold]
+fn tell_abroad(task: TaskRef, seen: Seen) {
+    if seen.any(Flags::WAITED) {
+        side::wake_waiters(task);
+    }
+    side::end_frames(task);
 }
 
 /// `task` was the last of its branch: whoever waits for that is woken, too, and after

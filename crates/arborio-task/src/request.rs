@@ -67,12 +67,13 @@ pub(crate) fn reason(task: TaskRef) -> Option<Reason> {
 
 /// How the task that was asked to end is to be treated; `None` if the request was
 /// swallowed meanwhile.
+#[inline]
 pub(crate) fn manner(task: TaskRef) -> Option<Manner> {
-    let own = side::manner(task);
-    if is_by_node(task) {
-        own.or(Some(Manner::Ask))
+    let of_node = is_by_node(task).then_some(Manner::Ask);
+    if side::has_record(task) {
+        side::manner(task).or(of_node)
     } else {
-        own
+        of_node
     }
 }
 

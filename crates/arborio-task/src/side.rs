@@ -177,8 +177,11 @@ pub(crate) fn name(task: TaskRef) -> Option<Name> {
 }
 
 /// Whether `task` has a record. One that has none was asked nothing by anybody but its node.
+#[inline]
 pub(crate) fn has_record(task: TaskRef) -> bool {
-    existing(&task).is_some()
+    // Relaxed: who goes on reads it anew.
+    let pointer = task.side.load(Ordering::Relaxed);
+    !pointer.is_null() && table_behind(pointer).is_none()
 }
 
 /// Notes how `task` shall end. The first reason stays; force wins over asking.
