@@ -481,7 +481,7 @@ impl Branch {
     }
 
     /// Asks every task of the branch to end, with `end` as the outcome.
-    pub fn cancel_all(&self, end: &Interrupt) {
+    pub fn cancel_all(&self, end: Interrupt) {
         if let Some(hub) = self.own_hub() {
             life_cycle::cancel_all(&hub, &self.node, end, None);
         }

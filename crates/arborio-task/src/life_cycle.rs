@@ -385,8 +385,9 @@ fn turn_of_ended(hub: &Hub, task: TaskRef) {
 /// Ends `task` as it was asked to.
 #[cold]
 fn end_by_request(hub: &Hub, task: TaskRef) {
-    let end = request::take(task).unwrap_or(Interrupt::Stopped);
-    interrupt(hub, task, end);
+    interrupt(hub, task, || {
+        request::take(task).unwrap_or(Interrupt::Stopped)
+    });
 }
 
 /// Ends `task` as soon as possible: at once, unless it is being polled (then
@@ -402,7 +403,8 @@ pub(crate) fn abort(hub: &Hub, task: TaskRef, end: Interrupt) {
     let deep = hub.drop_depth.get() >= MAX_DROP_DEPTH;
     if !busy && !deep {
         let first = seen.any(Flags::ABORT).then(|| request::take(task));
-        return interrupt(hub, task, first.flatten().unwrap_or(end));
+        let end = first.flatten().unwrap_or(end);
+        return interrupt(hub, task, || end);
     }
     request::note(task, end, Manner::Force);
     task.local.set(Flags::ABORT);
@@ -424,8 +426,8 @@ pub(crate) fn cancel(hub: &Hub, task: TaskRef, end: Interrupt) {
 
 /// Asks every task of `node` to end but `spared`, and those that have: their handlers at
 /// their turns. Runs no user code.
-pub(crate) fn cancel_all(hub: &Hub, node: &Node, end: &Interrupt, spared: Option<TaskRef>) {
-    let is_left_here = node.leave_request(end);
+pub(crate) fn cancel_all(hub: &Hub, node: &Node, end: Interrupt, spared: Option<TaskRef>) {
+    let other = node.leave_request(end);
     let mut next = node.children.first();
     while let Some(links) = next {
         // SAFETY: in this list: nothing has run meanwhile.
@@ -435,11 +437,11 @@ pub(crate) fn cancel_all(hub: &Hub, node: &Node, end: &Interrupt, spared: Option
         if seen.any(Flags::DONE) || spared == Some(task) {
             continue;
         }
-        if is_left_here && !seen.any(Flags::ABORT) && !side::has_record(task) {
+        if other.is_none() && !seen.any(Flags::ABORT) && !side::has_record(task) {
             task.local.set(Flags::BY_NODE); // Q2 of `request`
             ask(hub, task);
-        } else {
-            cancel(hub, task, end.clone());
+        } else if let Some(end) = other.clone().or_else(|| node.request()) {
+            cancel(hub, task, end);
         }
     }
 }
@@ -454,8 +456,9 @@ fn ask(hub: &Hub, task: TaskRef) {
 }
 
 /// Drops the future of `task`, which is not DONE and not being polled, and
-/// puts `end` in its place. If its destructor panics, that is the outcome.
-fn interrupt(hub: &Hub, task: TaskRef, end: Interrupt) {
+/// puts `end` in its place, unless nobody will look there. If its destructor panics, that is
+/// the outcome.
+fn interrupt(hub: &Hub, task: TaskRef, end: impl FnOnce() -> Interrupt) {
     task.local.set(Flags::ENDING);
     hub.drop_depth.set(hub.drop_depth.get() + 1);
     let outer = hub.ending.replace(Some(task));
@@ -464,13 +467,24 @@ fn interrupt(hub: &Hub, task: TaskRef, end: Interrupt) {
     let dropped = caught(|| locals::outside(|| unsafe { task.drop_future() }));
     hub.ending.set(outer);
     let end = match dropped {
-        Ok(()) => end,
-        Err(raised) => Interrupt::Panicked(Payload::new(raised)),
+        Ok(()) if is_forgotten(task) => None,
+        Ok(()) => Some(end()),
+        Err(raised) => Some(Interrupt::Panicked(Payload::new(raised))),
     };
-    // SAFETY: the future is gone.
-    unsafe { task.write_interrupt(end) };
+    match end {
+        // SAFETY: the future is gone.
+        Some(end) => unsafe { task.write_interrupt(end) },
+        None => task.local.set(Flags::BARE),
+    }
     finish(hub, task, Flags::INTERRUPTED);
     hub.drop_depth.set(hub.drop_depth.get() - 1); // awaiters may abort, too
+}
+
+/// Whether nobody has a handle of `task`, or was promised its outcome, and nothing is noted
+/// of it that would have to be dropped.
+fn is_forgotten(task: TaskRef) -> bool {
+    let seen = task.local.seen();
+    seen.any(Flags::DETACHED) && !seen.any(Flags::WATCHED) && !side::has_record(task)
 }
 
 /// The future is gone and the outcome stands in its place: tells everyone, and

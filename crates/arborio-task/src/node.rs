@@ -222,10 +222,16 @@ impl Node {
         self.attention.set(true); // N2
     }
 
-    /// Leaves a request for tasks of this node. False if there is another one.
-    pub(crate) fn leave_request(&self, end: &Interrupt) -> bool {
+    /// Leaves a request for tasks of this node. Gives it back if there is another one.
+    pub(crate) fn leave_request(&self, end: Interrupt) -> Option<Interrupt> {
         let mut request = self.request.borrow_mut();
-        request.get_or_insert_with(|| end.clone()).is_same(end)
+        match &*request {
+            None => {
+                *request = Some(end);
+                None
+            }
+            Some(first) => (!first.is_same(&end)).then_some(end),
+        }
     }
 
     /// Takes what is foreign, as the branch is gone: whoever waited, and the request.

@@ -449,7 +449,7 @@ impl Running<'_> {
     /// in them pass it on.
     pub fn ask_all(&self, end: &Interrupt, spared: Option<&Task<()>>) {
         let spared = spared.and_then(Task::reference);
-        life_cycle::cancel_all(self.hub, &self.hub.root, end, spared);
+        life_cycle::cancel_all(self.hub, &self.hub.root, end.clone(), spared);
     }
 
     /// From now on the tasks that other threads send end as [`Interrupt::Stopped`], unpolled.

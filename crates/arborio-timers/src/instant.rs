@@ -72,9 +72,13 @@ impl Instant {
             let clock = current.clock();
             clock.is_simulated().then(|| clock.now())
         });
-        recent
-            .flatten()
-            .unwrap_or_else(|| Self::of_reading(monotonic::coarse_reading()))
+        recent.flatten().unwrap_or_else(Self::recent_real)
+    }
+
+    /// The same on the real clock.
+    #[inline]
+    pub(crate) fn recent_real() -> Self {
+        Self::of_reading(monotonic::coarse_reading())
     }
 
     /// The present on the real clock.

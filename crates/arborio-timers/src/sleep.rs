@@ -29,6 +29,9 @@ use crate::{
     wheel::Key,
 };
 
+/// What is further away than this is not due, says a clock that is some milliseconds behind.
+const FAR: Duration = Duration::from_millis(20);
+
 /// Where a sleep stands; see the table at the top of this file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -316,10 +319,20 @@ impl Sleep {
         self.state = State::of(berth);
     }
 
+    /// Whether its time has come. The exact time is asked for only if it may matter: a slot
+    /// that is armed too late fires in the next pass all the same.
+    #[inline]
+    fn is_due(&self) -> bool {
+        if self.clock == ClockId::REAL && self.deadline > Instant::recent_real().saturating_add(FAR)
+        {
+            return false;
+        }
+        home::now_on(self.clock).is_some_and(|now| now >= self.deadline)
+    }
+
     /// Polls a sleep without a slot.
     fn poll_unarmed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let is_due = home::now_on(self.clock).is_some_and(|now| now >= self.deadline);
-        if is_due {
+        if self.is_due() {
             self.state = State::Done;
             return Poll::Ready(());
         }

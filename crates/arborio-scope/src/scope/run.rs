@@ -285,6 +285,15 @@ fn conclude<R, E>(state: &ScopeState<E>, branch: &Branch, value: Option<R>) -> C
     }
 }
 
+/// Asks the tasks to end, and then the scopes that were forked from this one.
+fn ask_all<E>(state: &ScopeState<E>, branch: &Branch, end: Interrupt) {
+    let for_forks = state.shows(Signs::FORKED).then(|| end.clone());
+    branch.cancel_all(end);
+    if let Some(end) = for_forks {
+        state.end_forks(&end);
+    }
+}
+
 impl Watch {
     /// Looks for reasons to end, and tells the tasks.
     fn look<E>(&mut self, state: &ScopeState<E>, branch: &Branch, cx: &mut Context<'_>) {
@@ -314,8 +323,7 @@ impl Watch {
             branch.close();
             state.tell_all(ScopeNote::Asked);
             self.grace.get_or_insert_with(|| sleep(grace));
-            branch.cancel_all(&end);
-            state.end_forks(&end);
+            ask_all(state, branch, end);
         }
     }
 
@@ -390,8 +398,7 @@ impl Watch {
             self.ending_told = true;
             self.grace.get_or_insert_with(|| sleep(state.grace));
             let end = Interrupt::Cancelled(Reason::new(ReasonKind::ScopeEnded));
-            branch.cancel_all(&end);
-            state.end_forks(&end);
+            ask_all(state, branch, end);
         }
     }
 

@@ -87,8 +87,9 @@ impl Deref for Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        // Release: what was done with the table comes before its end.
-        if self.count.0.fetch_sub(1, Ordering::Release) == 1 {
+        // The only one spares itself the exchange. Release: what was done with the table
+        // comes before its end.
+        if self.is_only() || self.count.0.fetch_sub(1, Ordering::Release) == 1 {
             fence(Ordering::Acquire); // pairs with the releases of the others
             // SAFETY: N1: it was the last count, and `new` has made a box.
             drop(unsafe { Box::from_raw(self.0.as_ptr()) });

@@ -264,7 +264,7 @@ fn a_branch_is_of_no_use_abroad() {
             assert!(!theirs.is_here());
             assert!(theirs.try_spawn(async {}, SpawnOptions::new()).is_err());
             assert!(theirs.force(&asked()).is_empty());
-            theirs.cancel_all(&asked());
+            theirs.cancel_all(asked());
             assert!(theirs.leave().is_empty());
             theirs.pending()
         });
