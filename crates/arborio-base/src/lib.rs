@@ -10,10 +10,12 @@ pub mod budget;
 mod contain;
 mod list;
 mod plain;
+mod prefetch;
 pub mod sync;
 mod wake_batch;
 
 pub use contain::{contain, contained_panics, drop_contained};
 pub use list::{Links, List, unlink};
 pub use plain::Plain;
+pub use prefetch::prefetch;
 pub use wake_batch::WakeBatch;
