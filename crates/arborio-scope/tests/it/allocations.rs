@@ -5,6 +5,7 @@ use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
     future::{pending, ready},
+    sync::Arc,
     thread,
 };
 
@@ -13,6 +14,7 @@ use arborio_scope::{
     Ticker, catch_cancel, finally, move_on_after, repeat_timeout, shield, timeout,
 };
 
+use arborio_task::{Branch, Interrupt, SpawnOptions};
 use arborio_timers::sleep;
 
 use crate::support::{ms, run};
@@ -186,4 +188,27 @@ fn a_task_with_a_handler_armed_costs_at_most_64_bytes_more() {
     eprintln!("{deep} with finally inside of a deadline");
     assert!(caught - without <= 64.0, "{} bytes", caught - without);
     assert!(shielded - without <= 64.0, "{} bytes", shielded - without);
+}
+
+#[test]
+fn a_request_of_a_whole_branch_allocates_nothing_for_its_tasks() {
+    let asked = async |count: usize| {
+        let branch = Branch::enter(Arc::new(())).expect("a loop runs");
+        for number in 0..count {
+            let future = async move {
+                match number % 2 {
+                    0 => pending().await,
+                    _ => drop(catch_cancel(pending::<()>()).await),
+                }
+            };
+            drop(branch.try_spawn(future, SpawnOptions::new()).ok());
+        }
+        yield_now().await;
+        allocations_in(async || branch.cancel_all(Interrupt::TimedOut)).await
+            + allocations_in(yield_now).await
+    };
+    run(async move {
+        asked(1000).await; // the thread keeps some tables, and has room for them now
+        assert_eq!(asked(1000).await, 0);
+    });
 }
