@@ -3,7 +3,7 @@
 
 use std::{future::pending, sync::mpsc, task::Poll};
 
-use arborio_task::{Interrupt, SpawnOptions, Task, try_spawn};
+use arborio_task::{Branch, Interrupt, SpawnOptions, Task, try_spawn};
 use loom::sync::Arc;
 
 use crate::world::{Abroad, Count, Sign, World, assert_gone, model, turn, waiting_for};
@@ -166,6 +166,50 @@ fn x11_abort_abroad_against_poll() {
                 _ => panic!("it was cancelled"),
             }
         });
+    });
+}
+
+/// The branch of a task asks all of its tasks while another thread aborts it: it ends once, for
+/// one of the two reasons.
+#[test]
+fn x11_abort_abroad_against_a_request_of_the_branch() {
+    model("abort_abroad_against_a_request_of_the_branch", 2, |world| {
+        let count = Count::default();
+        let values = count.clone();
+        let over = Sign::default();
+        let main = async {
+            let branch = Branch::enter(std::sync::Arc::new(())).expect("a loop runs");
+            let kept = values.value().at_home();
+            let future = async move {
+                pending::<()>().await;
+                drop(kept);
+            };
+            let child = branch.try_spawn(future, SpawnOptions::new());
+            let child = child.ok().unwrap();
+            let given = over.clone();
+            waiting_for([over], |waker| {
+                let waker = waker.clone();
+                world.spawn(move |abroad| {
+                    abroad.step();
+                    child.abort();
+                    match abroad.block_on(child) {
+                        Err(Interrupt::Cancelled(_) | Interrupt::TimedOut) => {}
+                        _ => panic!("it was asked, or aborted"),
+                    }
+                    given.give();
+                    waker.wake();
+                });
+                branch.cancel_all(Interrupt::TimedOut);
+            })
+            .await;
+            drop(branch.leave());
+        };
+        world
+            .tasks()
+            .run_main(main, |running| world.settle(running))
+            .1
+            .unwrap();
+        assert_gone(&count);
     });
 }
 
