@@ -270,6 +270,27 @@ fn a_panic_in_the_destructor_of_a_detached_task_that_is_asked_with_its_branch_co
     });
 }
 
+#[test]
+fn a_callback_of_a_task_without_a_handle_is_told_what_its_branch_was_asked() {
+    run(async {
+        let (branch, log) = (enter(), Log::default());
+        let told = log.clone();
+        let task = on(&branch, pending::<()>());
+        task.on_done(move |outcome| match outcome {
+            Err(Interrupt::TimedOut) => told.note("out of time"),
+            _ => told.note("something else"),
+        });
+        drop(task);
+        yield_now().await;
+        branch.cancel_all(Interrupt::TimedOut);
+        while branch.pending() > 0 {
+            yield_now().await;
+        }
+        assert_eq!(log.take(), ["out of time"]);
+        drop(branch.leave());
+    });
+}
+
 /// A handler that stands alone in its task and gets company while it is busy.
 #[test]
 fn a_handler_that_was_asked_alone_keeps_its_place_when_others_come() {

@@ -24,7 +24,7 @@ fn a_branch_that_follows_another_one_takes_its_memory_and_nothing_of_its_state()
         drop(task);
         turn().await;
         let end = Interrupt::Cancelled(Reason::new(ReasonKind::Cancel));
-        first.cancel_all(&end);
+        first.cancel_all(end.clone());
         assert_eq!(first.force(&end).len(), 1);
         assert!(first.is_forced() && first.is_closed());
         drop(first.leave());
@@ -38,7 +38,7 @@ fn a_branch_that_follows_another_one_takes_its_memory_and_nothing_of_its_state()
         assert_eq!(task.expect("the branch is open").await.unwrap(), 6);
         assert_eq!(second.tree().tasks().count(), 0);
         let task = second.try_spawn(std::future::pending::<()>(), SpawnOptions::new());
-        second.cancel_all(&Interrupt::TimedOut);
+        second.cancel_all(Interrupt::TimedOut);
         let outcome = task.expect("the branch is open").await;
         assert!(matches!(outcome, Err(Interrupt::TimedOut)));
         drop(second.leave());
