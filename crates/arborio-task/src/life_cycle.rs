@@ -385,9 +385,13 @@ fn turn_of_ended(hub: &Hub, task: TaskRef) {
 /// Ends `task` as it was asked to.
 #[cold]
 fn end_by_request(hub: &Hub, task: TaskRef) {
-    interrupt(hub, task, || {
-        request::take(task).unwrap_or(Interrupt::Stopped)
-    });
+    let end = if is_forgotten(task) {
+        task.local.clear(Flags::BY_NODE); // the reason need not be fetched
+        None
+    } else {
+        request::take(task)
+    };
+    interrupt(hub, task, end.unwrap_or(Interrupt::Stopped));
 }
 
 /// Ends `task` as soon as possible: at once, unless it is being polled (then
@@ -403,8 +407,7 @@ pub(crate) fn abort(hub: &Hub, task: TaskRef, end: Interrupt) {
     let deep = hub.drop_depth.get() >= MAX_DROP_DEPTH;
     if !busy && !deep {
         let first = seen.any(Flags::ABORT).then(|| request::take(task));
-        let end = first.flatten().unwrap_or(end);
-        return interrupt(hub, task, || end);
+        return interrupt(hub, task, first.flatten().unwrap_or(end));
     }
     request::note(task, end, Manner::Force);
     task.local.set(Flags::ABORT);
@@ -458,7 +461,7 @@ fn ask(hub: &Hub, task: TaskRef) {
 /// Drops the future of `task`, which is not DONE and not being polled, and
 /// puts `end` in its place, unless nobody will look there. If its destructor panics, that is
 /// the outcome.
-fn interrupt(hub: &Hub, task: TaskRef, end: impl FnOnce() -> Interrupt) {
+fn interrupt(hub: &Hub, task: TaskRef, end: Interrupt) {
     task.local.set(Flags::ENDING);
     hub.drop_depth.set(hub.drop_depth.get() + 1);
     let outer = hub.ending.replace(Some(task));
@@ -468,7 +471,7 @@ fn interrupt(hub: &Hub, task: TaskRef, end: impl FnOnce() -> Interrupt) {
     hub.ending.set(outer);
     let end = match dropped {
         Ok(()) if is_forgotten(task) => None,
-        Ok(()) => Some(end()),
+        Ok(()) => Some(end),
         Err(raised) => Some(Interrupt::Panicked(Payload::new(raised))),
     };
     match end {
