@@ -81,6 +81,13 @@ pub(crate) fn held<'a>(hub: *const Hub) -> Option<&'a Hub> {
     Some(hub)
 }
 
+/// The hub that this thread holds.
+#[inline(always)]
+pub(crate) fn held_current<'a>() -> Option<&'a Hub> {
+    // SAFETY: the current hub is alive: its loop is running.
+    unsafe { held_address().as_ref() }
+}
+
 /// The hub at `hub` if its loop runs on this thread, held as long as this lives.
 #[inline(always)]
 pub(crate) fn own<'a>(hub: *const Hub) -> Option<Own<'a>> {

@@ -11,13 +11,14 @@ use std::{
 use crate::{
     abroad,
     cell::TaskRef,
+    current::held,
     endings,
     hub::Hub,
     interrupt::{Interrupt, Reason, ReasonKind},
     life_cycle,
     local::Flags,
     side::{self, Manner},
-    waker::own_hub,
+    waker::{at_home, own_hub},
 };
 
 /// A spawned task: a future of its output, and the means to end it.
@@ -288,13 +289,11 @@ impl<T> Task<T> {
         // SAFETY: L3: DONE was seen, this handle has JOIN and is borrowed
         // mutably; `T` is right, says `new`; `self.task` is gone.
         let outcome = unsafe { task.read_outcome::<T>(seen.any(Flags::INTERRUPTED)) };
-        match own_hub(task) {
-            Some(hub) => {
-                task.local.set(Flags::BARE);
-                life_cycle::release(&hub, task);
-            }
-            None => abroad::release(task),
-        }
+        let home = |hub: &Hub| {
+            task.local.set(Flags::BARE);
+            life_cycle::release(hub, task);
+        };
+        at_home(task, home, || abroad::release(task));
         if seen.any(Flags::BUBBLED) {
             Err(Interrupt::ScopeFailed)
         } else {
@@ -333,6 +332,14 @@ enum Poller {
 /// Ready once the task is DONE; otherwise notes that the task of `cx` waits.
 #[inline]
 fn poll_done(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<()> {
+    match held(task.hub()) {
+        Some(hub) => poll_done_here(hub, task, poller, cx),
+        None => poll_done_elsewhere(task, poller, cx),
+    }
+}
+
+#[inline(never)]
+fn poll_done_elsewhere(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<()> {
     match own_hub(task) {
         Some(hub) => poll_done_here(&hub, task, poller, cx),
         None => poll_done_abroad(task, poller, cx),
@@ -500,10 +507,8 @@ impl<T> Drop for Task<T> {
     #[inline]
     fn drop(&mut self) {
         let Some(task) = self.task else { return };
-        match own_hub(task) {
-            Some(hub) => life_cycle::detach(&hub, task),
-            None => abroad::detach(task),
-        }
+        let home = |hub: &Hub| life_cycle::detach(hub, task);
+        at_home(task, home, || abroad::detach(task));
     }
 }
 

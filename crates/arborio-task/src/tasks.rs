@@ -9,7 +9,7 @@ use arborio_base::{budget, contain, drop_contained, sync::atomic::Ordering};
 use crate::{
     abroad,
     cell::TaskRef,
-    current::{AtWork, current, own, own_current, set_current},
+    current::{AtWork, current, held_current, own, own_current, set_current},
     handle::Task,
     hub::Hub,
     inbox::{Notify, Pushed},
@@ -756,9 +756,23 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
+    match held_current() {
+        Some(hub) if !hub.embedded.get() => Ok(spawn(hub, future, options)),
+        Some(_) => Err(future),
+        None => try_spawn_as_worker(future, options),
+    }
+}
+
+/// The same where no loop holds its hub: a worker may have let go of its own, and is never embedded.
+#[inline(never)]
+fn try_spawn_as_worker<F>(future: F, options: SpawnOptions) -> Result<Task<F::Output>, F>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
     match own_current() {
-        Some(hub) if !hub.embedded.get() => Ok(spawn(&hub, future, options)),
-        _ => Err(future),
+        Some(hub) => Ok(spawn(&hub, future, options)),
+        None => Err(future),
     }
 }
 

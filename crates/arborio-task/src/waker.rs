@@ -13,6 +13,7 @@ use crate::{
     abroad,
     cell::{Header, TaskRef},
     current::{Own, held, own},
+    hub::Hub,
     life_cycle,
 };
 
@@ -62,52 +63,61 @@ pub(crate) fn own_hub<'a>(task: TaskRef) -> Option<Own<'a>> {
     (!hub.is_taken() || ptr::eq(task.hub(), hub.address())).then_some(hub)
 }
 
+/// Does `home` with the hub of `task` if its loop runs on this thread, and `abroad` otherwise.
+///
+/// A worker that has let go of its hub takes it back in a function of its own. So where the loop is
+/// alone nothing is saved and put back for that.
+#[inline(always)]
+pub(crate) fn at_home<R>(
+    task: TaskRef,
+    home: impl FnOnce(&Hub) -> R,
+    abroad: impl FnOnce() -> R,
+) -> R {
+    match held(task.hub()) {
+        Some(hub) => home(hub),
+        None => elsewhere(task, home, abroad),
+    }
+}
+
+#[inline(never)]
+fn elsewhere<R>(task: TaskRef, home: impl FnOnce(&Hub) -> R, abroad: impl FnOnce() -> R) -> R {
+    match own_hub(task) {
+        Some(hub) => home(&hub),
+        None => abroad(),
+    }
+}
+
 unsafe fn clone(data: *const ()) -> RawWaker {
     // SAFETY: only `from_counted` makes wakers with these functions.
     let task = unsafe { task(data) };
-    match own_hub(task) {
-        Some(_) => task.local.add_reference(),
-        None => task.shared.clone_abroad(),
-    }
+    at_home(
+        task,
+        |_| task.local.add_reference(),
+        || task.shared.clone_abroad(),
+    );
     RawWaker::new(data, &VTABLE)
 }
 
 unsafe fn wake(data: *const ()) {
     // SAFETY: only `from_counted` makes wakers with these functions.
     let task = unsafe { task(data) };
-    match own_hub(task) {
-        Some(hub) => {
-            life_cycle::wake(&hub, task);
-            life_cycle::release(&hub, task);
-        }
-        None => abroad::wake(task),
-    }
+    let home = |hub: &Hub| {
+        life_cycle::wake(hub, task);
+        life_cycle::release(hub, task);
+    };
+    at_home(task, home, || abroad::wake(task));
 }
 
 unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: only `from_counted` makes wakers with these functions.
     let task = unsafe { task(data) };
-    match held(task.hub()) {
-        Some(hub) => life_cycle::wake(hub, task),
-        None => wake_elsewhere(task),
-    }
-}
-
-/// Wakes a task whose hub is not held: apart, so that there is nothing to save and to put back
-/// where it is.
-#[inline(never)]
-fn wake_elsewhere(task: TaskRef) {
-    match own_hub(task) {
-        Some(hub) => life_cycle::wake(&hub, task),
-        None => abroad::wake_by_ref(task),
-    }
+    let home = |hub: &Hub| life_cycle::wake(hub, task);
+    at_home(task, home, || abroad::wake_by_ref(task));
 }
 
 unsafe fn drop(data: *const ()) {
     // SAFETY: only `from_counted` makes wakers with these functions.
     let task = unsafe { task(data) };
-    match own_hub(task) {
-        Some(hub) => life_cycle::release(&hub, task),
-        None => abroad::release(task),
-    }
+    let home = |hub: &Hub| life_cycle::release(hub, task);
+    at_home(task, home, || abroad::release(task));
 }
