@@ -10,7 +10,7 @@ use std::{
 };
 
 use arborio_executor::{
-    Drain, Handle, Interrupt, LoopOptions, RunError, skip_ready_cycle, spawn, spawn_local,
+    Drain, Handle, Interrupt, LoopOptions, RunError, skip_ready_cycle, spawn, spawn_local, task,
     yield_now,
 };
 
@@ -92,6 +92,19 @@ fn s05_h10_a_task_that_yields_for_ever_does_not_keep_a_loop_from_stopping() {
         let ended: Result<(), _> = ended;
         assert!(matches!(ended, Err(RunError::Stopped)));
     }
+}
+
+#[test]
+fn s05_tasks_that_nobody_awaits_do_not_hide_a_stop() {
+    run_until_stopped(async {
+        for _ in 0..3 {
+            drop(task().awaited(false).spawn(pending::<()>()));
+        }
+        yield_now().await;
+        let handle = Handle::current().unwrap();
+        drop(thread::spawn(move || handle.stop()));
+        pending::<()>().await;
+    });
 }
 
 #[test]
