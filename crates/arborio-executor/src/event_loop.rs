@@ -520,8 +520,10 @@ impl Turns<'_> {
         }
         if here::take_stop() {
             self.running.refuse_arrivals();
-            if self.winding.is_none() {
-                return self.wind_down(End::Stopped);
+            match self.seat {
+                Some(seat) => seat.team().end(Ending::Asked), // all workers, as is found below
+                None if self.winding.is_none() => return self.wind_down(End::Stopped),
+                None => {}
             }
         }
         if self.winding.is_some() {
@@ -544,7 +546,8 @@ impl Turns<'_> {
             Some(seat) => self.team_is_over(seat, main_is_over),
         };
         if over {
-            return self.wind_down(End::Settled);
+            let stopped = !self.running.main_ended();
+            return self.wind_down(if stopped { End::Stopped } else { End::Settled });
         }
         if self.main_runs && self.running.main_ended() {
             self.main_runs = false;

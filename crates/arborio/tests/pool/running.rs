@@ -47,6 +47,30 @@ fn x12_two_tasks_that_block_run_on_two_workers() {
     });
 }
 
+/// The first task stops the pool on whichever worker it runs, while others wait or spin.
+#[test]
+fn s05_a_task_on_any_worker_stops_the_pool() {
+    for _ in 0..20 {
+        let ended = two().try_run(async {
+            let barrier = Arc::new(Barrier::new(2));
+            let meets = Arc::clone(&barrier);
+            drop(spawn(async move {
+                meets.wait(); // so one of the two is on the other worker
+                Handle::current().unwrap().stop();
+                pending::<()>().await;
+            }));
+            drop(spawn(async move {
+                barrier.wait();
+                loop {
+                    yield_now().await;
+                }
+            }));
+            pending::<()>().await;
+        });
+        assert!(matches!(ended, Err(RunError::Stopped)), "{ended:?}");
+    }
+}
+
 #[test]
 fn every_task_runs_once_whoever_polls_it() {
     for _ in 0..20 {
