@@ -26,6 +26,8 @@ mod frames;
 mod handles;
 #[path = "loom/joining.rs"]
 mod joining;
+#[path = "loom/moving.rs"]
+mod moving;
 #[path = "loom/submissions.rs"]
 mod submissions;
 #[path = "loom/wakes.rs"]

@@ -246,6 +246,41 @@ impl Abroad {
         step(self.common.as_deref());
     }
 
+    /// Runs another loop on this thread: `begin` drives it at first, and then it goes on until nothing is pending and
+    /// nobody has a submitter. `tell` gets one.
+    pub(crate) fn run_loop(
+        &self,
+        tell: impl FnOnce(Submitter),
+        begin: impl FnOnce(&Running<'_>, &dyn Fn(&Running<'_>)),
+    ) {
+        let bell: Arc<Bell> = Arc::default();
+        self.waiting.lock().unwrap().push(Arc::clone(&bell));
+        let tasks = Tasks::new(Arc::<Bell>::clone(&bell));
+        tell(tasks.submitter());
+        let sleep = |running: &Running<'_>| {
+            self.step();
+            if running.try_sleep() {
+                bell.wait();
+                self.step();
+                running.wake_up();
+            }
+        };
+        let ((), ended) = tasks.run_main(async {}, |running| {
+            begin(running, &sleep);
+            loop {
+                self.step();
+                let alone = !running.has_submitters();
+                running.take_mail();
+                while running.run_next() {}
+                if alone && running.pending() == 0 {
+                    return;
+                }
+                sleep(running);
+            }
+        });
+        drop(ended);
+    }
+
     /// Waits for `future` on this thread.
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.block_on_within(usize::MAX, future)
