@@ -29,6 +29,8 @@ pub const DRAIN_BOUND: u32 = 4096;
 pub const SLICE: u32 = 1024;
 /// Polls after which the loop looks at what other threads sent: one plain load.
 const MAIL_EVERY: u32 = 64;
+/// How often a worker may have work from others before it makes a pass.
+const FOUND_IN_A_ROW: u32 = 32;
 /// How often those who take a request back are asked again before the loop sleeps: time
 /// must pass for one who refuses for ever, or a virtual clock would stand still.
 const ASKED_IN_A_ROW: u32 = 16;
@@ -318,6 +320,7 @@ fn drive_seated<F: Future>(
             seat,
             arrivals: options.seed.map(Random::new),
             main_runs: true,
+            found: 0,
             winding: None,
         };
         turns.run_to_the_end()
@@ -356,6 +359,8 @@ struct Turns<'a> {
     arrivals: Option<Random>,
     /// The park was not told yet that `main` has ended.
     main_runs: bool,
+    /// How often this worker had work from others since its last pass.
+    found: u32,
     /// The loop is ending: everybody who is left was asked to.
     winding: Option<Winding>,
 }
@@ -466,9 +471,11 @@ impl Turns<'_> {
     fn pass_as_worker(&mut self, seat: &Seat) -> Option<End> {
         let winds_down = self.winding.is_some();
         let busy = self.running.has_ready() || here::somebody_waits();
-        if !busy && !winds_down && seat.search(self.running) {
+        let found = !busy && !winds_down && seat.search(self.running);
+        if found && !self.has_found_enough() {
             return None;
         }
+        let busy = busy || found;
         if !winds_down && seat.may_end() {
             let end = self.decide(); // before every sleep: see T5 of `team`
             if end.is_some() {
@@ -480,11 +487,18 @@ impl Turns<'_> {
         } else {
             self.sleep_as_worker(seat);
         }
-        if winds_down || self.running.has_ready() {
+        self.found = 0;
+        if winds_down || busy || self.running.has_ready() {
             seat.leave_search(); // T1: others may look for work meanwhile
         }
         here::pass_made();
         None
+    }
+
+    /// Work that others give must not keep this worker from its own timers and I/O.
+    fn has_found_enough(&mut self) -> bool {
+        self.found += 1;
+        self.found >= FOUND_IN_A_ROW || self.park.slice_is_over()
     }
 
     fn sleep_as_worker(&mut self, seat: &Seat) {
@@ -503,9 +517,17 @@ impl Turns<'_> {
         self.count(seat);
     }
 
-    /// Says whether this worker has awaited tasks.
+    /// Says whether this worker has awaited tasks. What comes from another one when the others were asked to end
+    /// is asked now.
     fn count(&self, seat: &Seat) {
-        if seat.count(self.running) {
+        let arrived = self.running.take_arrivals();
+        if arrived > 0
+            && let Some(winding) = &self.winding
+        {
+            self.running
+                .ask_all(&Interrupt::Stopped, Some(&winding.grace));
+        }
+        if seat.count(self.running, arrived) {
             seat.report_quiet();
         }
     }

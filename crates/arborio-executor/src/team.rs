@@ -344,10 +344,9 @@ impl Seat {
         }
     }
 
-    /// Counts this worker in or out, after its tasks have changed. True if it was the last
+    /// Counts this worker in or out, after its tasks have changed and `arrived` have come. True if it was the last
     /// one that had any.
-    pub(crate) fn count(&self, running: &Running<'_>) -> bool {
-        let arrived = running.take_arrivals();
+    pub(crate) fn count(&self, running: &Running<'_>, arrived: usize) -> bool {
         let has = running.pending() > 0;
         let mut less = arrived;
         if has && !self.counted.replace(true) {

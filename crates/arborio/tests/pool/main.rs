@@ -1,3 +1,4 @@
 //! Pools: several event loops that share their tasks.
 
 mod running;
+mod stopping;
