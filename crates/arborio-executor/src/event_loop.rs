@@ -567,9 +567,15 @@ impl Turns<'_> {
             None => main_is_over || self.running.pending() == 0,
             Some(seat) => self.team_is_over(seat, main_is_over),
         };
+        if over && !self.running.main_ended() {
+            // Another worker was stopped, or has just had a panic.
+            let first = self.seat.filter(|seat| seat.number() == 0);
+            let panic = first.and_then(|seat| seat.team().take_panic());
+            let end = panic.map_or(End::Stopped, End::Panicked);
+            return self.wind_down(end);
+        }
         if over {
-            let stopped = !self.running.main_ended();
-            return self.wind_down(if stopped { End::Stopped } else { End::Settled });
+            return self.wind_down(End::Settled);
         }
         if self.main_runs && self.running.main_ended() {
             self.main_runs = false;
