@@ -21,7 +21,7 @@
 //! - T2: who has two ready tasks looks at `control` after each poll. So it does not matter if it misses somebody
 //!   who is lying down: it looks again, or it has nothing to give any more.
 //! - T3: a request is answered, withdrawn, or both are tried and one wins: `asked_by` is changed back
-//!   by exactly one exchange.
+//!   by exactly one exchange. Who asks withdraws before it goes on with something else, and may sleep until then.
 //! - T4: a task is counted in `busy` all the time: by its worker's one, or in transit by its own. The sender adds it before
 //!   the task leaves, the receiver takes it off after counting itself. So `busy` is zero only if no
 //!   awaited task is left anywhere, and then for ever: only tasks spawn tasks. (What comes from outside
@@ -55,8 +55,9 @@ const MOST: usize = 128;
 /// How long one sleeps while another is awake: two times this, and some, is how long a task waits behind
 /// one that blocks its worker.
 const WATCH: Duration = Duration::from_millis(3);
-/// How long one who asks for work waits for the answer: a poll may go on for longer.
-const PATIENCE: Duration = Duration::from_micros(20);
+/// How long one who asks for work waits awake for the answer. A poll may go on for longer: then the request stands, and the
+/// answer ends its sleep.
+const PATIENCE: Duration = Duration::from_micros(10);
 
 /// The workers of a pool. See the head of this file.
 ///
@@ -232,6 +233,8 @@ pub struct Seat {
     counted: Cell<bool>,
     /// Whether this worker has SEARCH.
     searches: Cell<bool>,
+    /// Whether a request of this worker may stand somewhere.
+    asks: Cell<bool>,
     /// Whether it has lain down and not risen.
     lies: Cell<bool>,
     /// In what order others are asked.
@@ -264,6 +267,7 @@ impl Seat {
             number,
             counted: Cell::new(false),
             searches: Cell::new(false),
+            asks: Cell::new(false),
             lies: Cell::new(false),
             random: RefCell::new(Random::new(number as u64)),
             unanswered: RefCell::new(vec![None; count]),
@@ -411,6 +415,22 @@ impl Seat {
         if before & self.bit() == 0 {
             self.searches.set(true);
         }
+        self.withdraw();
+    }
+
+    /// This worker asks nobody any more (T3).
+    fn withdraw(&self) {
+        if !self.asks.replace(false) {
+            return;
+        }
+        let me = self.number + 1;
+        for worker in &self.team.workers {
+            let word = &worker.0.asked_by;
+            if word.load(Ordering::Relaxed) == me {
+                // Whoever gives at this moment gives all the same.
+                let _ = word.compare_exchange(me, 0, Ordering::Relaxed, Ordering::Relaxed);
+            }
+        }
     }
 
     /// This worker has something to do: others may look for work (T1).
@@ -438,6 +458,9 @@ impl Seat {
             number != self.number && self.ask(number, running)
         });
         self.team.control.0.fetch_and(!SEARCH, Ordering::AcqRel);
+        if found {
+            self.withdraw();
+        }
         found
     }
 
@@ -482,6 +505,7 @@ impl Seat {
         if asked.is_err() {
             return false;
         }
+        self.asks.set(true);
         let mut since = None;
         // Acquire: what was given has come before the answer.
         while word.load(Ordering::Acquire) == me {
@@ -489,13 +513,9 @@ impl Seat {
                 hint::spin_loop();
             }
             let start = *since.get_or_insert_with(Instant::now);
-            if start.elapsed() > PATIENCE
-                && word
-                    .compare_exchange(me, 0, Ordering::Acquire, Ordering::Acquire)
-                    .is_ok()
-            {
-                self.rescue(number, running); // T3: withdrawn
-                break;
+            if start.elapsed() > PATIENCE {
+                self.rescue(number, running);
+                break; // the request stands: what is given later ends our sleep
             }
         }
         running.has_mail()
@@ -506,6 +526,7 @@ impl Drop for Seat {
     /// Nobody is to wait for a worker that has left.
     fn drop(&mut self) {
         self.rise();
+        self.withdraw();
         self.leave_search();
         self.worker().asked_by.store(GONE, Ordering::Release);
         if self.counted.get() && self.uncount(1) {

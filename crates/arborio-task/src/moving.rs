@@ -52,25 +52,25 @@ fn roves(seen: Seen) -> bool {
     seen.any(Flags::ROVING) && !seen.any(bound)
 }
 
-/// Sends every second ready task to the loop of `to`, beginning with the second one, and not more than
-/// `most`. Returns how many went.
+/// Sends the newer half of the ready tasks to the loop of `to`; of more than two times `most`, those between the
+/// oldest `most` and the rest. Returns how many went.
+///
+/// Neighbours stay together: they were often spawned together, and talk to each other.
 ///
 /// # Safety
 /// The owner calls, outside of every poll; `to` is alive, and another loop.
 pub(crate) unsafe fn give(hub: &Hub, to: *const Hub, most: usize) -> usize {
+    let ready = hub.queue.count_up_to(2 * most);
     let kept = RunQueue::new();
     let mut given = 0;
-    let mut is_second = false;
-    while given < most
-        && let Some(task) = hub.queue.pop()
-    {
+    for place in 0..ready {
+        let Some(task) = hub.queue.pop() else { break };
         // SAFETY: passed on to the caller.
-        if is_second && unsafe { send_away(hub, to, task) } {
+        if place >= ready.div_ceil(2) && unsafe { send_away(hub, to, task) } {
             given += 1;
         } else {
             kept.push(task);
         }
-        is_second = !is_second;
     }
     hub.queue.put_before(&kept);
     given

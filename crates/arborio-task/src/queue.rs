@@ -36,6 +36,19 @@ impl RunQueue {
             .is_some_and(|head| head.next.get().is_some())
     }
 
+    /// How many tasks there are; `most` if there are more.
+    pub(crate) fn count_up_to(&self, most: usize) -> usize {
+        let mut count = 0;
+        let mut next = self.head.get();
+        while count < most
+            && let Some(task) = next
+        {
+            count += 1;
+            next = task.next.get();
+        }
+        count
+    }
+
     /// Puts the tasks of `other` before those that are here.
     pub(crate) fn put_before(&self, other: &Self) {
         let (Some(head), Some(tail)) = (other.head.replace(None), other.tail.replace(None)) else {

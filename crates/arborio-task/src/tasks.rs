@@ -276,7 +276,7 @@ impl Running<'_> {
         self.hub.queue.has_two()
     }
 
-    /// Sends every second ready task, beginning with the second one and not more than `most`, to the loop
+    /// Sends the newer half of the ready tasks, and not more than `most`, to the loop
     /// of `to`, and returns how many went. Those stay that something binds to this loop: they were not
     /// spawned as `Send` ([`try_spawn_sent`], [`Submitter::spawn`]), hang on a branch, have entered one, have
     /// task-locals, frames or callbacks, were asked to end, or are awaited here.

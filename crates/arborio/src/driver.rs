@@ -178,6 +178,15 @@ impl<'a> Driver<'a> {
         Passed::Looked
     }
 
+    /// Sleeps where nothing has needed the reactor yet, and this does not, either.
+    fn park_within(&mut self, limit: Duration) -> Passed {
+        if !self.notifier.take_call() {
+            thread::park_timeout(limit);
+        }
+        self.notifier.take_call(); // everything is looked at from here on
+        Passed::Looked
+    }
+
     fn begin_slice(&mut self) {
         if let Some(slice) = &mut self.slice {
             *slice = std::time::Instant::now();
@@ -235,7 +244,12 @@ impl Park for Driver<'_> {
     }
 
     fn pass_within(&mut self, limit: Duration) -> Passed {
-        let passed = self.pass_real(Wait::Allowed, Some(limit));
+        let opens = self.reactor.is_open() || self.timers.next_wake().is_some();
+        let passed = if opens {
+            self.pass_real(Wait::Allowed, Some(limit))
+        } else {
+            self.park_within(limit)
+        };
         self.begin_slice();
         passed
     }
