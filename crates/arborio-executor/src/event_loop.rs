@@ -475,13 +475,14 @@ impl Turns<'_> {
         if found && !self.has_found_enough() {
             return None;
         }
-        let busy = busy || found;
         if !winds_down && seat.may_end() {
             let end = self.decide(); // before every sleep: see T5 of `team`
             if end.is_some() {
                 return end;
             }
         }
+        // Asked again: whoever was told to end just now is ready.
+        let busy = found || self.running.has_ready() || here::somebody_waits();
         if busy {
             let _ = self.park.pass(Wait::Never); // a team never stalls
         } else {

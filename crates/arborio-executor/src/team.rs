@@ -23,7 +23,7 @@
 //! - T3: a request is answered, withdrawn, or both are tried and one wins: `asked_by` is changed back
 //!   by exactly one exchange. Who asks withdraws before it goes on with something else, and may sleep until then.
 //! - T4: a task is counted in `busy` all the time: by its worker's one, or in transit by its own. The sender adds it before
-//!   the task leaves, the receiver takes it off after counting itself. So `busy` is zero only if no
+//!   the task leaves, the receiver takes it off after counting itself; who rescues one that is in transit leaves its count alone. So `busy` is zero only if no
 //!   awaited task is left anywhere, and then for ever: only tasks spawn tasks. (What comes from outside
 //!   is the exception, and may come too late, as at the end of every loop.)
 //! - T5: a worker looks at `end` before each sleep, after it has said how it is reached; whoever changes `end` notifies

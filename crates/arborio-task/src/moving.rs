@@ -77,7 +77,8 @@ pub(crate) unsafe fn give(hub: &Hub, to: *const Hub, most: usize) -> usize {
 }
 
 /// Sends up to `most` tasks that are ready behind a poll to the loop of `to`, and returns how many went. They are
-/// in the queue, or in the inbox: new, or woken from abroad.
+/// in the queue, or in the inbox: new, or woken from abroad. Those that were in transit already are not counted: who sent
+/// them has.
 ///
 /// # Safety
 /// The caller has the hub instead of its owner ([`crate::current`]); `to` is alive, and another loop.
@@ -86,9 +87,10 @@ pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
     let polled = hub.polling.get(); // it may be woken by now, and is its owner's alone: M5
     for task in hub.inbox.take() {
         let is_polled = polled == Some(task);
+        let is_under_way = ptr::eq(task.hub(), TRANSIT); // and just goes elsewhere
         // SAFETY: passed on to the caller.
         if !is_polled && rescued < most && unsafe { send_on(hub, to, task) } {
-            rescued += 1;
+            rescued += usize::from(!is_under_way);
         } else if is_polled || !settle_in_queue(task) {
             // SAFETY: the caller has the hub, so it is alive and its loop has not ended.
             let back = unsafe { Hub::push(hub.address(), task) };

@@ -326,7 +326,7 @@ impl Running<'_> {
     }
 
     /// If the loop of `other` is in the middle of a poll, takes up to `most` tasks that are ready behind it and could be
-    /// [given](Self::give), and returns how many. They come with the mail.
+    /// [given](Self::give), and returns how many, without those that somebody was giving to that loop. They come with the mail.
     ///
     /// # Examples
     /// ```

@@ -202,3 +202,36 @@ async fn skip() {
     })
     .await;
 }
+
+#[test]
+fn a_task_on_its_way_to_a_loop_that_is_stuck_goes_on_and_is_not_counted_twice() {
+    let giver = tasks();
+    let from = giver.submitter();
+    let (stuck_is, where_is_stuck) = channel::<Submitter>();
+    let (gave, given) = channel();
+    let stuck = thread::spawn(move || {
+        stuck(async |stuck| {
+            stuck_is.send(stuck.clone()).unwrap();
+            given.recv().unwrap();
+            assert_eq!(rescue(stuck), 0, "it was counted by who gave it");
+        });
+    });
+    let to = where_is_stuck.recv().unwrap();
+    let main = async {
+        let task = || sent(async { 5 });
+        (task(), task())
+    };
+    let (sent_away, both) = giver.run_main(main, |running| {
+        running.run_next();
+        let sent_away = running.give(&to, 10);
+        run(running);
+        sent_away
+    });
+    assert_eq!(sent_away, 1);
+    drop(from);
+    let (stayed, mut went) = both.unwrap();
+    assert!(stayed.is_finished() && !went.is_finished());
+    gave.send(()).unwrap();
+    stuck.join().unwrap();
+    assert_eq!(went.try_take().unwrap().unwrap(), 5);
+}

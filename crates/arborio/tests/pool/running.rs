@@ -304,7 +304,10 @@ fn g13_a_panic_that_nobody_observes_ends_every_worker_and_goes_on_in_run() {
                 for _ in 0..2 {
                     let (both, cleaned_up) = (Arc::clone(&both), Arc::clone(&cleaned_up));
                     drop(spawn(async move {
-                        both.wait(); // one on each worker
+                        let met = both.wait(); // one on each worker
+                        if met.is_leader() {
+                            drop(spawn(async { panic!("oh") }));
+                        }
                         let clean_up = || async move {
                             yield_now().await;
                             cleaned_up.fetch_add(1, Ordering::Relaxed);
@@ -312,7 +315,6 @@ fn g13_a_panic_that_nobody_observes_ends_every_worker_and_goes_on_in_run() {
                         finally(pending::<()>(), clean_up).await;
                     }));
                 }
-                drop(spawn(async { panic!("oh") }));
                 pending::<()>().await;
             });
         }
