@@ -21,7 +21,7 @@
 //!   running.
 //! - R5: a branch that is not gone has a reference to the task that entered it.
 
-use std::{collections::HashMap, ptr, sync::Arc, task::Waker};
+use std::{collections::HashMap, ptr, sync::Arc, task::Waker, time::Duration};
 
 use arborio_base::{
     Plain, drop_contained, prefetch,
@@ -68,6 +68,8 @@ pub struct Branch {
     closed: Plain<bool>,
     /// Its tasks are dropped, and so is what comes below it from now on.
     forced: Plain<bool>,
+    /// Everything below is dropped when this much time is over, which has begun to run.
+    grace: Plain<Option<Duration>>,
     /// Where to bring it from another thread.
     door: Arc<Door>,
     /// Where in the registry it is.
@@ -179,6 +181,7 @@ impl Branch {
             parent,
             closed: Plain::new(false),
             forced: Plain::new(false),
+            grace: Plain::new(None),
             door: hub.door(),
             place: Plain::new(0),
             number: Plain::new(0),
@@ -200,6 +203,7 @@ impl Branch {
         let forced = (branch.parent.as_ref()).is_some_and(|above| above.forced.get());
         branch.closed.set(forced);
         branch.forced.set(forced);
+        branch.grace.set(None);
         branch
             .number
             .set(hub.entered.replace(hub.entered.get() + 1));
@@ -520,6 +524,22 @@ impl Branch {
             life_cycle::release(&hub, task);
         }
         infos
+    }
+
+    /// Its tasks were asked to end, and after `grace` the caller will [force](Self::force) them, or somebody
+    /// forces a branch above it.
+    pub fn begin_grace(&self, grace: Duration) {
+        if self.here().is_some() {
+            self.grace.set(Some(grace));
+        }
+    }
+
+    /// The grace of the nearest branch above, if it has [begun](Self::begin_grace): when it is over everything below
+    /// is forced, this branch included. A longer one that begins now will not be needed.
+    pub fn grace_above(&self) -> Option<Duration> {
+        let above = self.parent.as_deref()?;
+        above.here()?;
+        above.grace.get()
     }
 
     /// Whether whoever waits above does not wait for what is on this branch: a task

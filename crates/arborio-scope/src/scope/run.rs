@@ -6,6 +6,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
 use arborio_task::{
@@ -114,6 +115,8 @@ pub(crate) struct Watch {
     timed_out: bool,
     asked_from_outside: bool,
     grace: Option<Sleep>,
+    /// A scope around this one forces its tasks in time.
+    grace_runs_above: bool,
     /// The tasks were asked to end because the scope fails.
     failing_told: bool,
     /// Those that are not awaited were asked to end because the others have ended.
@@ -322,8 +325,26 @@ impl Watch {
             self.failing_told = true;
             branch.close();
             state.tell_all(ScopeNote::Asked);
-            self.grace.get_or_insert_with(|| sleep(grace));
+            self.begin_grace(branch, grace);
             ask_all(state, branch, end);
+        }
+    }
+
+    /// The tasks are being asked: how long they have, unless that runs already. Who will be forced by a
+    /// scope around this one before that needs no timer.
+    fn begin_grace(&mut self, branch: &Branch, grace: Duration) {
+        if self.grace.is_some() || self.grace_runs_above {
+            return;
+        }
+        match branch.grace_above() {
+            Some(above) if above <= grace => {
+                self.grace_runs_above = true;
+                branch.begin_grace(above);
+            }
+            _ => {
+                self.grace = Some(sleep(grace));
+                branch.begin_grace(grace);
+            }
         }
     }
 
@@ -396,7 +417,7 @@ impl Watch {
     fn tell_daemons<E>(&mut self, state: &ScopeState<E>, branch: &Branch) {
         if !self.ending_told && !self.failing_told {
             self.ending_told = true;
-            self.grace.get_or_insert_with(|| sleep(state.grace));
+            self.begin_grace(branch, state.grace);
             let end = Interrupt::Cancelled(Reason::new(ReasonKind::ScopeEnded));
             ask_all(state, branch, end);
         }

@@ -6,6 +6,7 @@ mod cancel_scope;
 mod concurrent;
 mod detached;
 mod grace;
+mod nested_grace;
 mod of_all;
 mod refuted;
 mod support;
