@@ -19,13 +19,17 @@ pub(crate) fn main(arguments: &[String]) -> Result<(), String> {
     let [scenario, contestant, effort, round] = arguments else {
         return Err("a child is told a scenario, a contestant, an effort and a round".to_owned());
     };
-    let entry = ALL
+    let (known, entry) = ALL
         .iter()
         .filter(|known| known.key == scenario)
-        .flat_map(|known| known.entries)
-        .find(|entry| entry.contestant == contestant)
+        .flat_map(|known| known.entries.iter().map(move |entry| (known, entry)))
+        .find(|(_, entry)| entry.contestant == contestant)
         .ok_or_else(|| format!("{contestant} does not take part in {scenario}"))?;
-    machine::pin_to(machine::measured_core());
+    if known.has_threads() {
+        machine::pin_to(&[machine::first_core(), machine::measured_core()]);
+    } else {
+        machine::pin_to(&[machine::measured_core()]);
+    }
     let effort = Effort {
         contestant: entry.contestant,
         quick: effort == "quick",

@@ -112,10 +112,10 @@ pub(crate) fn first_core() -> usize {
     cores().first().copied().unwrap_or(0)
 }
 
-/// Keeps this process, and what it starts from now on, on one core.
-pub(crate) fn pin_to(core: usize) {
+/// Keeps this process, and what it starts from now on, on these cores.
+pub(crate) fn pin_to(cores: &[usize]) {
     let mut set = CpuSet::new();
-    set.set(core);
+    cores.iter().for_each(|&core| set.set(core));
     // Where pinning is forbidden the figures are noisier, and no less true.
     let _ = sched_setaffinity(None, &set);
 }

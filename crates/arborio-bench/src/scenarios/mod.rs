@@ -41,6 +41,13 @@ pub(crate) struct Scenario {
     pub(crate) rounds: Rounds,
 }
 
+impl Scenario {
+    /// Whether it is about what several threads do at once: it has two cores.
+    pub(crate) fn has_threads(&self) -> bool {
+        self.key.starts_with("pool-") || self.key == "spawn-blocking"
+    }
+}
+
 /// One figure of a scenario. Smaller is better, unless its unit is a rate ("req/s").
 pub(crate) struct Figure {
     pub(crate) key: &'static str,
