@@ -29,10 +29,10 @@ pub(super) fn main(arguments: &[String]) -> Result<(), String> {
     if counting == "count" {
         memory::count();
     }
-    machine::pin_to(
-        core.parse()
-            .map_err(|error: std::num::ParseIntError| format!("{core:?}: {error}"))?,
-    );
+    let core: usize = core
+        .parse()
+        .map_err(|error: std::num::ParseIntError| format!("{core:?}: {error}"))?;
+    machine::pin_to(&[core]);
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
     // Accepted sockets inherit it: a system call per connection less, for everyone.
     rustix::net::sockopt::set_tcp_nodelay(&listener, true).map_err(|error| error.to_string())?;
