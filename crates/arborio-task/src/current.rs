@@ -185,6 +185,8 @@ impl Tenure {
     /// Has who rescues make the fence on all threads, if the system can.
     pub(crate) fn cheapen(&self) {
         (self.one_for_all).store(fences::has_one_for_all(), Ordering::Relaxed);
+        // Pairs with the fence of `borrow`: who rescues sees this, or the worker sees it coming.
+        fence(Ordering::SeqCst);
     }
 
     /// Has the hub if its worker has let go of it, and runs `code`. `None` if it has not, or
@@ -193,12 +195,8 @@ impl Tenure {
         if self.revoked.swap(true, Ordering::AcqRel) {
             return None;
         }
-        let fenced = if self.one_for_all.load(Ordering::Relaxed) {
-            fences::fence_all()
-        } else {
-            fence(Ordering::SeqCst);
-            true
-        };
+        fence(Ordering::SeqCst);
+        let fenced = !self.one_for_all.load(Ordering::Relaxed) || fences::fence_all();
         let free = fenced && !self.held.load(Ordering::Acquire); // O1
         let did = free.then(code);
         self.revoked.store(false, Ordering::Release);
