@@ -22,7 +22,7 @@ pub(crate) const LINGER: Duration = Duration::from_secs(5);
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// Gets what nobody asked for and somebody should know.
-type Observer = Arc<dyn Fn(Report<'_>) + Send + Sync>;
+pub(crate) type Observer = Arc<dyn Fn(Report<'_>) + Send + Sync>;
 
 /// Who has a loop that runs.
 pub(crate) trait Owner {
@@ -37,7 +37,7 @@ pub(crate) trait Owner {
 }
 
 /// The caller of [`run`], who waits for its return.
-struct Caller;
+pub(crate) struct Caller;
 
 impl Owner for Caller {}
 
@@ -402,7 +402,7 @@ impl Builder {
             observer,
         } = self;
         options.on_unobserved_panic = on_unobserved_panic.unwrap_or(on_panic);
-        let observer = observer.unwrap_or_else(|| write_to_stderr(name));
+        let observer = observer.unwrap_or_else(|| write_to_stderr("loop", name));
         let tell = |report: Report<'_>| {
             owner.is_told(&report);
             arborio_base::contain(|| observer(report));
@@ -432,11 +432,11 @@ impl Builder {
 }
 
 /// Spawns who looks at the time when the loop comes to its end.
-struct EndWatches<'a> {
-    linger: Duration,
-    grace: Duration,
-    owner: &'a dyn Owner,
-    observer: &'a Observer,
+pub(crate) struct EndWatches<'a> {
+    pub(crate) linger: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) owner: &'a dyn Owner,
+    pub(crate) observer: &'a Observer,
 }
 
 impl Watches for EndWatches<'_> {
@@ -452,7 +452,7 @@ impl Watches for EndWatches<'_> {
 }
 
 /// A task that tells, after `linger`, what the loop still waits for.
-pub(crate) fn spawn_linger(linger: Duration, observer: impl Fn(Report<'_>) + 'static) {
+fn spawn_linger(linger: Duration, observer: impl Fn(Report<'_>) + 'static) {
     if linger == Duration::MAX {
         return;
     }
@@ -465,7 +465,7 @@ pub(crate) fn spawn_linger(linger: Duration, observer: impl Fn(Report<'_>) + 'st
 }
 
 /// A task that ends after `grace`; `None` if there is no grace at all.
-pub(crate) fn spawn_grace(grace: Duration) -> Option<Task<()>> {
+fn spawn_grace(grace: Duration) -> Option<Task<()>> {
     if grace.is_zero() {
         return None;
     }
@@ -478,9 +478,9 @@ pub(crate) fn spawn_grace(grace: Duration) -> Option<Task<()>> {
     Some(task().name("grace").awaited(false).spawn_local(watch))
 }
 
-fn write_to_stderr(name: Option<String>) -> Observer {
+pub(crate) fn write_to_stderr(what: &'static str, name: Option<String>) -> Observer {
     Arc::new(move |report| match &name {
-        Some(name) => eprintln!("arborio: loop `{name}`: {report}"),
+        Some(name) => eprintln!("arborio: {what} `{name}`: {report}"),
         None => eprintln!("arborio: {report}"),
     })
 }

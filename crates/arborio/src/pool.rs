@@ -6,21 +6,18 @@
 use std::{fmt, io, sync::Arc, thread, time::Duration};
 
 use arborio_executor::{
-    Ending, LoopOptions, MAX_WORKERS, Notify, OnUnobservedPanic, Report, RunError, Seat, Task,
-    Tasks, Team, drive_in_team, is_running,
+    Ending, LoopOptions, MAX_WORKERS, Notify, OnUnobservedPanic, Report, RunError, Seat, Tasks,
+    Team, drive_in_team, is_running,
 };
 use arborio_reactor::LoopReactor;
 use arborio_timers::{Clock, Timers};
 
 use crate::{
     Leftover,
-    driver::{Driver, LoopNotifier, ReactorBell, Watches},
-    event_loop::{GRACE, LINGER, spawn_grace, spawn_linger},
+    driver::{Driver, LoopNotifier, ReactorBell},
+    event_loop::{Caller, EndWatches, GRACE, LINGER, Observer, write_to_stderr},
     hooks,
 };
-
-/// Gets what nobody asked for and somebody should know.
-type Observer = Arc<dyn Fn(Report<'_>) + Send + Sync>;
 
 /// Workers that share their tasks: an event loop on each of several threads.
 ///
@@ -249,7 +246,7 @@ impl PoolBuilder {
             team: Arc::new(Team::new(self.workers)),
             observer: self
                 .observer
-                .unwrap_or_else(|| write_to_stderr(self.name.clone())),
+                .unwrap_or_else(|| write_to_stderr("pool", self.name.clone())),
             options: self.options,
             grace: self.grace,
         };
@@ -317,9 +314,10 @@ impl Shared {
         let opened = Arc::clone(&notifier);
         let reactor =
             LoopReactor::new(move |reactor| opened.move_to(ReactorBell(Arc::clone(reactor))));
-        let watches = WorkerWatches {
+        let watches = EndWatches {
             linger,
             grace: self.grace,
+            owner: &Caller,
             observer: &self.observer,
         };
         let bell = Arc::clone(&notifier) as Arc<dyn Notify>;
@@ -330,31 +328,6 @@ impl Shared {
         let _reactor = reactor.enter();
         drive_in_team(tasks, &mut driver, self.options, &tell, &seat, main)
     }
-}
-
-/// Spawns who looks at the time when a worker comes to its end.
-struct WorkerWatches<'a> {
-    linger: Duration,
-    grace: Duration,
-    observer: &'a Observer,
-}
-
-impl Watches for WorkerWatches<'_> {
-    fn main_ended(&self) {
-        let observer = Arc::clone(self.observer);
-        spawn_linger(self.linger, move |report| observer(report));
-    }
-
-    fn start_grace(&self) -> Option<Task<()>> {
-        spawn_grace(self.grace)
-    }
-}
-
-fn write_to_stderr(name: Option<String>) -> Observer {
-    Arc::new(move |report| match &name {
-        Some(name) => eprintln!("arborio: pool `{name}`: {report}"),
-        None => eprintln!("arborio: {report}"),
-    })
 }
 
 impl fmt::Debug for PoolBuilder {
