@@ -61,4 +61,4 @@ pub use tasks::{
 pub use tree::{
     Describe, Lines, ScopeInfo, ScopeStage, TaskInfo, TaskState, Tree, TreeEntry, TreeNode,
 };
-pub use wait::{WaitError, block_until};
+pub use wait::{WaitError, block_beside, block_until};

@@ -155,10 +155,7 @@ pub fn block_until<F: Future + Unpin>(
     future: &mut F,
     deadline: Option<Instant>,
 ) -> Option<F::Output> {
-    let parked = Arc::new(Parked {
-        thread: thread::current(),
-        woken: AtomicBool::new(false),
-    });
+    let parked = Parked::here();
     let waker = Waker::from(Arc::clone(&parked));
     let mut cx = Context::from_waker(&waker);
     loop {
@@ -167,6 +164,37 @@ pub fn block_until<F: Future + Unpin>(
         }
         if !parked.sleep(deadline) {
             return None;
+        }
+    }
+}
+
+/// Polls `future` on this thread until it is ready. Each time that the thread has to sleep, it
+/// keeps what `asleep` gives, and drops it before the next poll. Whether this thread may block is
+/// the caller's business.
+///
+/// # Examples
+/// ```
+/// use arborio_task::block_beside;
+/// use std::pin::pin;
+/// let mut sleeps = 0;
+/// let value = block_beside(pin!(async { 1 }), || sleeps += 1);
+/// assert_eq!((value, sleeps), (1, 0));
+/// ```
+pub fn block_beside<F: Future, G>(
+    mut future: Pin<&mut F>,
+    mut asleep: impl FnMut() -> G,
+) -> F::Output {
+    let parked = Parked::here();
+    let waker = Waker::from(Arc::clone(&parked));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+        // Acquire: as in `sleep`.
+        if !parked.woken.swap(false, Ordering::Acquire) {
+            let _beside = asleep();
+            parked.sleep(None);
         }
     }
 }
@@ -180,6 +208,14 @@ struct Parked {
 }
 
 impl Parked {
+    /// This thread.
+    fn here() -> Arc<Self> {
+        Arc::new(Self {
+            thread: thread::current(),
+            woken: AtomicBool::new(false),
+        })
+    }
+
     /// Sleeps until the waker is called; false if the time was up first.
     fn sleep(&self, deadline: Option<Instant>) -> bool {
         // Acquire: pairs with the wake; what came before it is seen by the next poll.

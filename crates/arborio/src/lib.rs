@@ -38,7 +38,7 @@ pub mod io;
 mod pool;
 
 pub use arborio_executor::blocking::{
-    Blocking, run_in_executor, spawn_blocking, spawn_blocking_with,
+    Blocking, EnterExecutor, enter_executor, run_in_executor, spawn_blocking, spawn_blocking_with,
 };
 pub use arborio_executor::{
     Drain, Handle, Interrupt, Joining, Leftover, Lines, NoLoop, OnUnobservedPanic, Payload, Reason,
@@ -118,8 +118,8 @@ pub mod combine {
 /// ```
 pub mod blocking {
     pub use arborio_executor::blocking::{
-        Blocking, BlockingPool, BlockingPoolBuilder, JobToken, StillRunning, make_room,
-        run_in_executor, spawn_blocking, spawn_blocking_with,
+        Blocking, BlockingPool, BlockingPoolBuilder, EnterExecutor, JobToken, StillRunning,
+        enter_executor, make_room, run_in_executor, spawn_blocking, spawn_blocking_with,
     };
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`spawn_blocking`] has a closure run on a thread of a pool, and gives a future of what it
 //! returns. No loop is needed: any executor may await it. Read `job.rs` (one job, and who may do
-//! what with it), `roster.rs` (who works), `crew.rs` (threads), in this order.
+//! what with it), `roster.rs` (who works), `crew.rs` (threads), in this order. [`enter_executor`]
+//! does the same with a future: `hop.rs` is the side of who awaits it, `ride.rs` that of the thread.
 //!
 //! # Examples
 //! ```
@@ -14,15 +15,18 @@
 mod crew;
 mod handle;
 mod hold;
+mod hop;
 mod job;
 #[cfg(loom)]
 pub mod model;
 mod pool;
+mod ride;
 mod roster;
 mod token;
 
 pub use handle::Blocking;
 pub use hold::{Hold, set_job_hold};
+pub use hop::EnterExecutor;
 pub use pool::{BlockingPool, BlockingPoolBuilder, StillRunning};
 pub use token::JobToken;
 
@@ -88,6 +92,65 @@ where
     F: FnOnce() -> T + Send + 'static,
 {
     spawn_blocking(job)
+}
+
+/// Runs `future` on a thread where it may block, and back: who awaits goes on where they were,
+/// with the value.
+///
+/// For a stretch of code that both blocks and awaits. It is polled on one thread of the process's
+/// pool (see [`spawn_blocking`]) from its first poll to its end, and dropped there. It has to be
+/// `Send` and must not borrow: it could be leaked while the thread still runs it. The hop is made
+/// when this is polled first.
+///
+/// What is around `future` there:
+/// * Sleeps, sockets and primitives work, as on any thread without a loop. Sleeps run on the real
+///   clock. A simulated one, of the loop that awaits, stands still meanwhile.
+/// * [`spawn`](crate::spawn) hangs a task on the loop that awaits, if there is one. Blocking waits
+///   for tasks are allowed.
+/// * There is no scope around, no task-local is set, and deadlines outside are not known. What is
+///   needed is taken along: a handle of the loop or the scope, `KEY.scope(KEY.get(), future)`.
+/// * While it is suspended its thread does not count among those of the pool. So futures that wait
+///   for what needs the pool do not use it up, but any number may wait, each with a thread.
+///
+/// # Cancellation
+/// It is a handler. A request from outside is made again inside, as by a cancel scope around
+/// `future`: handlers there answer, on their thread, and what has none is dropped at its next
+/// suspension. Code that blocks is not interrupted. Who asked waits for the end, for their grace,
+/// and gets it passed on; but a value wins, and that inside somebody has swallowed the request only
+/// means that `future` goes on. If `future` had not begun yet, it never begins.
+///
+/// # Cancel safety
+/// Dropping it has `future` dropped: here if it has not begun, else on its thread when the poll
+/// returns that is running, or at once if it is suspended. Nobody waits for that, and nobody inside
+/// is asked.
+///
+/// # Errors
+/// [`Interrupt::NoThread`](crate::Interrupt::NoThread) if the system refuses a thread and the pool has none, so that `future`
+/// could never run. That cannot be kept from who awaits, so it is the error of a result, the same
+/// as with [`spawn_blocking`]. With a [pool of one's own](BlockingPool::enter) also
+/// [`Closed`](crate::Interrupt::Closed) and [`Stopped`](crate::Interrupt::Stopped), if that is shut down.
+///
+/// # Panics
+/// A panic of `future` goes on in who awaits. Polling this again after it was ready panics.
+///
+/// # Examples
+/// ```
+/// use arborio_executor::{blocking::enter_executor, doc::run};
+/// use std::thread;
+/// let here = thread::current().id();
+/// let there = run(async move {
+///     let there = enter_executor(async { thread::current().id() }).await.unwrap();
+///     assert_eq!(thread::current().id(), here, "and back");
+///     there
+/// });
+/// assert_ne!(there, here);
+/// ```
+pub fn enter_executor<F>(future: F) -> EnterExecutor<F>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    pool::of_the_process().enter(future)
 }
 
 /// Calls `wait`, and meanwhile does not count the thread of a pool on which that happens:

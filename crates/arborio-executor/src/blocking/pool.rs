@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Blocking, JobToken,
+    Blocking, EnterExecutor, JobToken,
     crew::{Crew, Ways},
     hold,
     job::{Job, Order, Outcome},
@@ -111,10 +111,24 @@ impl BlockingPool {
         T: Send + 'static,
         F: FnOnce(JobToken) -> T + Send + 'static,
     {
-        let job = Arc::new(Job::new(job, hold::take()));
-        let handle = Blocking::new(Arc::clone(&job) as Arc<dyn Outcome<T>>);
-        self.crew.take_in(job as Arc<dyn Order>);
-        handle
+        spawn(&self.crew, job)
+    }
+
+    /// As [`enter_executor`](super::enter_executor), on a thread of this pool.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::{blocking::BlockingPool, doc::run};
+    /// let pool = BlockingPool::builder().name("disk").build();
+    /// let name = run(pool.enter(async { std::thread::current().name().map(String::from) }));
+    /// assert_eq!(name.unwrap().unwrap(), "disk");
+    /// ```
+    pub fn enter<F>(&self, future: F) -> EnterExecutor<F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        EnterExecutor::new(Arc::clone(&self.crew), future)
     }
 
     /// How many threads the pool has, those that are just starting included.
@@ -180,6 +194,18 @@ impl BlockingPool {
             jobs => Err(StillRunning { jobs }),
         }
     }
+}
+
+/// Has `crew` run `job`.
+pub(super) fn spawn<T, F>(crew: &Arc<Crew>, job: F) -> Blocking<T>
+where
+    T: Send + 'static,
+    F: FnOnce(JobToken) -> T + Send + 'static,
+{
+    let job = Arc::new(Job::new(job, hold::take()));
+    let handle = Blocking::new(Arc::clone(&job) as Arc<dyn Outcome<T>>);
+    crew.take_in(job as Arc<dyn Order>);
+    handle
 }
 
 impl Drop for BlockingPool {
