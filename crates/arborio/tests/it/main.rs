@@ -14,6 +14,8 @@ mod gathering;
 mod groups;
 mod groups_hostile;
 mod groups_waiting;
+mod hops;
+mod hops_ends;
 mod joining;
 mod lingering;
 mod locals;
