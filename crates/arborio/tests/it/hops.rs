@@ -24,8 +24,8 @@ use arborio::{
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::support::{
-    FOR_EVER, Gate, KernelThread, Log, connected, in_own_process, ms, panic_message, secs,
-    simulated, without_hanging,
+    FOR_EVER, Gate, KernelThread, Log, connected, in_own_process, ms, panic_message, poll_once,
+    secs, simulated, without_hanging,
 };
 
 /// A pool whose threads stay.
@@ -298,16 +298,18 @@ fn t17_s29_hops_and_requests_to_them_work_under_every_executor() {
         assert_eq!(enter_executor(async { 5 }).await.unwrap(), 5);
         let log = Log::new();
         let inside = log.clone();
-        let asked = enter_executor(async move {
+        let (started, running) = channel();
+        let mut asked = enter_executor(async move {
+            started.send(()).unwrap();
             assert!(catch_cancel(pending::<()>()).await.is_err());
             inside.add(1);
         });
+        assert!(poll_once(&mut asked).is_pending());
+        running.recv().unwrap();
         let outside = log.clone();
         let asked = finally(asked, move || async move { outside.add(2) });
-        assert!(matches!(
-            move_on_after(ms(1), asked).await,
-            None | Some(Ok(()))
-        ));
+        let ended = move_on_after(ms(1), asked).await;
+        assert!(ended.is_none_or(|value| value.is_ok()));
         assert_eq!(log.take(), [1, 2]);
     });
 }

@@ -21,7 +21,7 @@ use arborio::{
 
 use crate::{
     background::start,
-    support::{DropProbe, FOR_EVER, Log, ms, secs, simulated, without_hanging},
+    support::{DropProbe, FOR_EVER, Log, ms, poll_once, secs, simulated, without_hanging},
 };
 
 /// Looks at the loop's mail until `task` has ended.
@@ -241,12 +241,14 @@ fn s29_a_time_limit_around_a_hop_waits_for_the_cleanup_inside() {
                 sleep(ms(2)).await;
                 lines.add(thread::current().id());
             };
-            let late = enter_executor(async move {
-                let there = thread::current().id();
+            let (started, running) = channel();
+            let mut late = enter_executor(async move {
+                started.send(()).unwrap();
                 finally(pending::<()>(), cleanup).await;
-                there
             });
-            assert!(timeout(ms(5), late).await.is_err());
+            assert!(poll_once(&mut late).is_pending());
+            running.recv().unwrap();
+            assert!(timeout(ms(1), late).await.is_err());
             thread::current().id()
         })
     });
@@ -267,16 +269,18 @@ fn t15_s29_who_asked_waits_no_longer_than_their_grace() {
     without_hanging(|| {
         run(async {
             let (future, blocked) = blocks();
+            let mut hop = enter_executor(future);
+            assert!(poll_once(&mut hop).is_pending());
+            let there = blocked.running.recv().unwrap();
             let scope = Scope::<Interrupt>::builder().timeout(ms(5)).grace(ms(5));
             let ended: Result<(), _> = scope
                 .run(async |s| {
-                    s.spawn(async move { enter_executor(future).await });
+                    s.spawn(hop);
                     Ok(())
                 })
                 .await;
             assert!(matches!(ended, Err(Interrupt::TimedOut)));
             assert_eq!(blocked.log.len(), 0, "it still blocks");
-            let there = blocked.running.recv().unwrap();
             drop(blocked.go_on);
             assert_eq!(end_of(&blocked.ends), there);
             assert_eq!(blocked.log.take(), ["the block is over"]);
@@ -289,10 +293,14 @@ fn s29_what_is_forced_is_dropped_on_its_thread_also_if_it_cleans_up() {
     without_hanging(|| {
         run(async {
             let (probe, ends) = DropProbe::new();
-            let stubborn = enter_executor(async move {
+            let (started, running) = channel();
+            let mut stubborn = enter_executor(async move {
                 let _probe = probe;
+                started.send(()).unwrap();
                 finally(pending::<()>(), || pending::<()>()).await;
             });
+            assert!(poll_once(&mut stubborn).is_pending());
+            running.recv().unwrap();
             let limited = move_on_after(ms(1), stubborn).grace(ms(1));
             assert!(limited.await.is_none());
             assert_ne!(end_of(&ends), thread::current().id());
