@@ -198,7 +198,7 @@ impl<T> Task<T> {
     /// ```
     pub fn begin_anyway(&self) {
         if let Some(task) = self.task
-            && own_hub(task).is_some()
+            && let Some(_held) = own_hub(task)
         {
             task.local.set(Flags::INSISTS);
         }

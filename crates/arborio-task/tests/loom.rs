@@ -28,6 +28,8 @@ mod handles;
 mod joining;
 #[path = "loom/moving.rs"]
 mod moving;
+#[path = "loom/rescue.rs"]
+mod rescue;
 #[path = "loom/submissions.rs"]
 mod submissions;
 #[path = "loom/wakes.rs"]

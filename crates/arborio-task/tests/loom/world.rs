@@ -204,6 +204,25 @@ impl World {
         }
     }
 
+    /// As [`settle`](Self::settle), as a worker: it lets go of its hub for each poll.
+    pub(crate) fn settle_as_worker(&self, running: &Running<'_>) {
+        loop {
+            self.step();
+            running.take_mail();
+            while running.run_until(1, |_| true) > 0 {}
+            if running.pending() == 0 {
+                return;
+            }
+            self.step();
+            if running.try_sleep() {
+                self.rings.fetch_add(1, Relaxed);
+                self.bell.wait();
+                self.step();
+                running.wake_up();
+            }
+        }
+    }
+
     /// Runs `code` in a loop of its own on this thread: the tasks of the loop
     /// outside see it as coming from abroad.
     pub(crate) fn nested(&self, code: impl FnOnce()) {
