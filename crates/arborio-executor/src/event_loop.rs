@@ -417,6 +417,9 @@ impl Turns<'_> {
 
     /// Polls ready tasks, and shares them with those who have none.
     fn run_as_worker(&mut self, seat: &Seat, limit: u32) -> u32 {
+        if self.running.has_ready() {
+            seat.leave_search(); // T1: a poll may take long, and then somebody else must look
+        }
         let stop = |running: &Running<'_>| running.has_mail() || seat.is_wanted(running);
         let polled = self.running.run_until(limit, stop);
         if self.running.has_mail() {

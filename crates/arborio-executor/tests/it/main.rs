@@ -7,4 +7,5 @@ mod scheduling;
 mod seeds;
 mod spawning;
 mod stopping;
+mod team;
 mod world;
