@@ -1,13 +1,12 @@
-//! Runs one future: `run` returns when it has ended.
+//! Runs one async function: the program ends when it has.
 
 use arborio::time::{Duration, sleep};
 
-fn main() {
-    arborio::run(async {
-        println!("hello");
-        sleep(Duration::from_secs(1)).await;
-        println!("world");
-    });
+#[arborio::main]
+async fn main() {
+    println!("hello");
+    sleep(Duration::from_secs(1)).await;
+    println!("world");
 }
 
 // takes: 1.0s..1.6s

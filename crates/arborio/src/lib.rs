@@ -61,6 +61,65 @@ pub use background::{EventLoop, StopError};
 pub use event_loop::{Builder, run, run_scope};
 pub use pool::{Pool, PoolBuilder};
 
+/// # Examples
+/// ```
+/// use arborio::{spawn, yield_now};
+///
+/// #[arborio::main]
+/// async fn main() -> Result<(), arborio::Interrupt> {
+///     let child = spawn(async {
+///         yield_now().await;
+///         3
+///     });
+///     assert_eq!(child.await?, 3);
+///     Ok(())
+/// }
+/// ```
+/// On several threads:
+/// ```
+/// #[arborio::main(workers = 2)]
+/// async fn main() {
+///     let squares: Vec<_> = (0..10_u32).map(|n| arborio::spawn(async move { n * n })).collect();
+///     let mut sum = 0;
+///     for square in squares {
+///         sum += square.await.unwrap();
+///     }
+///     assert_eq!(sum, 285);
+/// }
+/// ```
+/// Under another name:
+/// ```
+/// extern crate arborio as forest;
+///
+/// #[forest::main(crate = "forest")]
+/// async fn main() {
+///     assert!(forest::is_running());
+/// }
+/// ```
+#[cfg(feature = "macros")]
+#[doc(inline)]
+pub use arborio_macros::main;
+/// # Examples
+/// ```
+/// use arborio::time::{Duration, clock, sleep};
+///
+/// #[arborio::test(clock = "virtual")]
+/// async fn an_hour_takes_no_time() {
+///     sleep(Duration::from_secs(3600)).await;
+///     assert_eq!(clock(), Duration::from_secs(3600));
+/// }
+///
+/// #[arborio::test(seed = 7)]
+/// #[should_panic = "too late"]
+/// async fn what_is_expected_to_fail_does() {
+///     panic!("too late");
+/// }
+/// # fn main() {}
+/// ```
+#[cfg(feature = "macros")]
+#[doc(inline)]
+pub use arborio_macros::test;
+
 /// Asking a part of a program to end, and answering.
 ///
 /// # Examples

@@ -12,9 +12,24 @@ use std::{
 /// Gives what the compiler said if it refused.
 fn compile(library: &Path, header: &str, body: &str) -> Result<(), String> {
     let source = format!("#![deny(unused_must_use)]\n{header} {{ {body} }}\n");
+    compile_source(library, &["--crate-type=lib"], &source)
+}
+
+/// Compiles a whole program, its tests included.
+pub(crate) fn compile_program(source: &str) -> Result<(), String> {
+    let kind: &[&str] = if source.contains("[arborio::test") {
+        &["--test"]
+    } else {
+        &["--crate-type=bin"]
+    };
+    compile_source(library(), kind, source)
+}
+
+fn compile_source(library: &Path, kind: &[&str], source: &str) -> Result<(), String> {
     let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let mut child = Command::new(compiler)
-        .args(["--edition=2024", "--crate-type=lib", "--emit=metadata"])
+        .args(["--edition=2024", "--emit=metadata"])
+        .args(kind)
         .args(["--crate-name=program", "-", "--out-dir"])
         .arg(env!("CARGO_TARGET_TMPDIR"))
         .arg("-L")

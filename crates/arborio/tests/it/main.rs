@@ -19,6 +19,10 @@ mod hops_ends;
 mod joining;
 mod lingering;
 mod locals;
+#[cfg(feature = "macros")]
+mod macros;
+#[cfg(feature = "macros")]
+mod macros_refused;
 mod names;
 mod on_done;
 mod panics;
