@@ -297,7 +297,7 @@ fn s29_what_is_forced_is_dropped_on_its_thread_also_if_it_cleans_up() {
             let mut stubborn = enter_executor(async move {
                 let _probe = probe;
                 started.send(()).unwrap();
-                finally(pending::<()>(), || pending::<()>()).await;
+                finally(pending::<()>(), pending::<()>).await;
             });
             assert!(poll_once(&mut stubborn).is_pending());
             running.recv().unwrap();
