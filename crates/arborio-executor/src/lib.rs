@@ -24,8 +24,10 @@ mod doorbell;
 mod event_loop;
 mod handle;
 mod here;
+mod hop;
 mod park;
 mod random;
+mod resume_on;
 mod spawn;
 mod team;
 mod yields;
@@ -44,6 +46,7 @@ pub use event_loop::{
 pub use handle::Handle;
 pub use park::{Park, Passed, Wait};
 pub use random::Random;
+pub use resume_on::{ResumeOn, resume_on};
 pub use spawn::{NoLoop, TaskBuilder, spawn, spawn_local, task, try_spawn, try_spawn_local};
 pub use team::{Ending, MAX_WORKERS, Seat, Team};
 pub use yields::{SkipPollCycle, SkipReadyCycle, skip_poll_cycle, skip_ready_cycle, yield_now};

@@ -42,10 +42,10 @@ pub use arborio_executor::blocking::{
 };
 pub use arborio_executor::{
     Drain, Handle, Interrupt, Joining, Leftover, Lines, NoLoop, OnUnobservedPanic, Payload, Reason,
-    ReasonKind, Report, Requester, RunError, ScopeInfo, ScopeStage, SkipPollCycle, SkipReadyCycle,
-    Task, TaskBuilder, TaskInfo, TaskState, Tree, TreeEntry, TreeNode, WaitError, is_running,
-    skip_poll_cycle, skip_ready_cycle, snapshot, spawn, spawn_local, task, tree, try_spawn,
-    try_spawn_local, yield_now,
+    ReasonKind, Report, Requester, ResumeOn, RunError, ScopeInfo, ScopeStage, SkipPollCycle,
+    SkipReadyCycle, Task, TaskBuilder, TaskInfo, TaskState, Tree, TreeEntry, TreeNode, WaitError,
+    is_running, resume_on, skip_poll_cycle, skip_ready_cycle, snapshot, spawn, spawn_local, task,
+    tree, try_spawn, try_spawn_local, yield_now,
 };
 pub use arborio_scope::{
     AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, FreeScope, Local, LocalScope,

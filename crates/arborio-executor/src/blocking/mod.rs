@@ -3,7 +3,7 @@
 //! [`spawn_blocking`] has a closure run on a thread of a pool, and gives a future of what it
 //! returns. No loop is needed: any executor may await it. Read `job.rs` (one job, and who may do
 //! what with it), `roster.rs` (who works), `crew.rs` (threads), in this order. [`enter_executor`]
-//! does the same with a future: `hop.rs` is the side of who awaits it, `ride.rs` that of the thread.
+//! does the same with a future: `enter.rs` is the side of who awaits it, `ride.rs` that of the thread.
 //!
 //! # Examples
 //! ```
@@ -13,9 +13,9 @@
 //! ```
 
 mod crew;
+mod enter;
 mod handle;
 mod hold;
-mod hop;
 mod job;
 #[cfg(loom)]
 pub mod model;
@@ -24,9 +24,9 @@ mod ride;
 mod roster;
 mod token;
 
+pub use enter::EnterExecutor;
 pub use handle::Blocking;
 pub use hold::{Hold, set_job_hold};
-pub use hop::EnterExecutor;
 pub use pool::{BlockingPool, BlockingPoolBuilder, StillRunning};
 pub use token::JobToken;
 
@@ -145,7 +145,7 @@ where
 /// });
 /// assert_ne!(there, here);
 /// ```
-pub fn enter_executor<F>(future: F) -> EnterExecutor<F>
+pub fn enter_executor<F>(future: F) -> EnterExecutor<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,

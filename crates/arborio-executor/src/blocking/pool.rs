@@ -123,7 +123,7 @@ impl BlockingPool {
     /// let name = run(pool.enter(async { std::thread::current().name().map(String::from) }));
     /// assert_eq!(name.unwrap().unwrap(), "disk");
     /// ```
-    pub fn enter<F>(&self, future: F) -> EnterExecutor<F>
+    pub fn enter<F>(&self, future: F) -> EnterExecutor<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,

@@ -455,7 +455,7 @@ fn s29_a_hop_that_is_polled_after_its_end_panics() {
             (&mut hop).await.unwrap();
         });
     });
-    assert_eq!(message, "a hop to a thread was polled after it had ended");
+    assert_eq!(message, "a hop was polled after it had ended");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod groups_hostile;
 mod groups_waiting;
 mod hops;
 mod hops_ends;
+mod hops_loops;
 mod joining;
 mod lingering;
 mod locals;
