@@ -135,7 +135,7 @@ fn poll_inside<F: Future>(
     }
     match inside.settle() {
         Next::Wait => {}
-        Next::Poll => cx.waker().wake_by_ref(), // the next handlers, in the next poll
+        Next::Poll => {} // those who were asked were woken: they answer in the next poll
         Next::Withdraw => *request = Request::Swallowed,
         Next::Drop => {
             future.set(None);

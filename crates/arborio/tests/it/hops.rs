@@ -166,7 +166,7 @@ fn s29_a_simulated_clock_stands_still_while_a_hop_is_out() {
 }
 
 #[test]
-fn s29_a10_a_task_that_is_spawned_inside_belongs_to_the_loop_that_awaits() {
+fn s29_a08_a_task_that_is_spawned_inside_belongs_to_the_loop_that_awaits() {
     let log = Log::new();
     let lines = log.clone();
     without_hanging(move || {
