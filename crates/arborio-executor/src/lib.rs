@@ -48,5 +48,8 @@ pub use park::{Park, Passed, Wait};
 pub use random::Random;
 pub use resume_on::{ResumeOn, resume_on};
 pub use spawn::{NoLoop, TaskBuilder, spawn, spawn_local, task, try_spawn, try_spawn_local};
+#[cfg(loom)]
+#[doc(hidden)]
+pub use team::model as team_model;
 pub use team::{Ending, MAX_WORKERS, Seat, Team};
 pub use yields::{SkipPollCycle, SkipReadyCycle, skip_poll_cycle, skip_ready_cycle, yield_now};

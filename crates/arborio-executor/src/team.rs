@@ -513,7 +513,8 @@ impl Seat {
                 hint::spin_loop();
             }
             let start = *since.get_or_insert_with(Instant::now);
-            if start.elapsed() > PATIENCE {
+            // A model has no time: it looks once.
+            if cfg!(loom) || start.elapsed() > PATIENCE {
                 self.rescue(number, running);
                 break; // the request stands: what is given later ends our sleep
             }
@@ -532,5 +533,81 @@ impl Drop for Seat {
         if self.counted.get() && self.uncount(1) {
             self.report_quiet();
         }
+    }
+}
+
+/// Workers for the models: what `event_loop` does with its seat, without a world outside and without time.
+#[cfg(loom)]
+#[doc(hidden)]
+pub mod model {
+    use arborio_task::Running;
+
+    use super::{Ending, Ordering, Seat, Team};
+
+    /// Drives the loop of `seat` to its end; `sleep` returns when its notifier was called.
+    pub fn drive(seat: &Seat, running: &Running<'_>, sleep: &dyn Fn()) {
+        loop {
+            if poll_ready(seat, running) {
+                return;
+            }
+            let found = seat.search(running);
+            if found {
+                continue;
+            }
+            if seat.may_end() && is_over(seat, running) {
+                return;
+            }
+            seat.lie_down();
+            if running.try_sleep() {
+                sleep();
+                running.wake_up();
+            }
+            seat.rise();
+            count(seat, running);
+            if running.has_ready() {
+                seat.leave_search();
+            }
+        }
+    }
+
+    /// True if that was the end.
+    fn poll_ready(seat: &Seat, running: &Running<'_>) -> bool {
+        loop {
+            running.take_mail();
+            count(seat, running);
+            if running.has_ready() {
+                seat.leave_search();
+            }
+            let polled = running.run_until(1, |_| true);
+            if seat.is_wanted(running) {
+                seat.offer(running);
+            }
+            if running.take_attention() && is_over(seat, running) {
+                return true;
+            }
+            if polled == 0 && !running.has_ready() && !running.has_mail() {
+                return false;
+            }
+        }
+    }
+
+    fn count(seat: &Seat, running: &Running<'_>) {
+        if seat.count(running, running.take_arrivals()) {
+            seat.report_quiet();
+        }
+    }
+
+    fn is_over(seat: &Seat, running: &Running<'_>) -> bool {
+        count(seat, running);
+        let over = running.pending() == 0 && seat.may_end();
+        if over {
+            seat.team().end(Ending::WhenDone);
+        }
+        over
+    }
+
+    /// Nobody sleeps, searches, asks or is counted. For who has seen all seats go.
+    pub fn is_at_rest(team: &Team) -> bool {
+        team.control.0.load(Ordering::Acquire) == 0 && team.busy.0.load(Ordering::Acquire) == 0
     }
 }

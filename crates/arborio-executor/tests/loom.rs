@@ -4,6 +4,9 @@
 //! `join`, and a model ends only when all its threads have ended anyway.
 #![cfg(loom)]
 
+#[path = "loom/team.rs"]
+mod team;
+
 use std::{
     pin::{Pin, pin},
     sync::{
