@@ -598,6 +598,9 @@ pub mod model {
     }
 
     fn is_over(seat: &Seat, running: &Running<'_>) -> bool {
+        if running.pending() == 0 {
+            running.take_mail();
+        }
         count(seat, running);
         let over = running.pending() == 0 && seat.may_end();
         if over {

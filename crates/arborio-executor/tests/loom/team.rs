@@ -129,3 +129,17 @@ fn team_waits_for_what_is_spawned_by_one_who_has_moved() {
     let name = "team_waits_for_what_is_spawned_by_one_who_has_moved";
     team(name, 2, main, 2);
 }
+
+/// Of what a task spawns that has moved, a part comes back to the first worker, which has nothing left.
+#[test]
+fn team_waits_for_what_comes_back() {
+    async fn main(tally: Tally) {
+        child(&tally);
+        let spawns = async move {
+            child(&tally);
+            child(&tally);
+        };
+        drop(try_spawn_sent(spawns, SpawnOptions::new()).ok().unwrap());
+    }
+    team("team_waits_for_what_comes_back", 2, main, 3);
+}
