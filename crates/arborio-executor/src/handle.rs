@@ -1,6 +1,6 @@
 //! A loop as other threads see it.
 
-use arborio_task::{SpawnOptions, Submitter, Task, WaitError};
+use arborio_task::{Reason, ReasonKind, SpawnOptions, Submitter, Task, WaitError};
 
 use crate::here;
 
@@ -154,14 +154,51 @@ impl Handle {
     /// });
     /// assert!({ task }.wait().is_err());
     /// ```
+    #[track_caller]
     pub fn stop(&self) {
+        if !self.is_stopping() {
+            self.stop_with(Reason::new(ReasonKind::Stop));
+        }
+    }
+
+    /// As [`stop`](Self::stop), for a reason: the scopes of the loop pass it on to their tasks, and
+    /// [`stop_reason`](Self::stop_reason) tells it. The first reason stays.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_executor::{Handle, Reason, ReasonKind};
+    /// let handle = run(async { Handle::current().unwrap() });
+    /// handle.stop_with(Reason::new(ReasonKind::Stop));
+    /// assert!(handle.stop_reason().is_none(), "it had ended before");
+    /// ```
+    pub fn stop_with(&self, reason: Reason) {
         if self.is_stopping() {
             return;
         }
+        self.submitter.give_stop_reason(reason);
         let options = SpawnOptions::new().name("stop").awaited(false);
         // Before it is noted: afterwards, who sees the note need not ask again.
         drop(self.submitter.spawn(async { here::ask_stop() }, options));
         self.submitter.note_stop();
+    }
+
+    /// Why the loop was stopped; `None` if nobody has stopped it before it ended.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_executor::{Handle, ReasonKind};
+    /// let handle = run(async {
+    ///     let handle = Handle::current().unwrap();
+    ///     handle.stop();
+    ///     handle
+    /// });
+    /// let reason = handle.stop_reason().unwrap();
+    /// assert_eq!(reason.kind(), ReasonKind::Stop);
+    /// ```
+    pub fn stop_reason(&self) -> Option<Reason> {
+        self.submitter.stop_reason()
     }
 
     /// Whether somebody has [stopped](Self::stop) the loop, or it has ended.

@@ -9,7 +9,11 @@
 //! once the loop has ended, each task that it left behind. Whoever drops the
 //! last one frees the hub: memory only, no user's value is left by then.
 
-use std::{cell::RefCell, ptr::NonNull, sync::Arc};
+use std::{
+    cell::RefCell,
+    ptr::NonNull,
+    sync::{Arc, OnceLock},
+};
 
 use arborio_base::{
     List, Plain, contain, drop_contained,
@@ -23,6 +27,7 @@ use crate::{
     current::Tenure,
     door::Door,
     inbox::{Inbox, Notify, Pushed},
+    interrupt::Reason,
     node::Node,
     queue::RunQueue,
     spares::Spares,
@@ -88,9 +93,11 @@ pub(crate) struct Hub {
     pub(crate) polls: AtomicUsize,
     /// Somebody wants the loop to end.
     pub(crate) stopping: AtomicBool,
+    /// Who does, and why; set before anything else of it is done.
+    pub(crate) stop_reason: OnceLock<Reason>,
 }
 
-// SAFETY: `inbox`, `refs` and `stopping` are made for all threads. The other fields are
+// SAFETY: `inbox`, `refs`, `stopping` and `stop_reason` are made for all threads. The other fields are
 // touched only by the owner: by functions that got the hub from `current()`, or
 // from the `Tasks` that is not `Send`.
 unsafe impl Sync for Hub {}
@@ -106,6 +113,7 @@ impl Hub {
             tenure: Tenure::new(),
             polls: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
+            stop_reason: OnceLock::new(),
             address,
             queue: RunQueue::new(),
             root: Node::new(),

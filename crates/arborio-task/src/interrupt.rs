@@ -235,6 +235,8 @@ pub enum ReasonKind {
     ScopeEnded,
     /// The loop is stopping.
     Stop,
+    /// Somebody has pressed Ctrl-C, and the loop was told to end then.
+    CtrlC,
 }
 
 impl fmt::Display for ReasonKind {
@@ -246,6 +248,7 @@ impl fmt::Display for ReasonKind {
             Self::ScopeFailed => "its scope failed",
             Self::ScopeEnded => "its scope has ended",
             Self::Stop => "its loop is stopping",
+            Self::CtrlC => "ended with Ctrl-C",
         })
     }
 }

@@ -25,7 +25,7 @@ use arborio_base::drop_contained;
 
 use crate::{
     cell::TaskRef,
-    interrupt::{Interrupt, Reason},
+    interrupt::Interrupt,
     life_cycle::parent_of,
     local::Flags,
     side::{self, Manner},
@@ -54,14 +54,6 @@ pub(crate) fn request(task: TaskRef) -> Option<Interrupt> {
         of_node(task)
     } else {
         side::request(task)
-    }
-}
-
-/// Why `task` was asked to end; `None` if it was not, or for no reason that is known.
-pub(crate) fn reason(task: TaskRef) -> Option<Reason> {
-    match request(task) {
-        Some(Interrupt::Cancelled(reason)) => Some(reason),
-        _ => None,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     handle::Task,
     hub::Hub,
     inbox::{Notify, Pushed},
-    interrupt::{Interrupt, Payload, Requester},
+    interrupt::{Interrupt, Payload, Reason, Requester},
     life_cycle::{self, SpawnOptions},
     local::Flags,
     locals, moving, side,
@@ -676,6 +676,32 @@ impl Submitter {
     pub fn note_stop(&self) {
         // SAFETY: our reference keeps the hub alive. Release: pairs with `stop_is_noted`.
         unsafe { &(*self.hub).stopping }.store(true, Ordering::Release);
+    }
+
+    /// Says why somebody wants the loop to end. The first reason stays. To be called before the stop itself
+    /// is on its way, so that whoever is asked to end finds it.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::{NoNotify, Reason, ReasonKind, Tasks};
+    /// let submitter = Tasks::new(std::sync::Arc::new(NoNotify)).submitter();
+    /// assert!(submitter.stop_reason().is_none());
+    /// submitter.give_stop_reason(Reason::new(ReasonKind::CtrlC));
+    /// submitter.give_stop_reason(Reason::new(ReasonKind::Stop));
+    /// assert_eq!(submitter.stop_reason().unwrap().kind(), ReasonKind::CtrlC);
+    /// ```
+    pub fn give_stop_reason(&self, reason: Reason) {
+        // SAFETY: our reference keeps the hub alive.
+        let _ = unsafe { &(*self.hub).stop_reason }.set(reason); // one was there: it stays
+    }
+
+    /// Why somebody wants the loop to end, or wanted it, if anybody did and has said so.
+    ///
+    /// # Examples
+    /// See [`give_stop_reason`](Self::give_stop_reason).
+    pub fn stop_reason(&self) -> Option<Reason> {
+        // SAFETY: our reference keeps the hub alive.
+        unsafe { &(*self.hub).stop_reason }.get().cloned()
     }
 
     /// Whether somebody wants the loop to end ([`note_stop`](Self::note_stop)), or it has ended.

@@ -3,14 +3,16 @@
 use std::{fmt, future::pending, sync::Arc, time::Duration};
 
 use arborio_executor::{
-    Drain, Interrupt, Leftover, LoopOptions, Notify, OnUnobservedPanic, Report, RunError, Task,
-    Tasks, drive, is_running, task, tree,
+    Drain, Handle, Interrupt, Leftover, LoopOptions, Notify, OnUnobservedPanic, Report, RunError,
+    Task, Tasks, drive, is_running, task, tree,
 };
 use arborio_reactor::LoopReactor;
-use arborio_scope::{Scope, scope};
+use arborio_scope::{Scope, scope, select};
+use arborio_sync::Event;
 use arborio_timers::{Clock, Timers, sleep};
 
 use crate::{
+    ctrl_c::{CtrlC, Watching},
     driver::{Driver, LoopNotifier, ReactorBell, Watches},
     hooks,
 };
@@ -114,6 +116,7 @@ pub struct Builder {
     linger: Duration,
     pub(crate) grace: Duration,
     io_holds_clock: bool,
+    ctrl_c: CtrlC,
     observer: Option<Observer>,
 }
 
@@ -127,6 +130,7 @@ impl Builder {
             linger: LINGER,
             grace: GRACE,
             io_holds_clock: true,
+            ctrl_c: CtrlC::Leave,
             observer: None,
         }
     }
@@ -294,6 +298,18 @@ impl Builder {
         self
     }
 
+    /// What Ctrl-C does to the loop: nothing by default, so that it ends the process.
+    ///
+    /// A loop that looks after it has a thread for that, and does not
+    /// [stall](RunError::Stalled): it could still be stopped.
+    ///
+    /// # Examples
+    /// See [`CtrlC`].
+    pub fn ctrl_c(mut self, ctrl_c: CtrlC) -> Self {
+        self.ctrl_c = ctrl_c;
+        self
+    }
+
     /// Who gets the [reports](Report). By default each is written to standard
     /// error. It is called on the loop's thread; its own panic is contained.
     ///
@@ -362,7 +378,8 @@ impl Builder {
     /// [`RunError::Stalled`] if, on a simulated clock, every task waits and
     /// nothing can happen any more. Descriptors are asked for when they are
     /// needed, so a system that refuses them is an error of the socket, and
-    /// timers go on with less precision.
+    /// timers go on with less precision. [`RunError::System`] if it refuses what
+    /// [looking after Ctrl-C](Self::ctrl_c) needs.
     ///
     /// # Panics
     /// If `main` panics, or another task does and nobody observes it.
@@ -399,8 +416,10 @@ impl Builder {
             linger,
             grace,
             io_holds_clock,
+            ctrl_c,
             observer,
         } = self;
+        let watching = Watching::begin(ctrl_c).map_err(RunError::System)?;
         options.on_unobserved_panic = on_unobserved_panic.unwrap_or(on_panic);
         let observer = observer.unwrap_or_else(|| write_to_stderr("loop", name));
         let tell = |report: Report<'_>| {
@@ -410,6 +429,7 @@ impl Builder {
         let measured = !clock.is_simulated() && options.seed.is_none();
         let notifier = Arc::new(LoopNotifier::new());
         let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
+        watching.add(|| Handle::new(tasks.submitter()));
         let timers = Timers::new(clock, Arc::clone(&notifier).into());
         let opened = Arc::clone(&notifier);
         let reactor =
@@ -417,6 +437,7 @@ impl Builder {
         let watches = EndWatches {
             linger,
             grace,
+            forced: watching.forced(),
             owner,
             observer: &observer,
         };
@@ -435,6 +456,8 @@ impl Builder {
 pub(crate) struct EndWatches<'a> {
     pub(crate) linger: Duration,
     pub(crate) grace: Duration,
+    /// Ends the grace when it is set.
+    pub(crate) forced: Option<&'a Arc<Event>>,
     pub(crate) owner: &'a dyn Owner,
     pub(crate) observer: &'a Observer,
 }
@@ -447,7 +470,8 @@ impl Watches for EndWatches<'_> {
     }
 
     fn start_grace(&self) -> Option<Task<()>> {
-        spawn_grace(self.owner.grace().unwrap_or(self.grace))
+        let grace = self.owner.grace().unwrap_or(self.grace);
+        spawn_grace(grace, self.forced.cloned())
     }
 }
 
@@ -464,16 +488,25 @@ fn spawn_linger(linger: Duration, observer: impl Fn(Report<'_>) + 'static) {
     drop(task().name("linger").awaited(false).spawn_local(watch));
 }
 
-/// A task that ends after `grace`; `None` if there is no grace at all.
-fn spawn_grace(grace: Duration) -> Option<Task<()>> {
+/// A task that ends after `grace`, or when it is `forced`; `None` if there is no grace at all.
+fn spawn_grace(grace: Duration, forced: Option<Arc<Event>>) -> Option<Task<()>> {
     if grace.is_zero() {
         return None;
     }
-    let watch = async move {
+    let over = async move {
         if grace == Duration::MAX {
             pending::<()>().await;
         }
         sleep(grace).await;
+    };
+    let watch = async move {
+        match forced {
+            None => over.await,
+            Some(forced) => select! {
+                () = over => {},
+                () = forced.wait() => {},
+            },
+        }
     };
     Some(task().name("grace").awaited(false).spawn_local(watch))
 }

@@ -31,11 +31,14 @@
 #![forbid(unsafe_code)]
 
 mod background;
+mod ctrl_c;
 mod driver;
 mod event_loop;
 mod hooks;
 pub mod io;
 mod pool;
+#[cfg(feature = "signal")]
+pub mod signal;
 
 pub use arborio_executor::blocking::{
     Blocking, EnterExecutor, enter_executor, run_in_executor, spawn_blocking, spawn_blocking_with,
@@ -58,6 +61,7 @@ pub use arborio_scope::{
 };
 pub use arborio_task::{NoValue, TaskLocal, WithLocal, task_local};
 pub use background::{EventLoop, StopError};
+pub use ctrl_c::CtrlC;
 pub use event_loop::{Builder, run, run_scope};
 pub use pool::{Pool, PoolBuilder};
 

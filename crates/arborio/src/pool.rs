@@ -6,14 +6,15 @@
 use std::{fmt, io, sync::Arc, thread, time::Duration};
 
 use arborio_executor::{
-    Ending, LoopOptions, MAX_WORKERS, Notify, OnUnobservedPanic, Report, RunError, Seat, Tasks,
-    Team, drive_in_team, is_running,
+    Ending, Handle, LoopOptions, MAX_WORKERS, Notify, OnUnobservedPanic, Report, RunError, Seat,
+    Tasks, Team, drive_in_team, is_running,
 };
 use arborio_reactor::LoopReactor;
 use arborio_timers::{Clock, Timers};
 
 use crate::{
     Leftover,
+    ctrl_c::{CtrlC, Watching},
     driver::{Driver, LoopNotifier, ReactorBell},
     event_loop::{Caller, EndWatches, GRACE, LINGER, Observer, write_to_stderr},
     hooks,
@@ -57,6 +58,7 @@ impl Pool {
             options: LoopOptions::default(),
             linger: LINGER,
             grace: GRACE,
+            ctrl_c: CtrlC::Leave,
             observer: None,
         }
     }
@@ -87,6 +89,7 @@ pub struct PoolBuilder {
     options: LoopOptions,
     linger: Duration,
     grace: Duration,
+    ctrl_c: CtrlC,
     observer: Option<Observer>,
 }
 
@@ -176,6 +179,25 @@ impl PoolBuilder {
         self
     }
 
+    /// What Ctrl-C does to the pool: nothing by default, so that it ends the process. See [`CtrlC`].
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{CtrlC, Pool, RunError, spawn};
+    /// # use rustix::process::{Signal, getpid, kill_process};
+    /// use std::future::pending;
+    /// let ended = Pool::builder().ctrl_c(CtrlC::Cancel).try_run(async {
+    ///     drop(spawn(pending::<()>()));
+    /// #   kill_process(getpid(), Signal::INT).unwrap();
+    ///     pending::<()>().await
+    /// });
+    /// assert!(matches!(ended, Err(RunError::Stopped)));
+    /// ```
+    pub fn ctrl_c(mut self, ctrl_c: CtrlC) -> Self {
+        self.ctrl_c = ctrl_c;
+        self
+    }
+
     /// Who gets the [reports](Report), on the thread of the worker that has something to report. By default each is
     /// written to standard error. Its own panic is contained.
     ///
@@ -242,7 +264,9 @@ impl PoolBuilder {
                 text,
             )));
         }
+        let watching = Watching::begin(self.ctrl_c).map_err(RunError::System)?;
         let shared = Shared {
+            watching,
             team: Arc::new(Team::new(self.workers)),
             observer: self
                 .observer
@@ -284,6 +308,7 @@ struct Shared {
     observer: Observer,
     options: LoopOptions,
     grace: Duration,
+    watching: Watching,
 }
 
 impl Shared {
@@ -307,6 +332,7 @@ impl Shared {
         hooks::install();
         let notifier = Arc::new(LoopNotifier::new());
         let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
+        self.watching.add(|| Handle::new(tasks.submitter()));
         if self.team.len() > 1 {
             tasks.prepare_for_rescue();
         }
@@ -317,6 +343,7 @@ impl Shared {
         let watches = EndWatches {
             linger,
             grace: self.grace,
+            forced: self.watching.forced(),
             owner: &Caller,
             observer: &self.observer,
         };

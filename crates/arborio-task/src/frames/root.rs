@@ -12,7 +12,7 @@ use super::{asking::Next, table::Table};
 use crate::{
     abroad,
     cell::TaskRef,
-    interrupt::Reason,
+    interrupt::{Interrupt, Reason},
     life_cycle,
     local::Flags,
     request, side,
@@ -59,7 +59,11 @@ fn ask_frames(task: TaskRef, ask: impl FnOnce(&Table) -> (Next, Vec<Waker>)) -> 
 pub fn asked_because() -> Option<Reason> {
     let task = current_task()?;
     task.local.seen().any(Flags::ABORT).then_some(())?;
-    request::reason(task)
+    match request::request(task)? {
+        Interrupt::Cancelled(reason) => Some(reason),
+        Interrupt::Stopped => own_hub(task)?.stop_reason.get().cloned(),
+        _ => None,
+    }
 }
 
 /// A frame of `task` was dropped outside of its tree, and has left a note.

@@ -23,7 +23,7 @@ use crate::interrupt::{Interrupt, ReasonKind};
 /// | `name` | the name | - | yes | yes |
 /// | `at` | where it was opened or spawned: `file:line:column` | - | yes | yes |
 /// | `awaited` | `yes` or `no` | - | yes | yes |
-/// | `asked` | why it is asked to end: `cancelled`, `aborted`, `deadline`, `scope-failed`, `scope-ended`, `stopping`, `timed-out`, `panicked`, `failed`, `closed`, `no-thread` | - | yes | yes |
+/// | `asked` | why it is asked to end: `cancelled`, `aborted`, `deadline`, `scope-failed`, `scope-ended`, `stopping`, `ctrl-c`, `timed-out`, `panicked`, `failed`, `closed`, `no-thread` | - | yes | yes |
 /// | `by` | the task or thread that has asked | - | yes | yes |
 /// | `by_at` | where in the source it has asked | - | yes | yes |
 /// | `age_ns` | how long ago it was opened, in nanoseconds | - | yes | - |
@@ -160,6 +160,7 @@ fn word(kind: ReasonKind) -> &'static str {
         ReasonKind::ScopeFailed => "scope-failed",
         ReasonKind::ScopeEnded => "scope-ended",
         ReasonKind::Stop => "stopping",
+        ReasonKind::CtrlC => "ctrl-c",
     }
 }
 

@@ -5,9 +5,16 @@ mod apply_timeout;
 mod background;
 mod background_ends;
 mod blocking;
+#[cfg(any(feature = "signal", feature = "stdio"))]
+mod children;
+#[cfg(feature = "signal")]
+#[path = "../../examples/clock_until_ctrl_c.rs"]
+mod clock_until_ctrl_c;
 mod combining;
 mod compile_fail;
 mod concurrent;
+#[cfg(feature = "signal")]
+mod ctrl_c;
 mod descriptors;
 mod drains;
 mod gathering;
@@ -44,6 +51,8 @@ mod scopes_size;
 mod seeds;
 mod selecting;
 mod shortage;
+#[cfg(feature = "signal")]
+mod signals;
 mod sockets;
 mod stalls;
 mod support;

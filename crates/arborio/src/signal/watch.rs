@@ -1,0 +1,142 @@
+//! Who looks after Ctrl-C for a loop: [`Watch`].
+//!
+//! A thread of its own, which reads a [`Line`]. A task of the loop would have to wait for its turn, would keep a
+//! simulated clock from moving as every descriptor does, and would be asked to end with the others.
+//!
+//! | Ctrl-C       | what it does                                                        |
+//! |--------------|---------------------------------------------------------------------|
+//! | the first    | stops every loop: all are asked to end, and have their grace         |
+//! | the second   | ends the grace: what is left is dropped                              |
+//! | the third    | ends the process, as it does where there is no handler               |
+
+use std::{
+    io::{self, Read},
+    net::Shutdown,
+    os::unix::net::UnixStream,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+};
+
+use arborio_executor::{Handle, Reason, ReasonKind};
+use arborio_sync::Event;
+
+use super::{
+    Signal, default_action,
+    line::{Came, Line},
+};
+
+/// Looks after Ctrl-C as long as it lives.
+pub(crate) struct Watch {
+    presses: Arc<Presses>,
+    /// `None` once it was closed.
+    line: Option<Line>,
+    /// Ends the wait of the thread.
+    read: UnixStream,
+    /// `None` once it was joined.
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread and the loops have in common.
+struct Presses {
+    seen: Mutex<Seen>,
+    /// The grace is over.
+    forced: Arc<Event>,
+}
+
+/// How often, and who is to be told.
+struct Seen {
+    count: usize,
+    /// One, or one for each worker.
+    loops: Vec<Handle>,
+}
+
+impl Watch {
+    /// Begins to look after Ctrl-C.
+    pub(crate) fn start() -> io::Result<Self> {
+        default_action::prepare()?;
+        let (line, read) = Line::open(Signal::INTERRUPT)?;
+        let presses = Arc::new(Presses {
+            seen: Mutex::new(Seen {
+                count: 0,
+                loops: Vec::new(),
+            }),
+            forced: Arc::new(Event::new()),
+        });
+        let (told, came, reads) = (Arc::clone(&presses), line.came().clone(), read.try_clone()?);
+        let thread = thread::Builder::new()
+            .name("arborio-ctrl-c".to_owned())
+            .spawn(move || listen(reads, &came, &told))?;
+        Ok(Self {
+            presses,
+            line: Some(line),
+            read,
+            thread: Some(thread),
+        })
+    }
+
+    /// Tells a loop, too; at once if there is something to tell.
+    pub(crate) fn add(&self, event_loop: Handle) {
+        let mut seen = self.presses.lock();
+        seen.loops.push(event_loop.clone());
+        let late = seen.count > 0;
+        drop(seen); // a notifier is called
+        if late {
+            event_loop.stop_with(Reason::new(ReasonKind::CtrlC));
+        }
+    }
+
+    /// Set when the grace of the loops is over.
+    pub(crate) fn forced(&self) -> &Arc<Event> {
+        &self.presses.forced
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        drop(self.line.take()); // before the socket is shut: see `line`
+        // An error means that it is shut. Closing the line alone would do, if no child that was
+        // forked had the other end as well.
+        let _ = self.read.shutdown(Shutdown::Both);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // it does not panic
+        }
+    }
+}
+
+/// What the thread does, all its life.
+fn listen(mut read: UnixStream, came: &Came, presses: &Presses) {
+    loop {
+        match read.read(&mut [0; 64]) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => return,
+        }
+        if came.take() {
+            presses.press();
+        }
+    }
+}
+
+impl Presses {
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn press(&self) {
+        let mut seen = self.lock();
+        seen.count += 1;
+        if seen.count == 1 {
+            let reason = Reason::new(ReasonKind::CtrlC);
+            let loops = seen.loops.clone();
+            drop(seen); // a notifier is called
+            for event_loop in loops {
+                event_loop.stop_with(reason.clone());
+            }
+        } else {
+            drop(seen);
+            self.forced.set();
+            default_action::ends_the_process();
+        }
+    }
+}
