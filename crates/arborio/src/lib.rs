@@ -39,6 +39,8 @@ pub mod io;
 mod pool;
 #[cfg(feature = "signal")]
 pub mod signal;
+#[cfg(feature = "stdio")]
+pub mod stdio;
 
 pub use arborio_executor::blocking::{
     Blocking, EnterExecutor, enter_executor, run_in_executor, spawn_blocking, spawn_blocking_with,
@@ -64,6 +66,8 @@ pub use background::{EventLoop, StopError};
 pub use ctrl_c::CtrlC;
 pub use event_loop::{Builder, run, run_scope};
 pub use pool::{Pool, PoolBuilder};
+#[cfg(feature = "stdio")]
+pub use stdio::{stderr, stdin, stdout};
 
 /// # Examples
 /// ```

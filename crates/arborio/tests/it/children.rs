@@ -14,7 +14,8 @@ const PART: &str = "ARBORIO_TEST_PART";
 /// A process that plays a part of a test.
 pub(crate) struct Player {
     child: Child,
-    stdout: BufReader<ChildStdout>,
+    /// `None` if it goes elsewhere.
+    stdout: Option<BufReader<ChildStdout>>,
 }
 
 /// How a [`Player`] has ended.
@@ -52,15 +53,16 @@ impl Player {
             .stderr(Stdio::piped());
         prepare(&mut command);
         let mut child = command.spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let stdout = child.stdout.take().map(BufReader::new);
         Self { child, stdout }
     }
 
     /// Reads up to the line `wanted`.
     pub(crate) fn expect_line(&mut self, wanted: &str) {
+        let stdout = self.stdout.as_mut().unwrap();
         let mut seen = String::new();
         while !seen.lines().any(|line| line == wanted) {
-            if self.stdout.read_line(&mut seen).unwrap() == 0 {
+            if stdout.read_line(&mut seen).unwrap() == 0 {
                 let status = self.child.wait().unwrap();
                 let mut stderr = String::new();
                 let errors = self.child.stderr.as_mut().unwrap();
@@ -96,10 +98,12 @@ impl Player {
     /// Waits for its end. Its standard input stays open until then.
     pub(crate) fn end(mut self) -> Played {
         let mut stdout = String::new();
-        self.stdout.read_to_string(&mut stdout).unwrap();
+        if let Some(lines) = &mut self.stdout {
+            lines.read_to_string(&mut stdout).unwrap();
+        }
         let mut stderr = String::new();
-        let errors = self.child.stderr.as_mut();
-        errors.map(|errors| errors.read_to_string(&mut stderr).unwrap());
+        let errors = self.child.stderr.as_mut().unwrap();
+        errors.read_to_string(&mut stderr).unwrap();
         // `wait` would close the standard input before.
         let stdin = self.child.stdin.take();
         let status = self.child.wait().unwrap();

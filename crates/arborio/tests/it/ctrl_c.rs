@@ -13,7 +13,7 @@ use arborio::{
     run, scope, spawn,
     time::{Clock, Duration, clock, sleep},
 };
-use rustix::process::{Signal as Raw, getpid, kill_process};
+use rustix::process::Signal as Raw;
 
 use crate::{
     children::{Played, Player, play},
@@ -21,8 +21,9 @@ use crate::{
     support::{Log, in_own_process, secs, threads},
 };
 
+/// Sends the signal to this thread: the handler has run when this returns.
 fn press() {
-    kill_process(getpid(), Raw::INT).unwrap();
+    signal_hook::low_level::raise(Raw::INT.as_raw()).unwrap();
 }
 
 /// Ended as a process without a handler does.
@@ -193,17 +194,17 @@ fn all_workers_of_a_pool_are_stopped_and_clean_up() {
         let builder = Pool::builder().workers(2).ctrl_c(CtrlC::Cancel);
         let ended = builder.try_run(async {
             let both = Arc::new(Barrier::new(2));
-            let tasks: Vec<_> = (0..2)
-                .map(|_| {
-                    let both = Arc::clone(&both);
-                    spawn(async move {
-                        both.wait(); // one on each worker
-                        let cleanup = async || *CLEANED.lock().unwrap() += 1;
+            let tasks = [true, false].map(|presses| {
+                let both = Arc::clone(&both);
+                spawn(async move {
+                    both.wait(); // one on each worker
+                    let cleanup = async || *CLEANED.lock().unwrap() += 1;
+                    if presses {
                         press();
-                        finally(pending::<()>(), cleanup).await;
-                    })
+                    }
+                    finally(pending::<()>(), cleanup).await;
                 })
-                .collect();
+            });
             for task in tasks {
                 let _ = task.await;
             }

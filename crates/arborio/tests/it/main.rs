@@ -55,6 +55,8 @@ mod shortage;
 mod signals;
 mod sockets;
 mod stalls;
+#[cfg(feature = "stdio")]
+mod stdio;
 mod support;
 mod sync;
 mod tcp;

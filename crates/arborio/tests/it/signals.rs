@@ -17,15 +17,16 @@ use arborio::{
     time::timeout,
 };
 use futures_lite::{StreamExt, future::block_on};
-use rustix::process::{Signal as Raw, getpid, kill_process};
+use rustix::process::Signal as Raw;
 
 use crate::{
     children::{Player, play},
     support::{in_own_process, open_descriptors, poll_once, secs, threads},
 };
 
+/// Sends a signal to this thread: the handler has run when this returns.
 fn raise(signal: Raw) {
-    kill_process(getpid(), signal).unwrap();
+    signal_hook::low_level::raise(signal.as_raw()).unwrap();
 }
 
 /// Whether `signals` has nothing to tell now.
