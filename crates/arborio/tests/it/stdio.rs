@@ -1,7 +1,7 @@
 //! Standard streams, in processes of their own.
 
 use std::{
-    io::{self, ErrorKind, PipeReader, Read, Write},
+    io::{self, BufRead, ErrorKind, PipeReader, Read, Write},
     os::fd::AsFd,
     process::Stdio,
     thread,
@@ -337,11 +337,8 @@ fn writing_to_a_pipe_without_a_reader_is_an_error_that_is_told_once() {
 
 /// Reads the first line that [`play`] writes, and closes the pipe.
 fn skip_harness(reader: PipeReader) {
-    let mut seen = Vec::new();
-    let mut bytes = reader.bytes();
-    while !seen.ends_with(b"... \n") {
-        seen.push(bytes.next().unwrap().unwrap());
-    }
+    let mut lines = io::BufReader::new(reader).lines();
+    while !lines.next().unwrap().unwrap().ends_with("... ") {}
 }
 
 #[test]
