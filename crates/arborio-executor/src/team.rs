@@ -11,6 +11,7 @@
 //! | word              | says                                                     | who changes it                |
 //! |-------------------|----------------------------------------------------------|-------------------------------|
 //! | `control`         | a bit for each worker who sleeps, and SEARCH: somebody looks for work, or was woken to | [`Seat::lie_down`], [`Seat::rise`], [`Seat::search`], [`Seat::offer`] |
+//! | `timed`           | a bit for each sleeper who looks again after [`WATCH`]    | [`Seat::watch`], [`Seat::rise`] |
 //! | `asked_by`, one for each worker | who asks for work: a number plus one, or 0  | the one who asks sets and withdraws, the one who is asked clears |
 //! | `busy`            | workers that have awaited tasks, and tasks in transit    | [`Seat::count`], [`Seat::give`] |
 //! | `end`             | whether the workers end: when their own tasks have ended, or after asking them to | [`Team::end`], upwards only |
@@ -28,6 +29,9 @@
 //!   is the exception, and may come too late, as at the end of every loop.)
 //! - T5: a worker looks at `end` before each sleep, after it has said how it is reached; whoever changes `end` notifies
 //!   everybody that can be reached then. A fence on both sides: one of the two sees the other.
+//! - T6: while a worker is awake some sleeper is timed, if there are any: it may turn out to be stuck. Who
+//!   sleeps untimed has said so before it looks for somebody awake, and who rises has said so before it looks for
+//!   somebody timed, with a fence on both sides. Who finds nobody makes one sleeper timed, and notifies it.
 
 use std::{
     cell::{Cell, RefCell},
@@ -55,6 +59,9 @@ const MOST: usize = 128;
 /// How long one sleeps while another is awake: two times this, and some, is how long a task waits behind
 /// one that blocks its worker.
 const WATCH: Duration = Duration::from_millis(3);
+/// So many times in a row a sleeper looks again although everybody sleeps: mostly somebody wakes up soon, and
+/// need not tell it then (T6).
+const LOOKS: u32 = 25;
 /// How long one who asks for work waits awake for the answer. A poll may go on for longer: then the request stands, and the
 /// answer ends its sleep.
 const PATIENCE: Duration = Duration::from_micros(10);
@@ -68,6 +75,7 @@ const PATIENCE: Duration = Duration::from_micros(10);
 #[derive(Debug)]
 pub struct Team {
     control: Padded<AtomicU64>,
+    timed: Padded<AtomicU64>,
     busy: Padded<AtomicUsize>,
     end: AtomicU8,
     /// The first panic that nobody observed.
@@ -132,6 +140,7 @@ impl Team {
         );
         Self {
             control: Padded(AtomicU64::new(0)),
+            timed: Padded(AtomicU64::new(0)),
             busy: Padded(AtomicUsize::new(0)),
             end: AtomicU8::new(0),
             panic: Mutex::new(None),
@@ -237,6 +246,10 @@ pub struct Seat {
     asks: Cell<bool>,
     /// Whether it has lain down and not risen.
     lies: Cell<bool>,
+    /// Whether it is known to be timed when it sleeps.
+    timed: Cell<bool>,
+    /// How often in a row it has looked while everybody slept.
+    looks: Cell<u32>,
     /// In what order others are asked.
     random: RefCell<Random>,
     /// How many polls each worker had begun when it did not answer.
@@ -269,6 +282,8 @@ impl Seat {
             searches: Cell::new(false),
             asks: Cell::new(false),
             lies: Cell::new(false),
+            timed: Cell::new(false),
+            looks: Cell::new(0),
             random: RefCell::new(Random::new(number as u64)),
             unanswered: RefCell::new(vec![None; count]),
         }
@@ -416,6 +431,22 @@ impl Seat {
             self.searches.set(true);
         }
         self.withdraw();
+        self.be_watched();
+    }
+
+    /// This worker has just said that it is awake: somebody who sleeps shall look again (T6).
+    fn be_watched(&self) {
+        fence(Ordering::SeqCst);
+        let asleep = self.team.control.0.load(Ordering::Relaxed) & !SEARCH;
+        if asleep == 0 || asleep & self.team.timed.0.load(Ordering::Relaxed) != 0 {
+            return;
+        }
+        let number = asleep.trailing_zeros() as usize;
+        // Others who rise meanwhile need not wake anybody else.
+        let before = self.team.timed.0.fetch_or(1 << number, Ordering::AcqRel);
+        if before & (1 << number) == 0 {
+            self.team.workers[number].0.notify();
+        }
     }
 
     /// This worker asks nobody any more (T3).
@@ -464,16 +495,39 @@ impl Seat {
         found
     }
 
-    /// How long this worker may sleep: not for ever if another one is awake, and may turn out to be stuck.
+    /// How long this worker, which has lain down, may sleep: not for ever if another one is awake, and may turn out to be
+    /// stuck (T6).
     pub(crate) fn watch(&self) -> Option<Duration> {
+        if self.team.len() == 1 {
+            return None;
+        }
+        if self.is_somebody_awake() {
+            self.looks.set(0);
+        } else if self.looks.get() < LOOKS {
+            self.looks.set(self.looks.get() + 1);
+        } else {
+            self.timed.set(false);
+            let timed = &self.team.timed.0;
+            timed.fetch_and(!self.bit(), Ordering::AcqRel);
+            fence(Ordering::SeqCst);
+            if !self.is_somebody_awake() {
+                return None;
+            }
+            self.looks.set(0);
+        }
+        if !self.timed.replace(true) {
+            self.team.timed.0.fetch_or(self.bit(), Ordering::AcqRel);
+        }
+        Some(WATCH)
+    }
+
+    /// Whether a worker does not sleep that has not left. One that has yet to start counts.
+    fn is_somebody_awake(&self) -> bool {
         let asleep = self.team.control.0.load(Ordering::Relaxed);
-        let awake = |number: usize| {
-            let worker = &self.team.workers[number].0;
-            asleep & (1 << number) == 0
-                && worker.reached.get().is_some()
-                && worker.asked_by.load(Ordering::Relaxed) != GONE
+        let awake = |(number, worker): (usize, &Padded<Worker>)| {
+            asleep & (1 << number) == 0 && worker.0.asked_by.load(Ordering::Relaxed) != GONE
         };
-        (0..self.team.len()).any(awake).then_some(WATCH)
+        self.team.workers.iter().enumerate().any(awake)
     }
 
     /// Worker `number` has not answered. If it has not begun another poll since the last time,

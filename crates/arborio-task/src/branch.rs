@@ -25,13 +25,15 @@ use std::{collections::HashMap, ptr, sync::Arc, task::Waker, time::Duration};
 
 use arborio_base::{
     Plain, drop_contained, prefetch,
-    sync::atomic::{AtomicPtr, Ordering},
+    sync::atomic::{AtomicBool, AtomicPtr, Ordering},
 };
 
 use crate::{
+    abroad,
     cell::{Header, TaskRef},
     current::{Own, current, own, own_current},
     door::Door,
+    guests,
     handle::Task,
     hub::Hub,
     interrupt::{Interrupt, Payload},
@@ -39,6 +41,7 @@ use crate::{
     local::Flags,
     moving,
     node::Node,
+    side::Manner,
     tasks,
     tree::{Describe, Tree, walk},
 };
@@ -65,9 +68,13 @@ pub struct Branch {
     home: AtomicPtr<Hub>,
     /// What it hangs on; `None` is the root.
     parent: Option<Arc<Self>>,
-    closed: Plain<bool>,
-    /// Its tasks are dropped, and so is what comes below it from now on.
-    forced: Plain<bool>,
+    /// What builds on it, which the registry counts; `None` before and after that. Beside the owner, a task
+    /// of the branch reads it that is [away](crate::guests).
+    owner: Plain<Option<*const dyn Describe>>,
+    /// Written by the owner; others may be told a little late.
+    closed: AtomicBool,
+    /// Its tasks are dropped, and so is what comes below it from now on. As `closed`.
+    forced: AtomicBool,
     /// Everything below is dropped when this much time is over, which has begun to run.
     grace: Plain<Option<Duration>>,
     /// Where to bring it from another thread.
@@ -155,7 +162,10 @@ impl Branch {
         self: &Arc<Self>,
         make: impl FnOnce(Option<Arc<Self>>) -> Arc<O>,
     ) -> Arc<O> {
-        let hub = self.here().filter(|_| !self.closed.get());
+        // SAFETY: a current hub is alive, and this thread is its owner.
+        let guests_hub = || unsafe { current().as_ref() }.filter(|_| self.is_of_guest());
+        let hub = self.here().or_else(guests_hub);
+        let hub = hub.filter(|_| !self.closed.load(Ordering::Relaxed));
         Self::enter_as(hub, || Some(Arc::clone(self)), make)
     }
 
@@ -179,8 +189,9 @@ impl Branch {
             node: Node::new(),
             home: AtomicPtr::new(ptr::null_mut()),
             parent,
-            closed: Plain::new(false),
-            forced: Plain::new(false),
+            owner: Plain::new(None),
+            closed: AtomicBool::new(false),
+            forced: AtomicBool::new(false),
             grace: Plain::new(None),
             door: hub.door(),
             place: Plain::new(0),
@@ -200,9 +211,10 @@ impl Branch {
 
     /// `branch`, which is new, becomes part of the tree.
     fn take_place(branch: &Arc<Self>, hub: &Hub, owner: Arc<dyn Describe>) {
-        let forced = (branch.parent.as_ref()).is_some_and(|above| above.forced.get());
-        branch.closed.set(forced);
-        branch.forced.set(forced);
+        let forced =
+            (branch.parent.as_ref()).is_some_and(|above| above.forced.load(Ordering::Relaxed));
+        branch.closed.store(forced, Ordering::Relaxed);
+        branch.forced.store(forced, Ordering::Relaxed);
         branch.grace.set(None);
         branch
             .number
@@ -211,7 +223,9 @@ impl Branch {
         if let Some(task) = branch.entered_by.get() {
             task.local.add_reference(); // R5
             moving::bind(Some(task));
+            hub.guests.shelter(task);
         }
+        branch.owner.set(Some(Arc::as_ptr(&owner)));
         branch.node.children.prepare();
         branch.node.set_branch(Arc::as_ptr(branch));
         // Relaxed: only this thread takes it for its own hub, and nobody else asks more.
@@ -263,16 +277,33 @@ impl Branch {
     /// What builds on the branch of the task that is being polled, if it
     /// [gives](Describe::give) itself as a `T`.
     pub fn current_owner<T: 'static>() -> Option<T> {
-        let branch = Self::current()?;
-        let hub = branch.here()?;
-        let owner = {
-            let registry = hub.branches.borrow();
-            let (_, owner) = registry.get(branch.place.get())?;
-            Arc::clone(owner)
-        };
+        let owner = Self::current()?.owner()?;
         let mut slot: Option<T> = None;
         owner.give(&mut slot);
         slot
+    }
+
+    /// What builds on it, for the owner of the branch, and for a task of it that is away.
+    fn owner(&self) -> Option<Arc<dyn Describe>> {
+        if self.here().is_none() && !self.is_of_guest() {
+            return None;
+        }
+        let owner = self.owner.get()?;
+        // SAFETY: the registry counts it. A branch leaves that only on this thread, or when the
+        // task that is away here has come home.
+        unsafe { Arc::increment_strong_count(owner) };
+        // SAFETY: counted just now, and made by `Arc::as_ptr`.
+        Some(unsafe { Arc::from_raw(owner) })
+    }
+
+    /// Whether the task that is being polled here is one of this branch, whose loop is another one.
+    fn is_of_guest(&self) -> bool {
+        tasks::current_task().is_some_and(|task| {
+            // SAFETY: the node of a task that has not ended is alive; which branch it lies in
+            // never changes.
+            let hangs_on = || unsafe { &*task.parent.get() }.branch();
+            task.local.seen().any(Flags::AWAY) && ptr::eq(hangs_on(), self)
+        })
     }
 
     /// Runs `code`, a part of the task that is being polled, as belonging to this
@@ -349,17 +380,43 @@ impl Branch {
     /// As [`try_spawn`](Self::try_spawn), on every loop.
     ///
     /// # Errors
-    /// The future, if the branch is closed, or belongs to another thread.
+    /// The future, if the branch is closed, or lies in a loop that moves between threads and is on another one.
     #[inline]
-    pub fn try_spawn_sent<F>(&self, future: F, options: SpawnOptions) -> Result<Task<F::Output>, F>
+    pub fn try_spawn_sent<F>(
+        self: &Arc<Self>,
+        future: F,
+        options: SpawnOptions,
+    ) -> Result<Task<F::Output>, F>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         match self.own_hub() {
-            Some(hub) => self.spawn_if_open(&hub, future, options),
-            None => Err(future),
+            Some(hub) => self.spawn_if_open(&hub, future, options.roving()),
+            None => self.try_spawn_abroad(future, options.roving()),
         }
+    }
+
+    /// The same on a thread that is not the loop's.
+    #[cold]
+    fn try_spawn_abroad<F>(
+        self: &Arc<Self>,
+        future: F,
+        options: SpawnOptions,
+    ) -> Result<Task<F::Output>, F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        // Acquire: pairs with the store of `vanish`. If it goes just now, the task ends as one of a closed branch.
+        let gone = self.home.load(Ordering::Acquire).is_null();
+        if gone || self.closed.load(Ordering::Relaxed) {
+            return Err(future);
+        }
+        let make = |future| life_cycle::make_abroad(moving::TRANSIT, future, options);
+        let task = self.door.bring_new(future, Arc::clone(self), make)?;
+        // SAFETY: the future's output is an `F::Output`.
+        Ok(unsafe { Task::new(task) })
     }
 
     #[inline]
@@ -373,7 +430,7 @@ impl Branch {
         F: Future + 'static,
         F::Output: 'static,
     {
-        if self.closed.get() || hub.closing.get() {
+        if self.closed.load(Ordering::Relaxed) || hub.closing.get() {
             return Err(future);
         }
         // SAFETY: this thread is the owner.
@@ -393,7 +450,7 @@ impl Branch {
     {
         let may = |hub: &Own<'_>| !hub.closing.get() && !hub.migrates.get();
         match self.own_hub().filter(may) {
-            Some(hub) if !self.forced.get() => {
+            Some(hub) if !self.forced.load(Ordering::Relaxed) => {
                 // SAFETY: this thread is the owner.
                 Ok(unsafe { spawn_below(&hub, &self.node, future, options) })
             }
@@ -454,13 +511,14 @@ impl Branch {
     /// Nothing is spawned here any more.
     pub fn close(&self) {
         if self.here().is_some() {
-            self.closed.set(true);
+            self.closed.store(true, Ordering::Relaxed);
         }
     }
 
     /// Whether nothing can be spawned here any more.
     pub fn is_closed(&self) -> bool {
-        self.here().is_none_or(|_| self.closed.get())
+        // Acquire: pairs with the store of `vanish`.
+        self.home.load(Ordering::Acquire).is_null() || self.closed.load(Ordering::Relaxed)
     }
 
     /// `waker` is called when nothing is pending here any more, when the last task that
@@ -520,8 +578,13 @@ impl Branch {
             .filter_map(|&task| crate::TaskInfo::of(&hub, task));
         let infos = infos.collect();
         for task in living {
-            life_cycle::abort(&hub, task, end.clone()); // user code
-            life_cycle::release(&hub, task);
+            if guests::is_away(task) {
+                abroad::end(task, end.clone(), Manner::Force);
+                abroad::release(task);
+            } else {
+                life_cycle::abort(&hub, task, end.clone()); // user code
+                life_cycle::release(&hub, task);
+            }
         }
         infos
     }
@@ -551,7 +614,8 @@ impl Branch {
     /// Whether its tasks are dropped without being asked: what builds on it has no
     /// time to clean up any more.
     pub fn is_forced(&self) -> bool {
-        self.here().is_some_and(|_| self.forced.get())
+        self.here()
+            .is_some_and(|_| self.forced.load(Ordering::Relaxed))
     }
 
     /// Closes this branch and all below it; returns their tasks, each counted once more.
@@ -561,8 +625,8 @@ impl Branch {
         let mut known = HashMap::from([(ptr::from_ref(self), true)]);
         for (branch, _) in registry.iter() {
             if branch.is_below(&mut known) {
-                branch.closed.set(true);
-                branch.forced.set(true);
+                branch.closed.store(true, Ordering::Relaxed);
+                branch.forced.store(true, Ordering::Relaxed);
                 branch.add_living(&mut living);
             }
         }
@@ -599,12 +663,34 @@ impl Branch {
         while let Some(links) = next {
             let task = TaskRef::from_links(links);
             if !task.local.seen().any(Flags::DONE) {
-                task.local.add_reference();
+                if guests::is_away(task) {
+                    task.shared.clone_abroad();
+                } else {
+                    task.local.add_reference();
+                }
                 living.push(task);
             }
             // SAFETY: in this list: nothing runs meanwhile.
             next = unsafe { self.node.children.after(links) };
         }
+    }
+
+    /// Calls `seen` with those of its tasks that are [away](crate::guests). It runs no user code.
+    pub(crate) fn for_each_away(&self, mut seen: impl FnMut(TaskRef)) {
+        let mut next = self.node.children.first();
+        while let Some(links) = next {
+            let task = TaskRef::from_links(links);
+            // SAFETY: in this list: nothing runs meanwhile.
+            next = unsafe { self.node.children.after(links) };
+            if guests::is_away(task) {
+                seen(task);
+            }
+        }
+    }
+
+    /// The hub of its loop. Whoever asks knows that the branch is not gone.
+    pub(crate) fn home(&self) -> *const Hub {
+        self.home.load(Ordering::Acquire)
     }
 
     /// A panic that nobody here can take comes up in the branch above, or in the loop.
@@ -649,6 +735,7 @@ impl Branch {
             ours
         };
         self.home.store(ptr::null_mut(), Ordering::Release); // R2
+        self.owner.set(None);
         self.forget_task(hub);
         let foreign = self.node.clear_out();
         let (branch, owner) = ours;
@@ -670,6 +757,7 @@ impl Branch {
     /// The loop is over, and every task has ended. [`forget_task`](Self::forget_task)
     /// must follow.
     pub(crate) fn orphan(&self) {
+        self.owner.set(None);
         self.home.store(ptr::null_mut(), Ordering::Release); // R2
     }
 
@@ -677,6 +765,7 @@ impl Branch {
     pub(crate) fn forget_task(&self, hub: &Hub) {
         // R5
         if let Some(task) = self.entered_by.replace(None) {
+            guests::let_out(hub, task);
             life_cycle::release(hub, task);
         }
     }

@@ -25,7 +25,8 @@ use crate::{
     cache::CellCache,
     cell::TaskRef,
     current::Tenure,
-    door::Door,
+    door::{Door, Visitor},
+    guests::{self, Guests},
     inbox::{Inbox, Notify, Pushed},
     interrupt::Reason,
     node::Node,
@@ -73,6 +74,8 @@ pub(crate) struct Hub {
     pub(crate) refusing: Plain<bool>,
     /// How many tasks have come from other loops since somebody asked.
     pub(crate) arrived: Plain<usize>,
+    /// Tasks of its branches that other loops poll, and the other way round.
+    pub(crate) guests: Guests,
     /// Where branches are brought that were dropped abroad; made with the first branch.
     pub(crate) door: RefCell<Option<Arc<Door>>>,
     /// Branches that are gone, for the next ones.
@@ -131,6 +134,7 @@ impl Hub {
             withdrawn: Plain::new(false),
             embedded: Plain::new(false),
             arrived: Plain::new(0),
+            guests: Guests::new(),
             migrates: Plain::new(false),
             drop_depth: Plain::new(0),
         };
@@ -168,7 +172,8 @@ impl Hub {
     /// The door, which is made if there is none.
     pub(crate) fn door(&self) -> Arc<Door> {
         let mut door = self.door.borrow_mut();
-        Arc::clone(door.get_or_insert_with(|| Arc::new(Door::new(self.inbox.notifier()))))
+        let make = || Arc::new(Door::new(self.inbox.notifier(), !self.embedded.get()));
+        Arc::clone(door.get_or_insert_with(make))
     }
 
     /// Tells those who were brought to the door, and how many they were.
@@ -186,19 +191,32 @@ impl Hub {
     fn tell_visitors(&self) -> usize {
         let visitors = self.door().take();
         let count = visitors.len();
-        for owner in visitors {
-            contain(|| Arc::clone(&owner).left_abroad()); // foreign code
-            drop_contained(owner);
-        }
+        visitors.into_iter().for_each(|visitor| self.admit(visitor));
         count
     }
 
-    /// The loop has ended: what is left at the door is dropped. False if there was nothing.
+    fn admit(&self, visitor: Visitor) {
+        match visitor {
+            Visitor::Left(owner) => {
+                contain(|| Arc::clone(&owner).left_abroad()); // foreign code
+                drop_contained(owner);
+            }
+            Visitor::New(task, branch) => guests::admit_new(self, task, &branch),
+        }
+    }
+
+    /// The loop has ended: nobody is brought to the door any more. Drops what was; true if
+    /// there was something.
     pub(crate) fn close_door(&self) -> bool {
         let door = self.door.borrow().clone();
         let left = door.map_or_else(Vec::new, |door| door.close());
         let did = !left.is_empty();
-        drop_contained(left);
+        for visitor in left {
+            match visitor {
+                Visitor::Left(owner) => drop_contained(owner),
+                visitor @ Visitor::New(..) => self.admit(visitor),
+            }
+        }
         did
     }
 

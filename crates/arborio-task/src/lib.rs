@@ -25,6 +25,7 @@ pub mod embedded;
 mod endings;
 mod fences;
 pub mod frames;
+mod guests;
 mod handle;
 mod hub;
 mod inbox;

@@ -19,8 +19,9 @@ use std::{
 use arborio_base::{budget, drop_contained, sync::atomic::Ordering};
 
 use crate::{
+    abroad,
     cell::{Birth, FutureGone, TaskRef, layout_of},
-    current, endings,
+    current, endings, guests,
     hub::Hub,
     inbox::Mail,
     interrupt::{Interrupt, Payload},
@@ -375,8 +376,11 @@ fn after_panic(hub: &Hub, task: TaskRef, raised: Box<dyn Any + Send>) {
 #[cold]
 fn turn_of_ended(hub: &Hub, task: TaskRef) {
     task.local.clear(Flags::QUEUED);
-    if task.local.seen().any(Flags::DONE) {
+    let seen = task.local.seen();
+    if seen.any(Flags::DONE) {
         turn_of_done(hub, task);
+    } else if seen.any(Flags::HOMEWARD) {
+        guests::go_home(hub, task);
     } else {
         cancelling::turn(hub, task);
     }
@@ -440,6 +444,12 @@ pub(crate) fn cancel_all(hub: &Hub, node: &Node, end: Interrupt, spared: Option<
         if seen.any(Flags::DONE) || spared == Some(task) {
             continue;
         }
+        if seen.any(Flags::AWAY) {
+            if let Some(end) = other.clone().or_else(|| node.request()) {
+                abroad::end(task, end, Manner::Ask);
+            }
+            continue;
+        }
         if other.is_none() && !seen.any(Flags::ABORT) && !side::has_record(task) {
             task.local.set(Flags::BY_NODE); // Q2 of `request`
             ask(hub, task);
@@ -493,13 +503,19 @@ fn is_forgotten(task: TaskRef) -> bool {
 /// The future is gone and the outcome stands in its place: tells everyone, and
 /// gives LIVE up.
 #[inline]
-fn finish(hub: &Hub, task: TaskRef, how: Flags) {
+pub(crate) fn finish(hub: &Hub, task: TaskRef, how: Flags) {
     if how != Flags::NONE {
+        if task.local.seen().any(Flags::AWAY) {
+            return guests::turn_homeward(hub, task, how);
+        }
         parent_of(task).child_interrupted();
         bubble_if_unobserved(task); // before a handle abroad may take it (L3)
     }
     let mut before = task.local.seen();
-    if before.any(Flags::WATCHED) {
+    if before.any(Flags::WATCHED.and(Flags::AWAY)) {
+        if before.any(Flags::AWAY) {
+            return guests::turn_homeward(hub, task, how);
+        }
         // They see what nobody has taken. Last: who is woken above may add some, and none
         // may be left when DONE is set.
         endings::run(task, how != Flags::NONE);
@@ -741,7 +757,9 @@ pub(crate) fn settle(hub: &Hub, task: TaskRef) {
     if settled.says(Message::ABORT) {
         asked_abroad(hub, task);
     }
-    if settled.says(Message::WAKE) {
+    if task.local.seen().any(Flags::HOMEWARD) {
+        guests::settled(hub, task);
+    } else if settled.says(Message::WAKE) {
         wake(hub, task);
     }
     release(hub, task);
@@ -751,10 +769,14 @@ pub(crate) fn settle(hub: &Hub, task: TaskRef) {
 /// outside of every poll, and the loop is still the current one.
 pub(crate) fn end_tasks(hub: &Hub) {
     hub.closing.set(true);
+    guests::call_home(hub);
     while end_known_tasks(hub) {}
     // What was submitted last must have ended before its PIN is given up: a
     // pusher that finds the inbox closed takes the task for ended.
-    let last: Vec<TaskRef> = hub.inbox.close().collect();
+    let last = hub.inbox.close();
+    let last: Vec<TaskRef> = last
+        .filter(|&task| !guests::send_on_home(hub, task))
+        .collect();
     last.iter().for_each(|&task| link(hub, task));
     while end_known_tasks(hub) {}
     last.into_iter().for_each(|task| settle(hub, task));
@@ -835,7 +857,7 @@ pub(crate) fn orphan_tasks(hub: &Hub) {
         // Relaxed: the loop's own reference keeps the hub alive meanwhile.
         hub.refs.fetch_add(1, Ordering::Relaxed);
         if orphan(task) {
-            crate::abroad::free_memory(task);
+            abroad::free_memory(task);
             hub.refs.fetch_sub(1, Ordering::Relaxed);
         }
     }

@@ -30,7 +30,8 @@
 //! end before), WATCHED (something is to
 //! be done when it ends, [`crate::endings`]), BY_NODE (beside ABORT: the request in force is that of
 //! its node, [`crate::request`]), ROVING (nothing binds it to its loop,
-//! [`crate::moving`]).
+//! [`crate::moving`]), AWAY and HOMEWARD (another loop than its branch's polls it,
+//! or has polled it to its end, [`crate::guests`]).
 //!
 //! # References
 //! LIVE (from spawn to the end), JOIN (the handle), and one for each waker. The
@@ -83,6 +84,10 @@ impl Flags {
 
     pub(crate) const ROVING: Self = Self(1 << 19);
 
+    pub(crate) const AWAY: Self = Self(1 << 20);
+
+    pub(crate) const HOMEWARD: Self = Self(1 << 21);
+
     pub(crate) const NONE: Self = Self(0);
 
     pub(crate) const fn and(self, other: Self) -> Self {
@@ -90,7 +95,7 @@ impl Flags {
     }
 }
 
-const COUNT_SHIFT: u32 = 20;
+const COUNT_SHIFT: u32 = 22;
 const ONE: i64 = 1 << COUNT_SHIFT;
 
 /// A value of the local word, as read at one moment.

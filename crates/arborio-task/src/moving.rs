@@ -1,14 +1,15 @@
 //! Tasks that move from one loop to another: what a pool shares its work with.
 //!
 //! The loop that a task belongs to sends it away, between two polls; or, if the loop is in a long poll, whoever has its hub
-//! meanwhile ([`crate::current`]). Only a task goes that nothing binds: it is ROVING, hangs on the root, is ready, has not
-//! been asked to end, and nobody waits for it here.
+//! meanwhile ([`crate::current`]). Only a task goes that nothing binds: it is ROVING, is ready, has not
+//! been asked to end, and nobody waits for it here. One of a branch goes as a [guest](crate::guests), and comes back
+//! to end.
 //!
 //! # Steps
 //! | who               | does                                                            | `hub` of the task |
 //! |-------------------|-----------------------------------------------------------------|-------------------|
 //! | the loop it leaves | 1. sets PIN with WAKE; if somebody else has it, the task stays (if it lies in the inbox it has it) | that loop |
-//! |                   | 2. takes it out of the tree and out of the queue, marks it UNLINKED | [`TRANSIT`]   |
+//! |                   | 2. takes it out of the queue, and out of the root, where it marks it UNLINKED; one of a branch stays in its list, and is AWAY | [`TRANSIT`]   |
 //! |                   | 3. pushes it on the other loop's inbox                          | [`TRANSIT`]       |
 //! | the loop it comes to | 4. settles it like every task in its inbox: links it, takes count and messages over, queues it | this loop |
 //!
@@ -30,6 +31,7 @@ use std::ptr;
 
 use crate::{
     cell::TaskRef,
+    guests,
     hub::Hub,
     inbox::Pushed,
     life_cycle,
@@ -101,6 +103,9 @@ pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
     while rescued < most
         && let Some(task) = hub.queue.pop()
     {
+        if polled != Some(task) && guests::send_homeward(hub, task) {
+            continue;
+        }
         // SAFETY: passed on to the caller.
         if polled != Some(task) && unsafe { send_away(hub, to, task) } {
             rescued += 1;
@@ -128,9 +133,13 @@ fn settle_in_queue(task: TaskRef) -> bool {
 /// Whether nothing keeps `task` at this loop.
 fn may_leave(hub: &Hub, task: TaskRef) -> bool {
     let seen = task.local.seen();
-    roves(seen)
-        && (seen.any(Flags::UNLINKED) || ptr::eq(task.parent.get(), &raw const hub.root))
-        && task.awaiter.is_empty()
+    roves(seen) && (!seen.any(Flags::DAEMON) || hangs_on_root(hub, task)) && task.awaiter.is_empty()
+}
+
+/// Whether it hangs on the root, or was not linked yet.
+fn hangs_on_root(hub: &Hub, task: TaskRef) -> bool {
+    let seen = task.local.seen();
+    seen.any(Flags::UNLINKED) || ptr::eq(task.parent.get(), &raw const hub.root)
 }
 
 /// Sends `task`, which was taken out of the inbox and has its PIN, on. False if it stays.
@@ -164,11 +173,14 @@ unsafe fn send_away(hub: &Hub, to: *const Hub, task: TaskRef) -> bool {
 /// # Safety
 /// As for [`give`] and [`rescue`], and the caller has the PIN of `task`, which stands in no queue.
 unsafe fn transfer(hub: &Hub, to: *const Hub, task: TaskRef) {
-    if !task.local.seen().any(Flags::UNLINKED) {
+    task.local.clear(Flags::QUEUED);
+    if !hangs_on_root(hub, task) {
+        guests::leave(hub, task);
+    } else if !task.local.seen().any(Flags::UNLINKED) {
         // SAFETY: the caller is the owner, or is there instead, and the task hangs on the root.
         unsafe { hub.root.let_go(task) };
+        task.local.set(Flags::UNLINKED);
     }
-    task.local.change(Flags::QUEUED, Flags::UNLINKED);
     task.set_hub(TRANSIT);
     // SAFETY: alive, says the caller.
     if unsafe { Hub::push(to, task) } == Pushed::Closed {
@@ -181,7 +193,10 @@ unsafe fn transfer(hub: &Hub, to: *const Hub, task: TaskRef) {
 pub(crate) fn take_over(hub: &Hub, task: TaskRef) {
     if ptr::eq(task.hub(), TRANSIT) {
         task.set_hub(hub.address()); // M2
-        hub.arrived.set(hub.arrived.get() + 1);
+        guests::arrive(hub, task);
+        if !task.local.seen().any(Flags::HOMEWARD) {
+            hub.arrived.set(hub.arrived.get() + 1);
+        }
     }
 }
 

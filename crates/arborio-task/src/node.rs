@@ -8,7 +8,8 @@
 //! # Invariants
 //! - N1: `pending` counts the tasks of the list that are waited for and have
 //!   not ended, and the nodes below that have pending tasks of their own, unless
-//!   they are silent: a task that is not waited for has entered them.
+//!   they are silent: a task that is not waited for has entered them. A root counts the
+//!   [guests](crate::guests) of its loop, too.
 //! - N2: `attention` is set whenever the one who drives the loop, or waits for the
 //!   branch, may have something to decide: nothing is pending any more, `main` has
 //!   ended, a task ended without an output, or a panic came up.
@@ -122,6 +123,20 @@ impl Node {
         };
         let left = count.get() - 1;
         count.set(left);
+        if left == 0 {
+            self.attention.set(true); // N2
+        }
+    }
+
+    /// A task of another loop's branch is polled here from now on. The node is a root.
+    pub(crate) fn guest_came(&self) {
+        self.pending.set(self.pending.get() + 1);
+    }
+
+    /// It goes on, or home.
+    pub(crate) fn guest_left(&self) {
+        let left = self.pending.get() - 1;
+        self.pending.set(left);
         if left == 0 {
             self.attention.set(true); // N2
         }

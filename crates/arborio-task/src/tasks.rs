@@ -377,29 +377,26 @@ impl Running<'_> {
     /// tasks, aborts), and returns how many tasks that concerned.
     #[inline]
     pub fn take_mail(&self) -> usize {
+        let mail = self.hub.inbox.take(); // before the door: O4 of `door`
         let visitors = self.hub.answer_door();
-        if !self.hub.inbox.has_mail() {
-            return visitors;
-        }
-        visitors + life_cycle::settle_all(self.hub, self.hub.inbox.take())
+        visitors + life_cycle::settle_all(self.hub, mail)
     }
 
     /// As [`take_mail`](Self::take_mail), but in another order: `random(n)`
     /// gives a number below `n`. Tasks that were sent keep their order, since
     /// what one thread sends must start in order; wakes have none to keep.
     pub fn take_mail_permuted(&self, random: &mut dyn FnMut(usize) -> usize) -> usize {
+        let mail = self.hub.inbox.take(); // before the door: O4 of `door`
         let visitors = self.hub.answer_door();
-        if !self.hub.inbox.has_mail() {
-            return visitors;
-        }
-        visitors + life_cycle::settle_permuted(self.hub, self.hub.inbox.take(), random)
+        visitors + life_cycle::settle_permuted(self.hub, mail, random)
     }
 
     /// As [`wake_up`](Self::wake_up), in the order of
     /// [`take_mail_permuted`](Self::take_mail_permuted).
     pub fn wake_up_permuted(&self, random: &mut dyn FnMut(usize) -> usize) -> usize {
-        let settled = life_cycle::settle_permuted(self.hub, self.hub.inbox.wake_up(), random);
-        settled + self.hub.answer_door()
+        let mail = self.hub.inbox.wake_up(); // before the door: O4 of `door`
+        let visitors = self.hub.answer_door();
+        visitors + life_cycle::settle_permuted(self.hub, mail, random)
     }
 
     /// Announces that the thread will sleep. From now on the first wake from
@@ -413,8 +410,9 @@ impl Running<'_> {
     /// The thread is awake again; does what others asked for meanwhile, and
     /// returns how many tasks that concerned.
     pub fn wake_up(&self) -> usize {
-        let settled = life_cycle::settle_all(self.hub, self.hub.inbox.wake_up());
-        settled + self.hub.answer_door()
+        let mail = self.hub.inbox.wake_up(); // before the door: O4 of `door`
+        let visitors = self.hub.answer_door();
+        visitors + life_cycle::settle_all(self.hub, mail)
     }
 
     /// Whether there may be something to decide since the last call: nothing

@@ -157,7 +157,9 @@ where
         let at_once = self.options.spawn.clone();
         let spawned = self
             .scope
-            .spawn_with(future, self.options, Branch::try_spawn);
+            .spawn_with(future, self.options, |branch, child, options| {
+                branch.try_spawn(child, options)
+            });
         spawned.unwrap_or_else(|future| never(future, at_once))
     }
 
@@ -172,7 +174,9 @@ where
     {
         let spawned = self
             .scope
-            .spawn_with(future, self.options, Branch::try_spawn);
+            .spawn_with(future, self.options, |branch, child, options| {
+                branch.try_spawn(child, options)
+            });
         spawned.map_err(|future| ScopeClosed { future })
     }
 }

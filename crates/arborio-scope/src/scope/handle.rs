@@ -277,7 +277,7 @@ where
         &self,
         future: F,
         options: ChildOptions,
-        spawn: impl FnOnce(&Branch, ChildFuture<F, E>, SpawnOptions) -> Spawned<F, E>,
+        spawn: impl FnOnce(&Arc<Branch>, ChildFuture<F, E>, SpawnOptions) -> Spawned<F, E>,
     ) -> Result<ChildOf<F, E>, F>
     where
         F: Future + 'static,

@@ -1,4 +1,5 @@
 //! Pools: several event loops that share their tasks.
 
 mod running;
+mod scopes;
 mod stopping;

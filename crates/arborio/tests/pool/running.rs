@@ -468,3 +468,17 @@ fn std_streams_and_arborios_meet_on_a_pool() {
     });
     peer.join().unwrap();
 }
+
+/// Every worker sleeps when a task wakes up, spawns another one and blocks until it has run.
+#[test]
+fn x12_what_is_spawned_in_a_long_poll_is_rescued_also_if_everybody_slept() {
+    two().run(async {
+        sleep(Duration::from_millis(100)).await;
+        let (done, when_done) = std::sync::mpsc::channel();
+        drop(spawn(async move { done.send(()).unwrap() }));
+        assert!(
+            when_done.recv_timeout(Duration::from_secs(2)).is_ok(),
+            "it waits behind the task that blocks"
+        );
+    });
+}
