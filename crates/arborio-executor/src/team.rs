@@ -23,10 +23,10 @@
 //!   who is lying down: it looks again, or it has nothing to give any more.
 //! - T3: a request is answered, withdrawn, or both are tried and one wins: `asked_by` is changed back
 //!   by exactly one exchange. Who asks withdraws before it goes on with something else, and may sleep until then.
-//! - T4: a task is counted in `busy` all the time: by its worker's one, or in transit by its own. The sender adds it before
-//!   the task leaves, the receiver takes it off after counting itself; who rescues one that is in transit leaves its count alone. So `busy` is zero only if no
-//!   awaited task is left anywhere, and then for ever: only tasks spawn tasks. (What comes from outside
-//!   is the exception, and may come too late, as at the end of every loop.)
+//! - T4: a task is counted in `busy` all the time: by its worker's one, or in transit by its own. Who gives it or
+//!   sends it from elsewhere adds it before the task leaves, the receiver takes it off after counting itself; who rescues one that is in transit leaves its count alone. So `busy` is zero only if no
+//!   awaited task is left anywhere, and then for ever: only tasks spawn tasks. (What threads outside of the team
+//!   send is the exception, and may come too late, as at the end of every loop.)
 //! - T5: a worker looks at `end` before each sleep, after it has said how it is reached; whoever changes `end` notifies
 //!   everybody that can be reached then. A fence on both sides: one of the two sees the other.
 //! - T6: while a worker is awake some sleeper is timed, if there are any: it may turn out to be stuck. Who
@@ -76,7 +76,7 @@ const PATIENCE: Duration = Duration::from_micros(10);
 pub struct Team {
     control: Padded<AtomicU64>,
     timed: Padded<AtomicU64>,
-    busy: Padded<AtomicUsize>,
+    busy: Arc<AtomicUsize>,
     end: AtomicU8,
     /// The first panic that nobody observed.
     panic: Mutex<Option<Payload>>,
@@ -141,7 +141,7 @@ impl Team {
         Self {
             control: Padded(AtomicU64::new(0)),
             timed: Padded(AtomicU64::new(0)),
-            busy: Padded(AtomicUsize::new(0)),
+            busy: Arc::new(AtomicUsize::new(0)),
             end: AtomicU8::new(0),
             panic: Mutex::new(None),
             workers: (0..workers).map(|_| Padded::default()).collect(),
@@ -210,7 +210,7 @@ impl Team {
     /// Whether no worker has an awaited task (T4).
     fn is_quiet(&self) -> bool {
         // Acquire: what the tasks did comes before.
-        self.busy.0.load(Ordering::Acquire) == 0
+        self.busy.load(Ordering::Acquire) == 0
     }
 }
 
@@ -271,6 +271,7 @@ impl Seat {
         notifier: std::sync::Arc<dyn Notify>,
     ) -> Self {
         let count = team.len();
+        inbox.count_sent(Arc::clone(&team.busy)); // T4
         let reached = Reached { inbox, notifier };
         let free = team.workers[number].0.reached.set(reached).is_ok();
         assert!(free, "worker {number} has started before");
@@ -336,7 +337,7 @@ impl Seat {
         if let Some(other) = team.workers[asked_by - 1].0.reached.get()
             && running.has_two_ready()
         {
-            team.busy.0.fetch_add(MOST, Ordering::Relaxed); // T4
+            team.busy.fetch_add(MOST, Ordering::Relaxed); // T4
             let given = running.give(&other.inbox, MOST);
             self.settle(MOST - given);
         }
@@ -370,7 +371,7 @@ impl Seat {
         let mut less = arrived;
         if has && !self.counted.replace(true) {
             if arrived == 0 {
-                self.team.busy.0.fetch_add(1, Ordering::Relaxed);
+                self.team.busy.fetch_add(1, Ordering::Relaxed);
             } else {
                 less -= 1; // one of them counts for the worker from now on
             }
@@ -390,7 +391,7 @@ impl Seat {
     /// True if nothing is left.
     fn uncount(&self, less: usize) -> bool {
         // AcqRel: what the tasks did comes before whoever finds it zero.
-        less > 0 && self.team.busy.0.fetch_sub(less, Ordering::AcqRel) == less
+        less > 0 && self.team.busy.fetch_sub(less, Ordering::AcqRel) == less
     }
 
     /// Whether no worker has an awaited task, and this is the one that says so.
@@ -539,7 +540,7 @@ impl Seat {
         let polls = running.polls_of(&reached.inbox);
         let last = self.unanswered.borrow_mut()[number].replace(polls);
         if last == Some(polls) {
-            self.team.busy.0.fetch_add(MOST, Ordering::Relaxed); // T4
+            self.team.busy.fetch_add(MOST, Ordering::Relaxed); // T4
             let rescued = running.rescue(&reached.inbox, MOST);
             self.settle(MOST - rescued);
         }

@@ -137,8 +137,9 @@ pub(crate) fn go_home(hub: &Hub, task: TaskRef) {
     }
 }
 
-/// Sends `task` home if it is homeward and no branch was entered by it. For the turn of the task, and for
-/// who has the hub meanwhile. False if it is not homeward, or for its turn to decide.
+/// Sends `task`, which is in no branch of this loop any more, home if it is homeward. For the turn of the task; and for
+/// who has the hub meanwhile, if the task has never entered a branch. False if it is not homeward, or on its way to
+/// the inbox.
 pub(crate) fn send_homeward(hub: &Hub, task: TaskRef) -> bool {
     let seen = task.local.seen();
     // Somebody who has the PIN brings it to the inbox: it is settled, and has another turn.

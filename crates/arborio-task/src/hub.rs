@@ -17,7 +17,10 @@ use std::{
 
 use arborio_base::{
     List, Plain, contain, drop_contained,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{
+        self,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use crate::{
@@ -98,9 +101,11 @@ pub(crate) struct Hub {
     pub(crate) stopping: AtomicBool,
     /// Who does, and why; set before anything else of it is done.
     pub(crate) stop_reason: OnceLock<Reason>,
+    /// Counts the tasks that were sent here and have not arrived.
+    pub(crate) sent: OnceLock<sync::Arc<AtomicUsize>>,
 }
 
-// SAFETY: `inbox`, `refs`, `stopping` and `stop_reason` are made for all threads. The other fields are
+// SAFETY: `inbox`, `refs`, `stopping`, `stop_reason` and `sent` are made for all threads. The other fields are
 // touched only by the owner: by functions that got the hub from `current()`, or
 // from the `Tasks` that is not `Send`.
 unsafe impl Sync for Hub {}
@@ -117,6 +122,7 @@ impl Hub {
             polls: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             stop_reason: OnceLock::new(),
+            sent: OnceLock::new(),
             address,
             queue: RunQueue::new(),
             root: Node::new(),

@@ -193,7 +193,7 @@ fn inherit(hub: &Hub, task: TaskRef) {
     if hub.migrates.get() {
         return;
     }
-    task.local.clear(Flags::ROVING);
+    task.local.set(Flags::BOUND);
     side::set_values(task, locals::snapshot());
     task.become_heir();
 }
@@ -729,12 +729,15 @@ fn asked_abroad(hub: &Hub, task: TaskRef) {
 
 /// Does what threads abroad have asked of one task.
 pub(crate) fn settle(hub: &Hub, task: TaskRef) {
-    moving::take_over(hub, task);
+    let moved = moving::take_over(hub, task);
     let settled = task.shared.settle();
     // One more for ourselves: user code below must not see the task freed.
     task.local.add_references(settled.count() + 1);
     let new = task.local.seen().any(Flags::UNLINKED);
     link(hub, task);
+    if new && !moved && hub.sent.get().is_some() {
+        hub.arrived.set(hub.arrived.get() + 1);
+    }
     if new && hub.refusing.get() {
         abort(hub, task, Interrupt::Stopped);
     }

@@ -29,7 +29,7 @@
 //! asked), FRAMED (its future has frames, [`crate::frames`]), INSISTS (begins even if it was asked to
 //! end before), WATCHED (something is to
 //! be done when it ends, [`crate::endings`]), BY_NODE (beside ABORT: the request in force is that of
-//! its node, [`crate::request`]), ROVING (nothing binds it to its loop,
+//! its node, [`crate::request`]), ROVING (spawned as `Send`) and BOUND (something binds it to its loop all the same,
 //! [`crate::moving`]), AWAY and HOMEWARD (another loop than its branch's polls it,
 //! or has polled it to its end, [`crate::guests`]).
 //!
@@ -88,6 +88,8 @@ impl Flags {
 
     pub(crate) const HOMEWARD: Self = Self(1 << 21);
 
+    pub(crate) const BOUND: Self = Self(1 << 22);
+
     pub(crate) const NONE: Self = Self(0);
 
     pub(crate) const fn and(self, other: Self) -> Self {
@@ -95,7 +97,7 @@ impl Flags {
     }
 }
 
-const COUNT_SHIFT: u32 = 22;
+const COUNT_SHIFT: u32 = 23;
 const ONE: i64 = 1 << COUNT_SHIFT;
 
 /// A value of the local word, as read at one moment.

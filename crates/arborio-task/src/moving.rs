@@ -50,6 +50,7 @@ fn roves(seen: Seen) -> bool {
         .and(Flags::CANCELLING)
         .and(Flags::FRAMED)
         .and(Flags::WATCHED)
+        .and(Flags::BOUND)
         .and(Flags::MAIN);
     seen.any(Flags::ROVING) && !seen.any(bound)
 }
@@ -80,7 +81,7 @@ pub(crate) unsafe fn give(hub: &Hub, to: *const Hub, most: usize) -> usize {
 
 /// Sends up to `most` tasks that are ready behind a poll to the loop of `to`, and returns how many went. They are
 /// in the queue, or in the inbox: new, or woken from abroad. Those that were in transit already are not counted: who sent
-/// them has.
+/// them has. So are new ones where [what is sent](crate::Submitter::count_sent) is.
 ///
 /// # Safety
 /// The caller has the hub instead of its owner ([`crate::current`]); `to` is alive, and another loop.
@@ -89,7 +90,9 @@ pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
     let polled = hub.polling.get(); // it may be woken by now, and is its owner's alone: M5
     for task in hub.inbox.take() {
         let is_polled = polled == Some(task);
-        let is_under_way = ptr::eq(task.hub(), TRANSIT); // and just goes elsewhere
+        let is_new = task.local.seen().any(Flags::UNLINKED);
+        // It just goes elsewhere.
+        let is_under_way = ptr::eq(task.hub(), TRANSIT) || is_new && hub.sent.get().is_some();
         // SAFETY: passed on to the caller.
         if !is_polled && rescued < most && unsafe { send_on(hub, to, task) } {
             rescued += usize::from(!is_under_way);
@@ -103,7 +106,8 @@ pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
     while rescued < most
         && let Some(task) = hub.queue.pop()
     {
-        if polled != Some(task) && guests::send_homeward(hub, task) {
+        let homeward = polled != Some(task) && !task.local.seen().any(Flags::BOUND);
+        if homeward && guests::send_homeward(hub, task) {
             continue;
         }
         // SAFETY: passed on to the caller.
@@ -189,22 +193,22 @@ unsafe fn transfer(hub: &Hub, to: *const Hub, task: TaskRef) {
 }
 
 /// If `task`, which came with the inbox, was in transit, it belongs to this loop from now on. Before it is
-/// settled (M3).
-pub(crate) fn take_over(hub: &Hub, task: TaskRef) {
-    if ptr::eq(task.hub(), TRANSIT) {
+/// settled (M3). Whether it was.
+pub(crate) fn take_over(hub: &Hub, task: TaskRef) -> bool {
+    let moves = ptr::eq(task.hub(), TRANSIT);
+    if moves {
         task.set_hub(hub.address()); // M2
         guests::arrive(hub, task);
         if !task.local.seen().any(Flags::HOMEWARD) {
             hub.arrived.set(hub.arrived.get() + 1);
         }
     }
+    moves
 }
 
 /// The task that is being polled has something that binds it to its loop.
 pub(crate) fn bind(task: Option<TaskRef>) {
-    if let Some(task) = task
-        && task.local.seen().any(Flags::ROVING)
-    {
-        task.local.clear(Flags::ROVING);
+    if let Some(task) = task {
+        task.local.set(Flags::BOUND);
     }
 }

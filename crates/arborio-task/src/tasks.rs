@@ -4,7 +4,10 @@
 
 use std::{fmt, marker::PhantomData, ptr::NonNull, sync::Arc};
 
-use arborio_base::{budget, contain, drop_contained, sync::atomic::Ordering};
+use arborio_base::{
+    budget, contain, drop_contained,
+    sync::{self, atomic::Ordering},
+};
 
 use crate::{
     abroad,
@@ -362,7 +365,8 @@ impl Running<'_> {
         rescued.unwrap_or(0)
     }
 
-    /// How many tasks have come from other loops since the last call, by [`give`](Self::give).
+    /// How many tasks have come from other loops since the last call, by [`give`](Self::give), or were sent and
+    /// [counted](Submitter::count_sent).
     pub fn take_arrivals(&self) -> usize {
         self.hub.arrived.replace(0)
     }
@@ -647,11 +651,41 @@ impl Submitter {
         };
         let task = life_cycle::make_abroad(hub, future, options);
         // SAFETY: our reference keeps the hub alive, or that of `ended_loop` does.
+        let sent = unsafe { &(*hub).sent }.get();
+        if let Some(sent) = sent {
+            sent.fetch_add(1, Ordering::Relaxed); // the push releases it
+        }
+        // SAFETY: as above.
         if unsafe { Hub::push(hub, task) } == Pushed::Closed {
+            if let Some(sent) = sent {
+                sent.fetch_sub(1, Ordering::Relaxed);
+            }
             abroad::end_unseen(task, Interrupt::Stopped);
         }
         // SAFETY: the future's output is an `F::Output`.
         unsafe { Task::new(task) }
+    }
+
+    /// From now on `count` counts the tasks that are sent to the loop, until it has taken them and tells so with
+    /// [`Running::take_arrivals`]. Once, before there are other submitters.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_base::sync::{Arc, atomic::{AtomicUsize, Ordering}};
+    /// use arborio_task::{NoNotify, SpawnOptions, Tasks};
+    /// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+    /// let count = Arc::new(AtomicUsize::new(0));
+    /// tasks.submitter().count_sent(Arc::clone(&count));
+    /// drop(tasks.submitter().spawn(async {}, SpawnOptions::new()));
+    /// assert_eq!(count.load(Ordering::Relaxed), 1);
+    /// tasks.run_main(async {}, |running| {
+    ///     assert_eq!((running.take_mail(), running.take_arrivals()), (1, 1));
+    /// }).1.unwrap_err();
+    /// ```
+    pub fn count_sent(&self, count: sync::Arc<sync::atomic::AtomicUsize>) {
+        // SAFETY: our reference keeps the hub alive.
+        let first = unsafe { &(*self.hub).sent }.set(count).is_ok();
+        debug_assert!(first, "what is sent to a loop is counted once");
     }
 
     fn stop_is_noted(&self) -> bool {

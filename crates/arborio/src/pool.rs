@@ -3,7 +3,7 @@
 //! Each worker is an event loop with its own timers and I/O. What they share is a [`Team`]: ready tasks move from one who
 //! has several to one who has none.
 
-use std::{fmt, io, sync::Arc, thread, time::Duration};
+use std::{fmt, io, mem, sync::Arc, thread, time::Duration};
 
 use arborio_executor::{
     Ending, Handle, LoopOptions, MAX_WORKERS, Notify, OnUnobservedPanic, Report, RunError, Seat,
@@ -287,8 +287,12 @@ impl PoolBuilder {
                     return Err(RunError::System(refused));
                 }
             }
-            let _end = EndOnDrop(&shared.team);
-            shared.work(0, self.linger, main)
+            let end = EndOnDrop(&shared.team);
+            let ended = shared.work(0, self.linger, main);
+            if ended.is_ok() {
+                mem::forget(end); // each worker ends as it was told
+            }
+            ended
         })
     }
 }

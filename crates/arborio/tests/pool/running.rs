@@ -482,3 +482,32 @@ fn x12_what_is_spawned_in_a_long_poll_is_rescued_also_if_everybody_slept() {
         );
     });
 }
+
+/// What a task sends to another worker before it ends is waited for.
+#[test]
+fn run_waits_for_what_one_worker_has_sent_to_another() {
+    for round in 0..20 {
+        let done = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&done);
+        two().run(async move {
+            let barrier = Arc::new(Barrier::new(2));
+            let meet = || {
+                let barrier = Arc::clone(&barrier);
+                spawn(async move {
+                    barrier.wait();
+                    (here(), Handle::current().unwrap())
+                })
+            };
+            let (one, other) = (meet(), meet());
+            let both = [one.await.unwrap(), other.await.unwrap()];
+            let me = here();
+            let (_, there) = both.into_iter().find(|(thread, _)| *thread != me).unwrap();
+            sleep(Duration::from_millis(10)).await;
+            drop(there.spawn(async move {
+                sleep(Duration::from_millis(20)).await;
+                ended.store(true, Ordering::SeqCst);
+            }));
+        });
+        assert!(done.load(Ordering::SeqCst), "round {round}");
+    }
+}

@@ -17,6 +17,7 @@ use arborio::{
     AnyScope, Interrupt, Pool, Scope,
     cancel::{catch_cancel, finally},
     scope, spawn,
+    sync::oneshot,
     time::{sleep, timeout},
     yield_now,
 };
@@ -112,10 +113,13 @@ fn an_error_of_a_task_that_is_away_ends_the_scope_and_its_siblings() {
 #[test]
 fn an_error_of_a_task_that_is_away_is_taken_by_who_awaits_it() {
     let result = two().run(scope(async |s: &Scope<io::Error>| {
-        let child = spawn_away(s, async {
-            sleep(Duration::from_millis(2)).await; // so that it is awaited by then
+        let (go, when_to_go) = oneshot::channel();
+        let mut child = spawn_away(s, async move {
+            when_to_go.await.unwrap();
             Err::<(), _>(failed())
         });
+        assert!(futures_lite::future::poll_once(&mut child).await.is_none()); // it is being awaited now
+        go.send(()).unwrap();
         Ok(child.await.unwrap_err().to_string())
     }));
     assert_eq!(result.unwrap(), "failed");
