@@ -178,7 +178,9 @@ unsafe fn send_away(hub: &Hub, to: *const Hub, task: TaskRef) -> bool {
 /// As for [`give`] and [`rescue`], and the caller has the PIN of `task`, which stands in no queue.
 unsafe fn transfer(hub: &Hub, to: *const Hub, task: TaskRef) {
     task.local.clear(Flags::QUEUED);
-    if !hangs_on_root(hub, task) {
+    if ptr::eq(task.hub(), TRANSIT) {
+        // It was on its way here, and has not arrived.
+    } else if !hangs_on_root(hub, task) {
         guests::leave(hub, task);
     } else if !task.local.seen().any(Flags::UNLINKED) {
         // SAFETY: the caller is the owner, or is there instead, and the task hangs on the root.

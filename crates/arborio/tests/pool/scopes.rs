@@ -116,6 +116,7 @@ fn an_error_of_a_task_that_is_away_is_taken_by_who_awaits_it() {
         let (go, when_to_go) = oneshot::channel();
         let mut child = spawn_away(s, async move {
             when_to_go.await.unwrap();
+            yield_now().await; // the loop that polls it has been told by then
             Err::<(), _>(failed())
         });
         assert!(futures_lite::future::poll_once(&mut child).await.is_none()); // it is being awaited now
