@@ -426,7 +426,7 @@ impl Turns<'_> {
             self.take_mail();
         }
         if seat.is_wanted(self.running) {
-            seat.offer(self.running);
+            seat.offer(self.running, self.winding.is_some());
         }
         polled
     }
@@ -612,9 +612,12 @@ impl Turns<'_> {
             return None;
         }
         if let Some(seat) = self.seat {
-            if seat.number() != 0 && self.winding.is_none() {
-                seat.team().fail(panic);
-                return self.wind_down(End::Settled);
+            if seat.number() != 0 {
+                seat.team().fail(panic); // it is for the first worker, or for who waits for all
+                return match self.winding {
+                    None => self.wind_down(End::Settled),
+                    Some(_) => None,
+                };
             }
             seat.team().end(Ending::Asked);
         }

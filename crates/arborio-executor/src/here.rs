@@ -6,6 +6,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    sync::atomic::{AtomicU64, Ordering},
     task::Waker,
 };
 
@@ -16,6 +17,8 @@ thread_local! {
     static RUNS: Cell<bool> = const { Cell::new(false) };
     /// Passes that loops have made on this thread, over its whole life.
     static PASSES: Cell<u64> = const { Cell::new(0) };
+    /// The number of this thread, or 0 if nobody has asked.
+    static THREAD: Cell<u64> = const { Cell::new(0) };
     /// How many wakers `AFTER_PASS` holds.
     static WAITING: Cell<usize> = const { Cell::new(0) };
     /// Somebody has stopped the loop.
@@ -75,6 +78,15 @@ pub(crate) fn stop_asked() -> bool {
 /// The same, and answers it.
 pub(crate) fn take_stop() -> bool {
     STOP.replace(false)
+}
+
+/// The number of this thread, which no other one has or had.
+pub(crate) fn thread() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    if THREAD.get() == 0 {
+        THREAD.set(LAST.fetch_add(1, Ordering::Relaxed) + 1);
+    }
+    THREAD.get()
 }
 
 /// The number of passes so far.

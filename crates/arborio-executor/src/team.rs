@@ -62,6 +62,9 @@ const WATCH: Duration = Duration::from_millis(3);
 /// So many times in a row a sleeper looks again although everybody sleeps: mostly somebody wakes up soon, and
 /// need not tell it then (T6).
 const LOOKS: u32 = 25;
+/// For so many polls a worker wakes nobody after it had nothing that may move: twice as many each time.
+const SHORTEST_PAUSE: u32 = 8;
+const LONGEST_PAUSE: u32 = 4096;
 /// How long one who asks for work waits awake for the answer. A poll may go on for longer: then the request stands, and the
 /// answer ends its sleep.
 const PATIENCE: Duration = Duration::from_micros(10);
@@ -201,8 +204,14 @@ impl Team {
         self.end(Ending::Asked);
     }
 
-    /// The panic that ends everything, if there was one and nobody took it.
-    pub(crate) fn take_panic(&self) -> Option<Payload> {
+    /// The panic that ends everything, if there was one and nobody took it. For the first worker, and for who has
+    /// waited for all of them.
+    ///
+    /// # Examples
+    /// ```
+    /// assert!(arborio_executor::Team::new(2).take_panic().is_none());
+    /// ```
+    pub fn take_panic(&self) -> Option<Payload> {
         let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
         first.take()
     }
@@ -250,6 +259,9 @@ pub struct Seat {
     timed: Cell<bool>,
     /// How often in a row it has looked while everybody slept.
     looks: Cell<u32>,
+    /// For how many polls it wakes nobody after it had nothing to give, and how many of them are left.
+    pause: Cell<u32>,
+    pause_left: Cell<u32>,
     /// In what order others are asked.
     random: RefCell<Random>,
     /// How many polls each worker had begun when it did not answer.
@@ -285,6 +297,8 @@ impl Seat {
             lies: Cell::new(false),
             timed: Cell::new(false),
             looks: Cell::new(0),
+            pause: Cell::new(0),
+            pause_left: Cell::new(0),
             random: RefCell::new(Random::new(number as u64)),
             unanswered: RefCell::new(vec![None; count]),
         }
@@ -318,27 +332,48 @@ impl Seat {
             return true;
         }
         let control = self.team.control.0.load(Ordering::Relaxed);
-        control != 0 && control & SEARCH == 0 && running.has_two_ready()
+        control != 0 && control & SEARCH == 0 && running.has_two_ready() && self.may_wake()
+    }
+
+    /// Whether it may help to wake somebody: not for some polls after there was nothing to give, although
+    /// several tasks were ready.
+    fn may_wake(&self) -> bool {
+        let left = self.pause_left.get();
+        self.pause_left.set(left.saturating_sub(1));
+        left == 0
+    }
+
+    /// So many tasks were given, and several were ready.
+    fn note_given(&self, given: usize) {
+        let pause = match given {
+            0 => (self.pause.get() * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE),
+            _ => 0,
+        };
+        self.pause.set(pause);
+        self.pause_left.set(pause);
     }
 
     /// Answers who asks, and otherwise wakes one who sleeps if there is work for him.
-    pub(crate) fn offer(&self, running: &Running<'_>) {
+    /// One who winds down gives nothing.
+    pub(crate) fn offer(&self, running: &Running<'_>, winds_down: bool) {
         let asked_by = self.worker().asked_by.load(Ordering::Acquire);
         if asked_by != 0 {
-            self.give(running, asked_by);
-        } else if running.has_two_ready() {
+            self.give(running, asked_by, !winds_down);
+        } else if !winds_down && running.has_two_ready() {
             self.wake_one();
         }
     }
 
-    /// Gives work to worker `asked_by - 1`, and tells it that this was all.
-    fn give(&self, running: &Running<'_>, asked_by: usize) {
+    /// Gives work to worker `asked_by - 1`, if it `may`, and tells it that this was all.
+    fn give(&self, running: &Running<'_>, asked_by: usize, may: bool) {
         let team = &*self.team;
-        if let Some(other) = team.workers[asked_by - 1].0.reached.get()
+        if may
+            && let Some(other) = team.workers[asked_by - 1].0.reached.get()
             && running.has_two_ready()
         {
             team.busy.fetch_add(MOST, Ordering::Relaxed); // T4
             let given = running.give(&other.inbox, MOST);
+            self.note_given(given);
             self.settle(MOST - given);
         }
         // Release: what was given comes first. T3: it may have been withdrawn.

@@ -102,18 +102,20 @@ pub fn skip_poll_cycle() -> SkipPollCycle {
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct SkipPollCycle {
-    /// The number of passes when this future asked to be woken after the next.
-    asked: Option<u64>,
+    /// Which thread this future has asked to be woken after its next pass, and how many it had made.
+    asked: Option<(u64, u64)>,
 }
 
 impl Future for SkipPollCycle {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let passes = here::passes();
+        let (thread, passes) = (here::thread(), here::passes());
         match self.asked {
-            Some(asked) if asked != passes || !here::runs() => return Poll::Ready(()),
-            _ => self.asked = Some(passes),
+            Some((asked, since)) if (asked == thread && since != passes) || !here::runs() => {
+                return Poll::Ready(());
+            }
+            _ => self.asked = Some((thread, passes)), // a task that has moved asks again
         }
         // Polled again before the pass it asks again: the waker may be another.
         if !here::runs() || !here::after_pass(cx.waker().clone()) {

@@ -225,8 +225,9 @@ impl Tenure {
             self.held.store(true, Ordering::Relaxed);
             compiler_fence(Ordering::SeqCst);
         } else {
-            self.held.swap(true, Ordering::SeqCst); // store and fence
-            fence_in_models();
+            // An exchange and no store: where it is a fence by itself, the next one is free.
+            self.held.swap(true, Ordering::AcqRel);
+            full_fence();
         }
     }
 
@@ -247,11 +248,14 @@ impl Tenure {
     }
 }
 
-/// A model takes a `SeqCst` exchange for a weaker one.
+/// A fence behind an exchange, which on x86 is one already.
 #[inline(always)]
-fn fence_in_models() {
-    #[cfg(loom)]
-    fence(Ordering::SeqCst);
+fn full_fence() {
+    if cfg!(loom) || !cfg!(any(target_arch = "x86", target_arch = "x86_64")) {
+        fence(Ordering::SeqCst);
+    } else {
+        compiler_fence(Ordering::SeqCst);
+    }
 }
 
 /// Whoever has the hub runs a few hundred instructions, unless the system has stopped it (O2).

@@ -75,6 +75,10 @@ pub(crate) struct Hub {
     pub(crate) branches: RefCell<Vec<Registered>>,
     /// What other threads send is not started any more.
     pub(crate) refusing: Plain<bool>,
+    /// Mail that somebody has taken out of the inbox to [rescue](crate::moving::rescue) the rest, oldest first.
+    pub(crate) set_aside: RefCell<Vec<TaskRef>>,
+    /// Whether there is some.
+    pub(crate) has_set_aside: Plain<bool>,
     /// How many tasks have come from other loops since somebody asked.
     pub(crate) arrived: Plain<usize>,
     /// Tasks of its branches that other loops poll, and the other way round.
@@ -139,6 +143,8 @@ impl Hub {
             refusing: Plain::new(false),
             withdrawn: Plain::new(false),
             embedded: Plain::new(false),
+            set_aside: RefCell::new(Vec::new()),
+            has_set_aside: Plain::new(false),
             arrived: Plain::new(0),
             guests: Guests::new(),
             migrates: Plain::new(false),
@@ -173,6 +179,18 @@ impl Hub {
     pub(crate) unsafe fn end_cache(&self) {
         // SAFETY: it was made by a `Box` in `new`.
         unsafe { Box::from_raw(self.cache.get().as_ptr()) }.give_back();
+    }
+
+    /// Whether other threads have sent something that was not taken yet.
+    #[inline(always)]
+    pub(crate) fn has_mail(&self) -> bool {
+        self.inbox.has_mail() || self.has_set_aside.get()
+    }
+
+    /// What was set aside.
+    pub(crate) fn take_set_aside(&self) -> Vec<TaskRef> {
+        self.has_set_aside.set(false);
+        self.set_aside.take()
     }
 
     /// The door, which is made if there is none.

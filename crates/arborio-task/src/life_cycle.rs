@@ -669,8 +669,8 @@ fn handle_gone(hub: &Hub, task: TaskRef) {
 }
 
 /// Does what threads abroad have asked for. Returns how many tasks it was.
-pub(crate) fn settle_all(hub: &Hub, mail: Mail) -> usize {
-    mail.map(|task| settle(hub, task)).count()
+pub(crate) fn settle_all(hub: &Hub, mail: impl IntoIterator<Item = TaskRef>) -> usize {
+    mail.into_iter().map(|task| settle(hub, task)).count()
 }
 
 /// The same with the wakes permuted: `random(n)` gives a number below `n`.
@@ -743,6 +743,7 @@ pub(crate) fn settle(hub: &Hub, task: TaskRef) {
     }
     if settled.says(Message::DETACH) {
         task.local.change(Flags::OBSERVED, Flags::DETACHED);
+        task.awaiter.forget(hub); // who waited here before the handle went elsewhere
         handle_gone(hub, task);
     }
     if settled.says(Message::SUBSCRIBE) {
@@ -772,6 +773,7 @@ pub(crate) fn settle(hub: &Hub, task: TaskRef) {
 /// outside of every poll, and the loop is still the current one.
 pub(crate) fn end_tasks(hub: &Hub) {
     hub.closing.set(true);
+    settle_all(hub, hub.take_set_aside());
     guests::call_home(hub);
     while end_known_tasks(hub) {}
     // What was submitted last must have ended before its PIN is given up: a

@@ -88,7 +88,8 @@ pub(crate) unsafe fn give(hub: &Hub, to: *const Hub, most: usize) -> usize {
 pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
     let mut rescued = 0;
     let polled = hub.polling.get(); // it may be woken by now, and is its owner's alone: M5
-    for task in hub.inbox.take() {
+    let mut kept = Vec::new();
+    for task in hub.take_set_aside().into_iter().chain(hub.inbox.take()) {
         let is_polled = polled == Some(task);
         let is_new = task.local.seen().any(Flags::UNLINKED);
         // It just goes elsewhere.
@@ -97,11 +98,11 @@ pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
         if !is_polled && rescued < most && unsafe { send_on(hub, to, task) } {
             rescued += usize::from(!is_under_way);
         } else if is_polled || !settle_in_queue(task) {
-            // SAFETY: the caller has the hub, so it is alive and its loop has not ended.
-            let back = unsafe { Hub::push(hub.address(), task) };
-            debug_assert!(back == Pushed::Yes, "a loop that polls has not ended");
+            kept.push(task); // not back into the inbox: what came meanwhile comes after it
         }
     }
+    hub.has_set_aside.set(!kept.is_empty());
+    hub.set_aside.replace(kept);
     let kept = RunQueue::new();
     while rescued < most
         && let Some(task) = hub.queue.pop()

@@ -317,7 +317,7 @@ impl Running<'_> {
     /// Whether other threads have sent something that was not taken yet.
     #[inline(always)]
     pub fn has_mail(&self) -> bool {
-        self.hub.inbox.has_mail()
+        self.hub.has_mail()
     }
 
     /// How many polls the loop of `other` has begun that were made by [`run_until`](Self::run_until). If it
@@ -383,7 +383,16 @@ impl Running<'_> {
     pub fn take_mail(&self) -> usize {
         let mail = self.hub.inbox.take(); // before the door: O4 of `door`
         let visitors = self.hub.answer_door();
-        visitors + life_cycle::settle_all(self.hub, mail)
+        visitors + self.settle_set_aside() + life_cycle::settle_all(self.hub, mail)
+    }
+
+    /// Settles what came before all that is in the inbox.
+    #[inline]
+    fn settle_set_aside(&self) -> usize {
+        if !self.hub.has_set_aside.get() {
+            return 0;
+        }
+        life_cycle::settle_all(self.hub, self.hub.take_set_aside())
     }
 
     /// As [`take_mail`](Self::take_mail), but in another order: `random(n)`
@@ -392,7 +401,8 @@ impl Running<'_> {
     pub fn take_mail_permuted(&self, random: &mut dyn FnMut(usize) -> usize) -> usize {
         let mail = self.hub.inbox.take(); // before the door: O4 of `door`
         let visitors = self.hub.answer_door();
-        visitors + life_cycle::settle_permuted(self.hub, mail, random)
+        let set_aside = self.settle_set_aside();
+        visitors + set_aside + life_cycle::settle_permuted(self.hub, mail, random)
     }
 
     /// As [`wake_up`](Self::wake_up), in the order of
@@ -408,7 +418,7 @@ impl Running<'_> {
     /// sleep. After true, [`wake_up`](Self::wake_up) must follow.
     #[must_use]
     pub fn try_sleep(&self) -> bool {
-        self.hub.inbox.try_sleep()
+        !self.hub.has_set_aside.get() && self.hub.inbox.try_sleep()
     }
 
     /// The thread is awake again; does what others asked for meanwhile, and

@@ -274,7 +274,7 @@ impl PoolBuilder {
             options: self.options,
             grace: self.grace,
         };
-        thread::scope(|threads| {
+        let ended = thread::scope(|threads| {
             for number in 1..self.workers {
                 let shared = &shared;
                 let name = format!("{}-{number}", self.name.as_deref().unwrap_or("arborio"));
@@ -293,7 +293,11 @@ impl PoolBuilder {
                 mem::forget(end); // each worker ends as it was told
             }
             ended
-        })
+        });
+        match shared.team.take_panic() {
+            Some(panic) if !matches!(ended, Err(RunError::System(_))) => panic.resume(), // the first worker had ended
+            _ => ended,
+        }
     }
 }
 

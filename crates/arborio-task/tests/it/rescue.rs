@@ -235,3 +235,47 @@ fn a_task_on_its_way_to_a_loop_that_is_stuck_goes_on_and_is_not_counted_twice() 
     stuck.join().unwrap();
     assert_eq!(went.try_take().unwrap().unwrap(), 5);
 }
+
+/// Tasks that stay with their loop keep the order in which one thread has sent them, whoever looks behind the poll.
+#[test]
+fn what_stays_starts_in_the_order_in_which_it_was_sent() {
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    };
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&order);
+    stuck(async move |stuck| {
+        let done = Arc::new(AtomicBool::new(false));
+        let (to, over) = (stuck.clone(), Arc::clone(&done));
+        let begin = Arc::new(std::sync::Barrier::new(2));
+        let both = Arc::clone(&begin);
+        let sender = thread::spawn(move || {
+            both.wait();
+            for number in 0..2000 {
+                let order = Arc::clone(&order);
+                let make = move || async move { order.lock().unwrap().push(number) };
+                drop(to.spawn_with(make, SpawnOptions::new()));
+                if number % 16 == 0 {
+                    thread::yield_now();
+                }
+            }
+            over.store(true, Ordering::SeqCst);
+        });
+        let rescuer = thread::spawn(move || {
+            let ((), main) = tasks().run_main(async {}, |running| {
+                begin.wait();
+                while !done.load(Ordering::SeqCst) {
+                    running.rescue(&stuck, 10);
+                }
+                run(running);
+            });
+            main.unwrap();
+        });
+        sender.join().unwrap();
+        rescuer.join().unwrap();
+    });
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 2000);
+    assert!(seen.is_sorted(), "another order");
+}

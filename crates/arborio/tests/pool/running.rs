@@ -511,3 +511,39 @@ fn run_waits_for_what_one_worker_has_sent_to_another() {
         assert!(done.load(Ordering::SeqCst), "round {round}");
     }
 }
+
+struct Bomb(ThreadId);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if here() != self.0 {
+            panic!("in the end");
+        }
+    }
+}
+
+/// A panic that nobody observes while the workers wind down, on another worker than the first.
+#[test]
+fn g13_a_panic_on_another_worker_at_the_end_goes_on_in_run() {
+    let ended = std::panic::catch_unwind(|| {
+        two().leftover(Leftover::Cancel).run(async {
+            let barrier = Arc::new(Barrier::new(3));
+            let me = here();
+            for _ in 0..2 {
+                let barrier = Arc::clone(&barrier);
+                drop(spawn(async move {
+                    let bomb = Bomb(me);
+                    if here() != me {
+                        thread::spawn(move || barrier.wait());
+                    } else {
+                        thread::sleep(Duration::from_millis(30));
+                    }
+                    pending::<()>().await;
+                    drop(bomb);
+                }));
+            }
+            sleep(Duration::from_millis(80)).await;
+        })
+    });
+    assert!(ended.is_err(), "the panic is lost");
+}
