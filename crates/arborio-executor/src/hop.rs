@@ -8,8 +8,8 @@
 //! | Passed  | it is gone, because of a request              | -: pending until it is dropped      |
 //! | Over    | it has ended, and the outcome was given out   | -: not to be polled any more        |
 //!
-//! To the frames around it a hop is one handler, which is busy from the request until the part has
-//! ended, and then has passed it on. What is inside of the part is another tree of frames, on the
+//! To the frames around it a hop is one handler, which owes its answer from the request until the
+//! part has ended, and then has passed it on. What is inside of the part is another tree of frames, on the
 //! other thread; the part itself is what makes requests there.
 
 use std::{
@@ -106,21 +106,15 @@ impl<A: Away> Stage<A> {
             Self::Passed => return Poll::Pending,
             Self::Planned(_) | Self::Over => panic!("a hop was polled after it had ended"),
         };
-        if handler.is_asked() && !mem::replace(was_asked, true) {
-            handler.set_busy();
-            if !part.ask() {
-                return self.pass(handler);
-            }
+        if handler.is_asked() && !mem::replace(was_asked, true) && !part.ask() {
+            return self.pass(handler);
         }
         match part.poll(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(None) => self.pass(handler),
             Poll::Ready(Some(outcome)) => {
-                if *was_asked {
-                    handler.answer(Answer::Passed);
-                }
                 *self = Self::Over;
-                Poll::Ready(outcome)
+                Poll::Ready(outcome) // a frame that is ready passes on what it was asked
             }
         }
     }

@@ -192,12 +192,21 @@ fn s29_a08_a_task_that_is_spawned_inside_belongs_to_the_loop_that_awaits() {
         });
     });
     assert_eq!(log.take(), ["run waits for it"]);
-    let alone = BlockingPool::builder().max_threads(1).build();
-    let on_no_loop = alone.enter(async { arborio::try_spawn(async {}).is_err() });
-    assert!(
-        futures_lite::future::block_on(on_no_loop).unwrap(),
-        "that is over with the hop, and there is no default loop"
-    );
+}
+
+#[test]
+fn s29_a08_a_thread_that_has_worked_for_a_hop_has_no_loop_afterwards() {
+    let name = "hops::s29_a08_a_thread_that_has_worked_for_a_hop_has_no_loop_afterwards";
+    // In a process where nobody makes a default loop.
+    in_own_process(name, || {
+        let pool = pool_of(1);
+        let finds_a_loop = || arborio::try_spawn(async {}).is_ok();
+        let inside = run(pool.enter(async move { finds_a_loop() }));
+        assert!(inside.unwrap());
+        assert!(!pool.spawn(finds_a_loop).wait().unwrap());
+        let on_no_loop = pool.enter(async move { finds_a_loop() });
+        assert!(!futures_lite::future::block_on(on_no_loop).unwrap());
+    });
 }
 
 task_local! {

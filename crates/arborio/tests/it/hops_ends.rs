@@ -14,7 +14,7 @@ use arborio::{
     Interrupt, Leftover, ReasonKind, Scope, Task,
     blocking::{BlockingPool, EnterExecutor},
     cancel::{catch_cancel, finally, is_cancelling, move_on_after, shield},
-    enter_executor, run, select, spawn,
+    enter_executor, join, run, select, spawn,
     time::{sleep, timeout},
     yield_now,
 };
@@ -157,20 +157,35 @@ fn s29_d8_a_value_wins_over_the_request() {
     without_hanging(|| {
         run(async {
             let ((go_on, gate), (started, running)) = (channel::<()>(), channel());
-            let task = spawn(async move {
-                let hop = enter_executor(async move {
+            let hop = |started: Sender<()>, gate: Receiver<()>| {
+                enter_executor(async move {
                     started.send(()).unwrap();
                     let _ = gate.recv();
                     "a value"
-                });
-                hop.await.unwrap()
-            });
+                })
+            };
+            let ends_with_it = hop(started, gate);
+            let task = spawn(async move { ends_with_it.await.unwrap() });
             yield_now().await;
             running.recv().unwrap();
             task.cancel();
             yield_now().await;
             drop(go_on);
             assert_eq!(task.await.unwrap(), "a value");
+
+            let ((go_on, gate), (started, running)) = (channel::<()>(), channel());
+            let mut goes_on = hop(started, gate);
+            let task = spawn(async move {
+                assert_eq!((&mut goes_on).await.unwrap(), "a value");
+                pending::<()>().await; // the request is still in force, though the hop is kept
+                drop(goes_on);
+            });
+            yield_now().await;
+            running.recv().unwrap();
+            task.cancel();
+            yield_now().await;
+            drop(go_on);
+            assert!(matches!(task.await, Err(Interrupt::Cancelled(_))));
         });
     });
 }
@@ -225,6 +240,38 @@ fn s29_handlers_inside_are_asked_from_the_innermost_outwards() {
             task.cancel();
             assert!(task.await.is_err());
             assert_eq!(log.take(), [1, 2]);
+        });
+    });
+}
+
+#[test]
+fn s29_all_hops_of_a_task_are_asked_and_waited_for() {
+    without_hanging(|| {
+        run(async {
+            let log = Log::new();
+            let (started, running) = channel();
+            let mut numbers = 0..;
+            let mut hop = || {
+                let (log, started, number) =
+                    (log.clone(), started.clone(), numbers.next().unwrap());
+                enter_executor(async move {
+                    started.send(()).unwrap();
+                    let request = catch_cancel(pending::<()>()).await;
+                    sleep(ms(number)).await;
+                    log.add(number);
+                    drop(request);
+                    pending::<()>().await;
+                })
+            };
+            let both = (hop(), hop(), hop());
+            let task = spawn(async move { join(both).await });
+            yield_now().await;
+            (0..3).for_each(|_| running.recv().unwrap());
+            task.cancel();
+            assert!(matches!(task.await, Err(Interrupt::Cancelled(_))));
+            let mut answers = log.take();
+            answers.sort_unstable();
+            assert_eq!(answers, [0, 1, 2]);
         });
     });
 }
