@@ -59,16 +59,17 @@ use crate::{
 /// # drop(end);
 /// # other.join().unwrap();
 /// ```
+#[track_caller]
 pub fn resume_on<F>(handle: &Handle, future: F) -> ResumeOn<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
     let handle = handle.clone();
+    // Observed, because it may panic before it is polled here.
+    let options = SpawnOptions::new().observed();
     ResumeOn(Hop::new(move || OnLoop {
-        task: handle
-            .submitter
-            .spawn(future, SpawnOptions::new().observed()),
+        task: handle.submitter.spawn(future, options),
         was_asked: false,
     }))
 }

@@ -1,7 +1,8 @@
 //! S12: a part of a task runs on another loop, and its awaiter goes on where it was.
 
 use std::{
-    future::pending,
+    future::{pending, poll_fn},
+    pin::Pin,
     sync::{
         atomic::{AtomicUsize, Ordering},
         mpsc::channel,
@@ -106,6 +107,30 @@ fn s12_a_value_of_the_part_wins_over_the_request() {
             assert!(poll_once(&mut hop).is_pending());
             running.recv().unwrap();
             assert_eq!(timeout(ms(1), hop).await.unwrap().unwrap(), "a value");
+        });
+    });
+}
+
+#[test]
+fn s12_a_request_is_passed_on_once_however_often_the_hop_is_polled() {
+    without_hanging(|| {
+        let event_loop = start();
+        run(async {
+            let (started, running) = channel();
+            let mut hop = resume_on(event_loop.handle(), async move {
+                started.send(()).unwrap();
+                let request = catch_cancel(pending::<()>()).await;
+                request.unwrap_err().swallow();
+                catch_cancel(sleep(ms(5))).await.is_ok()
+            });
+            let task = spawn(poll_fn(move |cx| {
+                cx.waker().wake_by_ref();
+                Pin::new(&mut hop).poll(cx)
+            }));
+            yield_now().await;
+            running.recv().unwrap();
+            task.cancel();
+            assert!(task.await.unwrap().unwrap(), "it was asked twice");
         });
     });
 }
