@@ -1,6 +1,6 @@
 //! A loop as other threads see it.
 
-use arborio_task::{Reason, ReasonKind, SpawnOptions, Submitter, Task, WaitError};
+use arborio_task::{BorrowScope, Reason, ReasonKind, SpawnOptions, Submitter, Task, WaitError};
 
 use crate::here;
 
@@ -131,6 +131,62 @@ impl Handle {
         F::Output: Send,
     {
         self.submitter.run(future, SpawnOptions::new())
+    }
+
+    /// Runs `body` on this thread, and waits until all tasks have ended that it has spawned on the scope that
+    /// it gets. They run on the loop, or on all workers of the pool in parallel, and may borrow from the caller. For
+    /// synchronous code, as [`std::thread::scope`] is; tasks may spawn further ones on the scope, and await each other.
+    ///
+    /// When this returns, every future of the scope has been dropped, and every output that nobody took. A `Borrower`
+    /// that was forgotten leaks its output. A task that never ends blocks this thread for ever, unless somebody
+    /// [stops](Self::stop) the loop: then the tasks end, as in every end of a loop, and this returns.
+    ///
+    /// # Errors
+    /// [`WaitError::OnLoop`] if an Arborio loop runs on this thread: to block it could be a deadlock.
+    /// [`WaitError::Interrupted`] if the loop is stopping or has ended. In both cases
+    /// `body` is not called.
+    ///
+    /// # Panics
+    /// If `body` does: its tasks are asked to end, and the panic goes on when they have. If a task panicked and
+    /// nobody took that from its handle: the others go on, and the first such panic goes on here when all have ended.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_executor::{Handle, WaitError};
+    /// run(async {
+    ///     let handle = Handle::current().unwrap();
+    ///     assert!(matches!(handle.scope(|_| ()), Err(WaitError::OnLoop)));
+    ///     let blocking = std::thread::spawn(move || {
+    ///         let words = [String::from("lent"), String::from("borrowed")];
+    ///         let lengths = handle.scope(|s| {
+    ///             let mut lengths = words.each_ref().map(|word| s.spawn(async { word.len() }));
+    ///             lengths.each_mut().map(|length| length.wait().unwrap())
+    ///         });
+    ///         lengths.unwrap()
+    ///     });
+    ///     while !blocking.is_finished() {
+    ///         arborio_executor::yield_now().await;
+    ///     }
+    ///     assert_eq!(blocking.join().unwrap(), [4, 8]);
+    /// });
+    /// ```
+    ///
+    /// What is declared in the body does not live long enough to be lent:
+    /// ```compile_fail,E0373
+    /// fn count(handle: &arborio_executor::Handle) {
+    ///     let _ = handle.scope(|s| {
+    ///         let word = String::from("mine");
+    ///         s.spawn(async { word.len() });
+    ///     });
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn scope<'env, R, B>(&self, body: B) -> Result<R, WaitError>
+    where
+        B: for<'scope> FnOnce(&'scope BorrowScope<'scope, 'env>) -> R,
+    {
+        self.submitter.scope(body)
     }
 
     /// Ends the loop: every task is asked to end, and has the loop's grace to clean up. What

@@ -33,9 +33,9 @@ mod team;
 mod yields;
 
 pub use arborio_task::{
-    Interrupt, Joining, Lines, Notify, Payload, Reason, ReasonKind, Requester, ScopeInfo,
-    ScopeStage, Task, TaskInfo, TaskState, Tasks, Tree, TreeEntry, TreeNode, WaitError, pending,
-    snapshot, tree,
+    BorrowScope, Borrower, Interrupt, Joining, Lines, Notify, Payload, Reason, ReasonKind,
+    Requester, ScopeInfo, ScopeStage, Task, TaskInfo, TaskState, Tasks, Tree, TreeEntry, TreeNode,
+    WaitError, pending, snapshot, tree,
 };
 pub use default_loop::get_or_create_default;
 pub use doorbell::{Doorbell, Ring};

@@ -259,6 +259,12 @@ fn attach<A: 'static>(hub: &Hub, task: TaskRef, make: impl FnOnce(Canceller) -> 
 pub struct Canceller(std::task::Waker);
 
 impl Canceller {
+    /// For `task`; `None` if its outcome was given out.
+    pub(crate) fn of<T>(task: &Task<T>) -> Option<Self> {
+        let borrowed = waker::borrowed(task.reference()?);
+        Some(Self((*borrowed).clone()))
+    }
+
     /// As [`Task::cancel_with`].
     ///
     /// # Examples

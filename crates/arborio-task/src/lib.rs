@@ -30,6 +30,7 @@ mod handle;
 mod hub;
 mod inbox;
 mod interrupt;
+mod lending;
 #[cfg(loom)]
 pub mod life;
 mod life_cycle;
@@ -53,6 +54,7 @@ pub use endings::Canceller;
 pub use handle::{Joining, Task};
 pub use inbox::Notify;
 pub use interrupt::{Interrupt, Payload, Reason, ReasonKind, Requester};
+pub use lending::{BorrowScope, Borrower};
 pub use life_cycle::SpawnOptions;
 pub use locals::{NoValue, TaskLocal, WithLocal};
 pub use tasks::{

@@ -128,8 +128,8 @@ impl Submitter {
     }
 }
 
-/// Nothing that is on the stack below may go before the task has ended.
-struct EndTheProcess;
+/// Nothing that is on the stack below may go before those who borrow it have ended.
+pub(crate) struct EndTheProcess;
 
 impl Drop for EndTheProcess {
     fn drop(&mut self) {

@@ -698,6 +698,35 @@ impl Submitter {
         debug_assert!(first, "what is sent to a loop is counted once");
     }
 
+    /// Spawns `future` on the loop that runs on this thread if that is `here`: then it is the
+    /// submitter's own, or one of the same pool. Otherwise brings it to the submitter's.
+    ///
+    /// # Safety
+    /// What `future` and its output borrow outlives them, wherever they are dropped.
+    pub(crate) unsafe fn lend<F>(
+        &self,
+        future: F,
+        options: SpawnOptions,
+        here: bool,
+    ) -> Task<F::Output>
+    where
+        F: Future + Send,
+        F::Output: Send,
+    {
+        let own = if here { own_current() } else { None };
+        let Some(hub) = own.filter(|hub| !hub.embedded.get()) else {
+            // SAFETY: passed on to the caller.
+            return unsafe { self.send(future, options) };
+        };
+        if hub.closing.get() {
+            return spawn_stopped(&hub, future, options);
+        }
+        // SAFETY: this thread is the owner, and the caller says that what is borrowed lives long enough.
+        let task = unsafe { life_cycle::spawn(&hub, future, options) };
+        // SAFETY: the future's output is an `F::Output`.
+        unsafe { Task::new(task) }
+    }
+
     fn stop_is_noted(&self) -> bool {
         // SAFETY: our reference keeps the hub alive. Acquire: pairs with `note_stop`.
         unsafe { &(*self.hub).stopping }.load(Ordering::Acquire)
@@ -883,11 +912,7 @@ where
 
 /// The same on a loop that is ending.
 #[cold]
-fn spawn_stopped<F>(hub: &Hub, future: F, options: SpawnOptions) -> Task<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
+fn spawn_stopped<F: Future>(hub: &Hub, future: F, options: SpawnOptions) -> Task<F::Output> {
     drop_contained(future);
     let task = life_cycle::spawn_ended::<F>(hub, options, Interrupt::Stopped);
     // SAFETY: the future's output is an `F::Output`.
