@@ -15,6 +15,7 @@ use crate::{
     ctrl_c::{CtrlC, Watching},
     driver::{Driver, LoopNotifier, ReactorBell, Watches},
     hooks,
+    owner::{Caller, Owner},
 };
 
 /// How long after the end of `main` the observer is told what the loop still
@@ -25,23 +26,6 @@ pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// Gets what nobody asked for and somebody should know.
 pub(crate) type Observer = Arc<dyn Fn(Report<'_>) + Send + Sync>;
-
-/// Who has a loop that runs.
-pub(crate) trait Owner {
-    /// The loop is about to begin.
-    fn begins(&self, _tasks: &Tasks) {}
-    /// How long those who are left may clean up, if that is not what the options say.
-    fn grace(&self) -> Option<Duration> {
-        None
-    }
-    /// The observer is about to be told.
-    fn is_told(&self, _report: &Report<'_>) {}
-}
-
-/// The caller of [`run`], who waits for its return.
-pub(crate) struct Caller;
-
-impl Owner for Caller {}
 
 /// Runs `main` on a new event loop on this thread, and returns its output.
 ///

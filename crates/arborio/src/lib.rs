@@ -36,6 +36,7 @@ mod driver;
 mod event_loop;
 mod hooks;
 pub mod io;
+mod owner;
 mod pool;
 #[cfg(feature = "signal")]
 pub mod signal;
@@ -46,11 +47,11 @@ pub use arborio_executor::blocking::{
     Blocking, EnterExecutor, enter_executor, run_in_executor, spawn_blocking, spawn_blocking_with,
 };
 pub use arborio_executor::{
-    Drain, Handle, Interrupt, Joining, Leftover, Lines, NoLoop, OnUnobservedPanic, Payload, Reason,
-    ReasonKind, Report, Requester, ResumeOn, RunError, ScopeInfo, ScopeStage, SkipPollCycle,
-    SkipReadyCycle, Task, TaskBuilder, TaskInfo, TaskState, Tree, TreeEntry, TreeNode, WaitError,
-    is_running, resume_on, skip_poll_cycle, skip_ready_cycle, snapshot, spawn, spawn_local, task,
-    tree, try_spawn, try_spawn_local, yield_now,
+    BorrowScope, Borrower, Drain, Handle, Interrupt, Joining, Leftover, Lines, NoLoop,
+    OnUnobservedPanic, Payload, Reason, ReasonKind, Report, Requester, ResumeOn, RunError,
+    ScopeInfo, ScopeStage, SkipPollCycle, SkipReadyCycle, Task, TaskBuilder, TaskInfo, TaskState,
+    Tree, TreeEntry, TreeNode, WaitError, is_running, resume_on, skip_poll_cycle, skip_ready_cycle,
+    snapshot, spawn, spawn_local, task, tree, try_spawn, try_spawn_local, yield_now,
 };
 pub use arborio_scope::{
     AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, FreeScope, Local, LocalScope,
@@ -62,9 +63,10 @@ pub use arborio_scope::{
     Exhausted, Member, TaskGroup, gather, gather_all, join, limit, race, select, try_gather,
 };
 pub use arborio_task::{NoValue, TaskLocal, WithLocal, task_local};
-pub use background::{EventLoop, StopError};
+pub use background::EventLoop;
 pub use ctrl_c::CtrlC;
 pub use event_loop::{Builder, run, run_scope};
+pub use owner::StopError;
 pub use pool::{Pool, PoolBuilder};
 #[cfg(feature = "stdio")]
 pub use stdio::{stderr, stdin, stdout};

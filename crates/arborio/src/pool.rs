@@ -3,11 +3,11 @@
 //! Each worker is an event loop with its own timers and I/O. What they share is a [`Team`]: ready tasks move from one who
 //! has several to one who has none.
 
-use std::{fmt, io, mem, sync::Arc, thread, time::Duration};
+use std::{fmt, future::pending, io, mem, sync::Arc, thread, time::Duration};
 
 use arborio_executor::{
-    Ending, Handle, LoopOptions, MAX_WORKERS, Notify, OnUnobservedPanic, Report, RunError, Seat,
-    Tasks, Team, drive_in_team, is_running,
+    BorrowScope, Ending, Handle, LoopOptions, MAX_WORKERS, Notify, OnUnobservedPanic, Report,
+    RunError, Seat, Tasks, Team, WaitError, drive_in_team, is_running,
 };
 use arborio_reactor::LoopReactor;
 use arborio_timers::{Clock, Timers};
@@ -16,8 +16,9 @@ use crate::{
     Leftover,
     ctrl_c::{CtrlC, Watching},
     driver::{Driver, LoopNotifier, ReactorBell},
-    event_loop::{Caller, EndWatches, GRACE, LINGER, Observer, write_to_stderr},
+    event_loop::{EndWatches, GRACE, LINGER, Observer, write_to_stderr},
     hooks,
+    owner::{Background, Caller, Owner, StopError},
 };
 
 /// Workers that share their tasks: an event loop on each of several threads.
@@ -25,6 +26,12 @@ use crate::{
 /// Tasks that are spawned with [`spawn`](crate::spawn) may run on any worker, and move between
 /// their polls to one that has nothing to do. Tasks of a [`Scope`](crate::Scope), and those of
 /// [`spawn_local`](crate::spawn_local), stay on the worker where they were spawned.
+///
+/// [`run`](Self::run) and [`PoolBuilder::run`] drive one on the calling thread, which is its first worker. A value of this
+/// type owns one that was [started](PoolBuilder::start) in the background; everybody else has a [`Handle`].
+/// Such a pool waits for tasks until it is stopped. Dropping the owner stops it, and waits for its end for at most
+/// the pool's [grace](PoolBuilder::grace) and a tenth of a second. On the thread of a loop the drop does not
+/// wait, and the pool ends in the background.
 ///
 /// # Examples
 /// ```
@@ -39,9 +46,23 @@ use crate::{
 /// });
 /// assert_eq!(sum, 285);
 /// ```
+/// Synchronous code that lends a pool what is on its stack:
+/// ```
+/// use arborio::Pool;
+/// let numbers: Vec<u64> = (1..=1000).collect();
+/// let pool = Pool::builder().workers(2).start()?;
+/// let sums = pool.scope(|s| {
+///     let parts: Vec<_> = numbers.chunks(250).map(|part| s.spawn(async { part.iter().sum::<u64>() })).collect();
+///     parts.into_iter().map(|mut part| part.wait().unwrap()).collect::<Vec<_>>()
+/// });
+/// assert_eq!(sums.unwrap().iter().sum::<u64>(), 500_500);
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Debug)]
-#[non_exhaustive]
-pub struct Pool {}
+#[must_use = "dropping the owner of a pool stops the pool; `detach` lets it run"]
+pub struct Pool {
+    background: Background,
+}
 
 impl Pool {
     /// The options of a pool, all at their defaults.
@@ -56,6 +77,7 @@ impl Pool {
             name: None,
             workers: cores.min(MAX_WORKERS),
             options: LoopOptions::default(),
+            on_unobserved_panic: None,
             linger: LINGER,
             grace: GRACE,
             ctrl_c: CtrlC::Leave,
@@ -78,6 +100,73 @@ impl Pool {
     pub fn run<F: Future + Send>(main: F) -> F::Output {
         Self::builder().run(main)
     }
+
+    /// How others use the pool. What they [spawn](Handle::spawn) comes to the first worker, and moves from
+    /// there to others.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = arborio::Pool::builder().workers(2).start()?;
+    /// let handle = pool.handle().clone();
+    /// let sent = std::thread::spawn(move || handle.spawn(async { 4 })).join().unwrap();
+    /// assert_eq!({ sent }.wait().unwrap(), 4);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn handle(&self) -> &Handle {
+        self.background.handle()
+    }
+
+    /// [`Handle::scope`]: runs `body` here, and on all workers the tasks that it spawns, which may borrow; waits for
+    /// all of them.
+    ///
+    /// # Errors
+    /// As [`Handle::scope`].
+    ///
+    /// # Panics
+    /// As [`Handle::scope`].
+    ///
+    /// # Examples
+    /// See [`Pool`].
+    #[track_caller]
+    pub fn scope<'env, R, B>(&self, body: B) -> Result<R, WaitError>
+    where
+        B: for<'scope> FnOnce(&'scope BorrowScope<'scope, 'env>) -> R,
+    {
+        self.handle().scope(body)
+    }
+
+    /// Lets the pool run until somebody [stops](Handle::stop) it, or the process ends.
+    ///
+    /// # Examples
+    /// ```
+    /// let handle = arborio::Pool::builder().workers(2).start()?.detach();
+    /// assert_eq!(handle.run(async { 1 }).unwrap(), 1);
+    /// handle.stop();
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn detach(self) -> Handle {
+        self.background.detach()
+    }
+
+    /// [Stops](Handle::stop) the pool and blocks this thread until every worker has ended, at most for
+    /// `grace` and a tenth of a second. `grace` is what the tasks have to clean up, instead of what
+    /// the [options](PoolBuilder::grace) said.
+    ///
+    /// # Errors
+    /// As [`EventLoop::stop_and_join`](crate::EventLoop::stop_and_join).
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// let pool = arborio::Pool::builder().workers(2).start()?;
+    /// let mut idle = pool.handle().spawn(std::future::pending::<()>());
+    /// pool.stop_and_join(Duration::from_secs(1)).unwrap();
+    /// assert!(idle.wait().is_err());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn stop_and_join(self, grace: Duration) -> Result<(), StopError> {
+        self.background.stop_and_join(grace)
+    }
 }
 
 /// The options of a [`Pool`] that is about to run.
@@ -87,6 +176,8 @@ pub struct PoolBuilder {
     name: Option<String>,
     workers: usize,
     options: LoopOptions,
+    /// `None`: as it is usual for where the pool runs.
+    on_unobserved_panic: Option<OnUnobservedPanic>,
     linger: Duration,
     grace: Duration,
     ctrl_c: CtrlC,
@@ -135,7 +226,7 @@ impl PoolBuilder {
     }
 
     /// What a panic does that nobody observes: by default it ends every task
-    /// and goes on in the caller of `run`.
+    /// and goes on in the caller of `run`; a pool in the [background](Self::start) tells its observer.
     ///
     /// # Examples
     /// ```
@@ -149,7 +240,7 @@ impl PoolBuilder {
     /// assert_eq!(done, "still here");
     /// ```
     pub fn on_unobserved_panic(mut self, policy: OnUnobservedPanic) -> Self {
-        self.options.on_unobserved_panic = policy;
+        self.on_unobserved_panic = Some(policy);
         self
     }
 
@@ -251,6 +342,44 @@ impl PoolBuilder {
     /// ```
     #[track_caller]
     pub fn try_run<F: Future + Send>(self, main: F) -> Result<F::Output, RunError> {
+        self.drive_here(&Caller, OnUnobservedPanic::Propagate, main)
+    }
+
+    /// Starts the pool in the background, and returns when it is up. Its first worker has a thread of its own, as
+    /// the others have.
+    ///
+    /// The pool does not end when it has nothing to do, but when it is stopped. By default the observer is told of
+    /// a panic that nobody observes, and the other tasks go on.
+    ///
+    /// # Errors
+    /// The system refuses a thread, there are too few or too many workers, or the name has a zero byte in it.
+    /// The other threads have ended by then.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = arborio::Pool::builder().workers(2).name("kitchen").start()?;
+    /// assert_eq!(pool.handle().run(async { 7 }).unwrap(), 7);
+    /// assert!(arborio::Pool::builder().workers(0).start().is_err());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn start(self) -> io::Result<Pool> {
+        let name = self.name.clone().unwrap_or_else(|| "arborio".into());
+        let on_panic = OnUnobservedPanic::Report;
+        let background = Background::start(name, self.grace, move |owner| {
+            self.drive_here(owner, on_panic, pending::<()>())
+        })?;
+        Ok(Pool { background })
+    }
+
+    /// Drives the first worker on this thread, and the others on theirs, until they end. What a panic does that
+    /// nobody observes is `on_panic`, if the options do not say.
+    #[track_caller]
+    fn drive_here<F: Future + Send>(
+        self,
+        owner: &dyn Owner,
+        on_panic: OnUnobservedPanic,
+        main: F,
+    ) -> Result<F::Output, RunError> {
         if is_running() {
             return Err(RunError::Nested);
         }
@@ -265,14 +394,17 @@ impl PoolBuilder {
             )));
         }
         let watching = Watching::begin(self.ctrl_c).map_err(RunError::System)?;
+        let mut options = self.options;
+        options.on_unobserved_panic = self.on_unobserved_panic.unwrap_or(on_panic);
         let shared = Shared {
             watching,
             team: Arc::new(Team::new(self.workers)),
             observer: self
                 .observer
                 .unwrap_or_else(|| write_to_stderr("pool", self.name.clone())),
-            options: self.options,
+            options,
             grace: self.grace,
+            owner,
         };
         let ended = thread::scope(|threads| {
             for number in 1..self.workers {
@@ -311,15 +443,16 @@ impl Drop for EndOnDrop<'_> {
 }
 
 /// What the workers have in common.
-struct Shared {
+struct Shared<'a> {
     team: Arc<Team>,
     observer: Observer,
     options: LoopOptions,
     grace: Duration,
     watching: Watching,
+    owner: &'a dyn Owner,
 }
 
-impl Shared {
+impl Shared<'_> {
     /// A worker that is not the first.
     fn help(&self, number: usize) {
         let helped = arborio_base::contain(|| self.work(number, Duration::MAX, async {}));
@@ -335,6 +468,7 @@ impl Shared {
         main: F,
     ) -> Result<F::Output, RunError> {
         let tell = |report: Report<'_>| {
+            self.owner.is_told(&report);
             arborio_base::contain(|| (self.observer)(report));
         };
         hooks::install();
@@ -352,7 +486,7 @@ impl Shared {
             linger,
             grace: self.grace,
             forced: self.watching.forced(),
-            owner: &Caller,
+            owner: self.owner,
             observer: &self.observer,
         };
         let bell = Arc::clone(&notifier) as Arc<dyn Notify>;
@@ -361,6 +495,9 @@ impl Shared {
         driver.measure_slices(true);
         let _timers = timers.enter();
         let _reactor = reactor.enter();
+        if number == 0 {
+            self.owner.begins(&tasks);
+        }
         drive_in_team(tasks, &mut driver, self.options, &tell, &seat, main)
     }
 }
@@ -371,6 +508,7 @@ impl fmt::Debug for PoolBuilder {
             .field("name", &self.name)
             .field("workers", &self.workers)
             .field("options", &self.options)
+            .field("on_unobserved_panic", &self.on_unobserved_panic)
             .finish_non_exhaustive()
     }
 }

@@ -138,6 +138,23 @@ impl TreeNode {
 }
 
 impl Tree {
+    /// Puts the lines of another loop's tree behind those of this one.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::{NoNotify, Tasks, Tree};
+    /// let mut trees = Tree::default();
+    /// for _ in 0..2 {
+    ///     let main = async { arborio_task::tree().unwrap() };
+    ///     let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+    ///     trees.append(&tasks.run_main(main, |running| while running.run_next() {}).1.unwrap());
+    /// }
+    /// assert_eq!(trees.tasks().count(), 2);
+    /// ```
+    pub fn append(&mut self, other: &Self) {
+        self.entries.extend_from_slice(&other.entries);
+    }
+
     /// The entries from the top down: each is followed by all that hangs on it. Empty if
     /// there was no tree to see.
     pub fn entries(&self) -> &[TreeEntry] {

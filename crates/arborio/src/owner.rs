@@ -1,0 +1,300 @@
+//! Who has a loop, or a pool, that runs in the background, and how it ends.
+//!
+//! # The end
+//! | who               | does                                                             |
+//! |-------------------|------------------------------------------------------------------|
+//! | anybody           | `Handle::stop`: a task that stands in the loop's queue            |
+//! | the loop's thread | asks all, waits for their grace, drops the rest, notes the end    |
+//! | the owner         | waits for that note, and then for the thread; or gives up in time |
+//!
+//! The owner waits on a condition and not on the thread alone, which cannot be joined for a
+//! limited time. It never waits on the thread of a loop: not on its own, where that would be for
+//! ever, nor on another one, which it would hold up.
+//!
+//! A pool is the same: the thread is that of its first worker, which joins the others.
+
+use std::{
+    error::Error,
+    fmt, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+        mpsc::{SyncSender, sync_channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use arborio_executor::{Handle, Payload, Report, RunError, Tasks, Tree, is_running};
+
+/// How much longer than the grace an owner waits: the loop drops what is left meanwhile.
+const MARGIN: Duration = Duration::from_millis(100);
+
+/// Who has a loop that runs.
+pub(crate) trait Owner: Sync {
+    /// The loop, of a pool the first one, is about to begin.
+    fn begins(&self, _tasks: &Tasks) {}
+    /// How long those who are left may clean up, if that is not what the options say.
+    fn grace(&self) -> Option<Duration> {
+        None
+    }
+    /// The observer is about to be told.
+    fn is_told(&self, _report: &Report<'_>) {}
+}
+
+/// The caller of `run`, who waits for its return.
+pub(crate) struct Caller;
+
+impl Owner for Caller {}
+
+/// The owner of what runs on a thread of its own. The drop stops it, and waits.
+#[derive(Debug)]
+pub(crate) struct Background {
+    handle: Handle,
+    end: Arc<LoopEnd>,
+    /// `None` once it was joined, or is not to be.
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Background {
+    /// Calls `drive` on a thread that is named `name`, and returns when it has begun.
+    pub(crate) fn start(
+        name: String,
+        grace: Duration,
+        drive: impl FnOnce(&dyn Owner) -> Result<(), RunError> + Send + 'static,
+    ) -> io::Result<Self> {
+        if name.contains('\0') {
+            let why = "the name of a loop with a thread has no zero byte";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        let end = Arc::new(LoopEnd::new(grace));
+        let (begun, handle) = sync_channel(1);
+        let ending = Arc::clone(&end);
+        let thread = thread::Builder::new()
+            .name(name)
+            .spawn(move || ending.run_to_it(begun, drive))?;
+        let handle = handle
+            .recv()
+            .map_err(|_| io::Error::other("the loop's thread has ended at once"))??;
+        Ok(Self {
+            handle,
+            end,
+            thread: Some(thread),
+        })
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Nobody owns it any more.
+    pub(crate) fn detach(mut self) -> Handle {
+        drop(self.thread.take());
+        self.handle.clone()
+    }
+
+    /// Stops it, with another grace than that of its options, and waits for its end.
+    pub(crate) fn stop_and_join(mut self, grace: Duration) -> Result<(), StopError> {
+        self.end.facts().grace = Some(grace);
+        self.stop_and_wait(grace)
+    }
+
+    fn stop_and_wait(&mut self, grace: Duration) -> Result<(), StopError> {
+        let Some(thread) = self.thread.take() else {
+            return Ok(());
+        };
+        self.handle.stop();
+        if is_running() {
+            return Err(StopError::OnLoop);
+        }
+        if !self.end.wait(grace.saturating_add(MARGIN)) {
+            return Err(StopError::Running);
+        }
+        // All that is left of it are the destructors of its thread-locals.
+        let _ = thread.join();
+        self.end.verdict()
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let grace = self.end.facts().options_grace;
+        let _ = self.stop_and_wait(grace); // the observer was told
+    }
+}
+
+/// What the thread of a loop and the owner of the loop tell each other about its end.
+#[derive(Debug)]
+struct LoopEnd {
+    facts: Mutex<Facts>,
+    /// `over` is set.
+    came: Condvar,
+}
+
+#[derive(Debug)]
+struct Facts {
+    /// The grace of the options.
+    options_grace: Duration,
+    /// What the owner gives instead.
+    grace: Option<Duration>,
+    /// Every future of the loop is gone.
+    over: bool,
+    /// The tree as it was when tasks were dropped that had not ended in time.
+    forced: Option<Tree>,
+    /// What ended the loop.
+    panic: Option<Payload>,
+}
+
+impl LoopEnd {
+    fn new(options_grace: Duration) -> Self {
+        let facts = Facts {
+            options_grace,
+            grace: None,
+            over: false,
+            forced: None,
+            panic: None,
+        };
+        Self {
+            facts: Mutex::new(facts),
+            came: Condvar::new(),
+        }
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the loop's thread does, all its life.
+    fn run_to_it(
+        &self,
+        begun: SyncSender<io::Result<Handle>>,
+        drive: impl FnOnce(&dyn Owner) -> Result<(), RunError>,
+    ) {
+        let owner = Absent {
+            end: self,
+            begun,
+            kept: OnceLock::new(),
+        };
+        let driven = catch_unwind(AssertUnwindSafe(|| drive(&owner)));
+        // Any other error is that it was stopped: the handle that is kept keeps it from stalling.
+        if let Ok(Err(RunError::System(error))) = driven {
+            return owner.never_begins(error);
+        }
+        drop(owner);
+        let raised = driven.err();
+        let mut facts = self.facts();
+        facts.panic = raised.map(Payload::new);
+        facts.over = true;
+        drop(facts);
+        self.came.notify_all();
+    }
+
+    /// Waits for the end; false if the time was up first.
+    fn wait(&self, limit: Duration) -> bool {
+        let deadline = Instant::now().checked_add(limit);
+        let mut facts = self.facts();
+        while !facts.over {
+            // A limit beyond the end of time is none.
+            let left = match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => return false,
+                Some(left) => left,
+                None => Duration::MAX,
+            };
+            let woken = self.came.wait_timeout(facts, left);
+            facts = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// How it went.
+    fn verdict(&self) -> Result<(), StopError> {
+        let mut facts = self.facts();
+        match (facts.panic.take(), facts.forced.take()) {
+            (Some(payload), _) => Err(StopError::Panicked(payload)),
+            (None, Some(tree)) => Err(StopError::Forced(tree)),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// The owner of a loop as the loop's thread knows it.
+struct Absent<'a> {
+    end: &'a LoopEnd,
+    begun: SyncSender<io::Result<Handle>>,
+    /// While there is a handle the loop waits for tasks, also on a simulated clock.
+    kept: OnceLock<Handle>,
+}
+
+impl Absent<'_> {
+    /// The system refuses something without which it does not start.
+    fn never_begins(self, error: io::Error) {
+        let _ = self.begun.send(Err(error)); // its starter waits for it
+    }
+}
+
+impl Owner for Absent<'_> {
+    fn begins(&self, tasks: &Tasks) {
+        let handle = self.kept.get_or_init(|| Handle::new(tasks.submitter()));
+        let _ = self.begun.send(Ok(handle.clone())); // its starter waits for it
+    }
+
+    fn grace(&self) -> Option<Duration> {
+        self.end.facts().grace
+    }
+
+    fn is_told(&self, report: &Report<'_>) {
+        if let Report::Forced(tree) = report {
+            let mut facts = self.end.facts();
+            let forced = facts.forced.get_or_insert_default();
+            forced.append(tree); // each worker of a pool has one
+        }
+    }
+}
+
+/// Why a loop, or a pool, has not ended as it should.
+///
+/// # Examples
+/// ```
+/// use arborio::StopError;
+/// assert_eq!(
+///     StopError::OnLoop.to_string(),
+///     "the loop was stopped, but nobody waits for its end on the thread of a loop",
+/// );
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum StopError {
+    /// An Arborio loop runs on this thread: to wait could be a deadlock. The loop was stopped, and
+    /// ends in the background.
+    OnLoop,
+    /// The loop has ended, and these tasks were dropped before they had: their grace was over.
+    Forced(Tree),
+    /// A panic that nobody observed had ended the loop
+    /// ([`OnUnobservedPanic::Propagate`](crate::OnUnobservedPanic::Propagate)).
+    Panicked(Payload),
+    /// The time is up and the loop has not ended: a task does not return from its poll, or from a
+    /// destructor. Nothing can force it. The loop ends in the background when it returns.
+    Running,
+}
+
+impl fmt::Display for StopError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OnLoop => f.write_str(
+                "the loop was stopped, but nobody waits for its end on the thread of a loop",
+            ),
+            Self::Forced(tree) => {
+                write!(
+                    f,
+                    "tasks of the loop were dropped when their grace was over\n{tree}"
+                )
+            }
+            Self::Panicked(payload) => {
+                write!(f, "a panic had ended the loop: {}", payload.message())
+            }
+            Self::Running => f.write_str("the loop has not ended: a task does not return"),
+        }
+    }
+}
+
+impl Error for StopError {}
