@@ -7,6 +7,8 @@ mod endings_refuted;
 mod foreign_wakers;
 mod frames_refuted;
 mod handles;
+mod lending;
+mod lending_ends;
 mod locals_refuted;
 mod loops;
 mod memory;

@@ -18,14 +18,14 @@ use arborio_task::{Interrupt, SpawnOptions, Submitter, Task, WaitError, try_spaw
 use crate::support::{run, spawn, tasks};
 
 /// A loop on a thread of its own.
-struct Background {
-    submitter: Submitter,
+pub(crate) struct Background {
+    pub(crate) submitter: Submitter,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Background {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let (sender, receiver) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
@@ -57,11 +57,11 @@ impl Background {
         self.submitter.spawn(future, SpawnOptions::new())
     }
 
-    fn thread(&self) -> ThreadId {
+    pub(crate) fn thread(&self) -> ThreadId {
         self.thread.as_ref().unwrap().thread().id()
     }
 
-    fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
         drop(self.spawn(async {})); // it may sleep
     }
@@ -76,24 +76,24 @@ impl Drop for Background {
 
 /// Opened once, by whoever.
 #[derive(Clone, Default)]
-struct Gate(Arc<Mutex<(bool, Option<Waker>)>>);
+pub(crate) struct Gate(Arc<Mutex<(bool, Vec<Waker>)>>);
 
 impl Gate {
-    fn open(&self) {
+    pub(crate) fn open(&self) {
         let mut state = self.0.lock().unwrap();
         state.0 = true;
-        let waiting = state.1.take();
+        let waiting = std::mem::take(&mut state.1);
         drop(state);
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    async fn passed(&self) {
+    pub(crate) async fn passed(&self) {
         poll_fn(|cx| {
             let mut state = self.0.lock().unwrap();
             if state.0 {
                 return Poll::Ready(());
             }
-            state.1 = Some(cx.waker().clone());
+            state.1.push(cx.waker().clone());
             Poll::Pending
         })
         .await;
