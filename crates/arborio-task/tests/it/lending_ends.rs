@@ -111,7 +111,7 @@ fn s04_the_output_comes_back_if_another_task_has_the_handle() {
         s.spawn(async move { drop(task) });
         let coin = purse.lend();
         let task = s.spawn(async move { coin });
-        s.spawn(async move { task });
+        s.spawn(async move { Some(task) });
     });
 }
 

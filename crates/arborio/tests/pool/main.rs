@@ -1,5 +1,7 @@
 //! Pools: several event loops that share their tasks.
 
+mod background;
+mod lending;
 mod running;
 mod scopes;
 mod stopping;
