@@ -21,6 +21,9 @@ use crate::{
 /// drops it. For awaiting a task of another loop no adaptor is needed; it stays there, and its
 /// awaiter goes on where they are.
 ///
+/// Each loop has its clock. As when a task of another loop is awaited, a loop on a simulated clock does
+/// not wait for others: its time goes on meanwhile, and if it has nothing else to do it has stalled.
+///
 /// # Cancellation
 /// It is a handler, as [`enter_executor`](crate::blocking::enter_executor) is. A request from
 /// outside is made again inside, by [`Task::cancel`]. Who asked waits for the end, for their grace,

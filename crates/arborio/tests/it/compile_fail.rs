@@ -164,6 +164,29 @@ fn h02_a_task_cannot_borrow_from_its_spawner() {
 }
 
 #[test]
+fn h02_h03_s29_s12_a_hop_borrows_nothing_and_is_sent() {
+    let hops = [
+        "arborio::enter_executor(",
+        "arborio::resume_on(&arborio::Handle::current().unwrap(), ",
+    ];
+    for hop in hops {
+        let program = |before: &str, part: &str| format!("{before} drop({hop}{part}));");
+        let text = "let text = String::new();";
+        accepted(&program(text, "async move { text.len() }"));
+        refused(&program(text, "async { text.len() }"), "E0373");
+        let local = "let local = std::rc::Rc::new(1);";
+        let sent = "cannot be sent between threads";
+        refused(&program(local, "async move { drop(local) }"), sent);
+        refused(&program("", "async { std::rc::Rc::new(1) }"), sent);
+        // It is sent itself, also with a value whose lifetime has to be known.
+        let task = format!("let hop = {hop}async {{ \"a word\" }});");
+        accepted(&format!(
+            "{task} drop(arborio::spawn(async move {{ hop.await.unwrap().len() }}));"
+        ));
+    }
+}
+
+#[test]
 fn f12_what_may_go_to_another_thread_does_and_the_rest_does_not() {
     let shared = [
         "arborio::Builder",
