@@ -37,6 +37,8 @@ mod event_loop;
 mod hooks;
 pub mod io;
 mod owner;
+#[cfg(doctest)]
+mod pages;
 mod pool;
 #[cfg(feature = "signal")]
 pub mod signal;
@@ -242,8 +244,3 @@ pub mod prelude {
         yield_now,
     };
 }
-
-/// The program of the README, as a test.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
