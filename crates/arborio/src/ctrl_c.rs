@@ -44,36 +44,36 @@ pub enum CtrlC {
 }
 
 /// Looks after Ctrl-C for a loop, or does not, as long as it lives.
-pub(crate) struct Watching {
+pub(crate) struct MaybeLookout {
     #[cfg(feature = "signal")]
-    watch: Option<crate::signal::Watch>,
+    lookout: Option<crate::signal::Lookout>,
 }
 
 #[cfg(feature = "signal")]
-impl Watching {
+impl MaybeLookout {
     pub(crate) fn begin(what: CtrlC) -> io::Result<Self> {
-        let watch = match what {
+        let lookout = match what {
             CtrlC::Leave => None,
-            CtrlC::Cancel => Some(crate::signal::Watch::start()?),
+            CtrlC::Cancel => Some(crate::signal::Lookout::start()?),
         };
-        Ok(Self { watch })
+        Ok(Self { lookout })
     }
 
     /// A loop that is to be stopped.
     pub(crate) fn add(&self, make: impl FnOnce() -> Handle) {
-        if let Some(watch) = &self.watch {
-            watch.add(make());
+        if let Some(lookout) = &self.lookout {
+            lookout.add(make());
         }
     }
 
     /// Set when the grace of the loops is over.
     pub(crate) fn forced(&self) -> Option<&Arc<Event>> {
-        self.watch.as_ref().map(crate::signal::Watch::forced)
+        self.lookout.as_ref().map(crate::signal::Lookout::forced)
     }
 }
 
 #[cfg(not(feature = "signal"))]
-impl Watching {
+impl MaybeLookout {
     pub(crate) fn begin(_: CtrlC) -> io::Result<Self> {
         Ok(Self {})
     }

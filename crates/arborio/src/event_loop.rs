@@ -12,7 +12,7 @@ use arborio_sync::Event;
 use arborio_timers::{Clock, Timers, sleep};
 
 use crate::{
-    ctrl_c::{CtrlC, Watching},
+    ctrl_c::{CtrlC, MaybeLookout},
     driver::{Driver, LoopNotifier, ReactorBell, Watches},
     hooks,
     owner::{Caller, Owner},
@@ -403,7 +403,7 @@ impl Builder {
             ctrl_c,
             observer,
         } = self;
-        let watching = Watching::begin(ctrl_c).map_err(RunError::System)?;
+        let lookout = MaybeLookout::begin(ctrl_c).map_err(RunError::System)?;
         options.on_unobserved_panic = on_unobserved_panic.unwrap_or(on_panic);
         let observer = observer.unwrap_or_else(|| write_to_stderr("loop", name));
         let tell = |report: Report<'_>| {
@@ -413,7 +413,7 @@ impl Builder {
         let measured = !clock.is_simulated() && options.seed.is_none();
         let notifier = Arc::new(LoopNotifier::new());
         let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
-        watching.add(|| Handle::new(tasks.submitter()));
+        lookout.add(|| Handle::new(tasks.submitter()));
         let timers = Timers::new(clock, Arc::clone(&notifier).into());
         let opened = Arc::clone(&notifier);
         let reactor =
@@ -421,7 +421,7 @@ impl Builder {
         let watches = EndWatches {
             linger,
             grace,
-            forced: watching.forced(),
+            forced: lookout.forced(),
             owner,
             observer: &observer,
         };

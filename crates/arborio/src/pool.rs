@@ -14,7 +14,7 @@ use arborio_timers::{Clock, Timers};
 
 use crate::{
     Leftover,
-    ctrl_c::{CtrlC, Watching},
+    ctrl_c::{CtrlC, MaybeLookout},
     driver::{Driver, LoopNotifier, ReactorBell},
     event_loop::{EndWatches, GRACE, LINGER, Observer, write_to_stderr},
     hooks,
@@ -393,11 +393,11 @@ impl PoolBuilder {
                 text,
             )));
         }
-        let watching = Watching::begin(self.ctrl_c).map_err(RunError::System)?;
+        let lookout = MaybeLookout::begin(self.ctrl_c).map_err(RunError::System)?;
         let mut options = self.options;
         options.on_unobserved_panic = self.on_unobserved_panic.unwrap_or(on_panic);
         let shared = Shared {
-            watching,
+            lookout,
             team: Arc::new(Team::new(self.workers)),
             observer: self
                 .observer
@@ -448,7 +448,7 @@ struct Shared<'a> {
     observer: Observer,
     options: LoopOptions,
     grace: Duration,
-    watching: Watching,
+    lookout: MaybeLookout,
     owner: &'a dyn Owner,
 }
 
@@ -474,7 +474,7 @@ impl Shared<'_> {
         hooks::install();
         let notifier = Arc::new(LoopNotifier::new());
         let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
-        self.watching.add(|| Handle::new(tasks.submitter()));
+        self.lookout.add(|| Handle::new(tasks.submitter()));
         if self.team.len() > 1 {
             tasks.prepare_for_rescue();
         }
@@ -485,7 +485,7 @@ impl Shared<'_> {
         let watches = EndWatches {
             linger,
             grace: self.grace,
-            forced: self.watching.forced(),
+            forced: self.lookout.forced(),
             owner: self.owner,
             observer: &self.observer,
         };

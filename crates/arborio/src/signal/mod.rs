@@ -30,9 +30,9 @@
 //! ```
 
 mod default_action;
-mod line;
+mod lookout;
 mod number;
-mod watch;
+mod wire;
 
 use std::{
     fmt,
@@ -46,9 +46,9 @@ use std::{
 use arborio_reactor::Async;
 use futures_core::Stream;
 
-use self::line::Line;
+pub(crate) use self::lookout::Lookout;
 pub use self::number::Signal;
-pub(crate) use self::watch::Watch;
+use self::wire::Wire;
 
 /// Waits for one Ctrl-C (`SIGINT`).
 ///
@@ -99,11 +99,11 @@ pub async fn ctrl_c() -> io::Result<()> {
 /// assert!(error.to_string().starts_with("nobody can listen to SIGKILL"));
 /// ```
 pub fn signal(signal: Signal) -> io::Result<Signals> {
-    let (line, read) = Line::open(signal)?;
+    let (read, wire) = Wire::open(signal)?;
     Ok(Signals {
         signal,
-        line,
-        bell: Bell::Quiet(read),
+        wire,
+        reader: Reader::Idle(read),
     })
 }
 
@@ -129,27 +129,27 @@ pub fn signal(signal: Signal) -> io::Result<Signals> {
 pub struct Signals {
     signal: Signal,
     /// Declared first: see its documentation.
-    line: Line,
-    bell: Bell,
+    wire: Wire,
+    reader: Reader,
 }
 
 /// The end of the socket that is read.
-enum Bell {
+enum Reader {
     /// Nobody has polled yet, so the loop to register with is not known.
-    Quiet(UnixStream),
-    Watched(Async<UnixStream>),
+    Idle(UnixStream),
+    Registered(Async<UnixStream>),
 }
 
-impl Bell {
+impl Reader {
     /// What is polled: registered with the loop of this thread if it was not before.
-    fn watched(&mut self) -> io::Result<&Async<UnixStream>> {
-        if let Self::Quiet(socket) = self {
+    fn registered(&mut self) -> io::Result<&Async<UnixStream>> {
+        if let Self::Idle(socket) = self {
             // A clone, so that after an error the next call can try again.
-            *self = Self::Watched(Async::new(socket.try_clone()?)?);
+            *self = Self::Registered(Async::new(socket.try_clone()?)?);
         }
         match self {
-            Self::Watched(socket) => Ok(socket),
-            Self::Quiet(_) => unreachable!("it was registered just now"),
+            Self::Registered(socket) => Ok(socket),
+            Self::Idle(_) => unreachable!("it was registered just now"),
         }
     }
 }
@@ -184,14 +184,14 @@ impl Signals {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Signal>> {
-        let bell = self.bell.watched()?;
+        let reader = self.reader.registered()?;
         loop {
-            if self.line.came().take() {
+            if self.wire.came().take() {
                 return Poll::Ready(Ok(self.signal));
             }
-            // Bytes say only that it may have come: see `line`.
+            // Bytes say only that it may have come: see `wire`.
             let read = |mut socket: &UnixStream| socket.read(&mut [0; 64]);
-            if ready!(bell.poll_read_with(cx, read))? == 0 {
+            if ready!(reader.poll_read_with(cx, read))? == 0 {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
         }

@@ -1,6 +1,6 @@
 //! Standard output and error: [`stdout`], [`stderr`].
 //!
-//! Bytes are *accepted* when a write takes them into the buffer, and *settled* when the thread has written them, or
+//! Bytes are *accepted* when a write takes them into the buffer, and *done* when the thread has written them, or
 //! has failed to. Both are counted from the start of the process, for the stream as a whole, so what all
 //! handles write comes out in the order in which it was accepted.
 
@@ -31,7 +31,7 @@ struct Output {
     /// What was accepted and the thread has not taken.
     buffer: Vec<u8>,
     accepted: u64,
-    settled: u64,
+    done: u64,
     /// How often writing has failed.
     failures: u64,
     /// The last of the failures.
@@ -43,7 +43,7 @@ impl Output {
         Self {
             buffer: Vec::new(),
             accepted: 0,
-            settled: 0,
+            done: 0,
             failures: 0,
             failure: None,
         }
@@ -59,8 +59,8 @@ impl Output {
         Poll::Ready(Ok(count))
     }
 
-    fn settle(&mut self, count: usize, written: io::Result<()>) {
-        self.settled += count as u64;
+    fn note_done(&mut self, count: usize, written: io::Result<()>) {
+        self.done += count as u64;
         if let Err(error) = written {
             self.failures += 1;
             self.failure = Some(error);
@@ -96,7 +96,7 @@ fn work(station: &Station<Output>, write: impl Fn(&[u8]) -> io::Result<()>) {
         // Who waits for room has some now.
         station.change(|output| mem::swap(&mut output.buffer, &mut batch));
         let written = write(&batch);
-        station.change(|output| output.settle(batch.len(), written));
+        station.change(|output| output.note_done(batch.len(), written));
     }
 }
 
@@ -117,8 +117,8 @@ struct Writer {
     ticket: Ticket<Output>,
     /// What was accepted up to the last byte of this handle.
     mine: u64,
-    /// The failures that do not concern it, or that it has told. `None` if all of its bytes were
-    /// settled, so that it need not know.
+    /// The failures that do not concern it, or that it has told. `None` if all of its bytes are
+    /// done, so that it need not know.
     told: Option<u64>,
 }
 
@@ -159,7 +159,7 @@ impl Writer {
                 *known = output.failures;
                 return Poll::Ready(Err(output.last_failure()));
             }
-            if output.settled < *mine {
+            if output.done < *mine {
                 return Poll::Pending;
             }
             Poll::Ready(Ok(()))

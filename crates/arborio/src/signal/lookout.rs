@@ -1,6 +1,6 @@
-//! Who looks after Ctrl-C for a loop: [`Watch`].
+//! Who looks after Ctrl-C for a loop: [`Lookout`].
 //!
-//! A thread of its own, which reads a [`Line`]. A task of the loop would have to wait for its turn, would keep a
+//! A thread of its own, which reads a [`Wire`]. A task of the loop would have to wait for its turn, would keep a
 //! simulated clock from moving as every descriptor does, and would be asked to end with the others.
 //!
 //! | Ctrl-C       | what it does                                                        |
@@ -22,14 +22,14 @@ use arborio_sync::Event;
 
 use super::{
     Signal, default_action,
-    line::{Came, Line},
+    wire::{Came, Wire},
 };
 
 /// Looks after Ctrl-C as long as it lives.
-pub(crate) struct Watch {
+pub(crate) struct Lookout {
     presses: Arc<Presses>,
     /// `None` once it was closed.
-    line: Option<Line>,
+    wire: Option<Wire>,
     /// Ends the wait of the thread.
     read: UnixStream,
     /// `None` once it was joined.
@@ -50,11 +50,11 @@ struct Seen {
     loops: Vec<Handle>,
 }
 
-impl Watch {
+impl Lookout {
     /// Begins to look after Ctrl-C.
     pub(crate) fn start() -> io::Result<Self> {
         default_action::prepare()?;
-        let (line, read) = Line::open(Signal::INTERRUPT)?;
+        let (read, wire) = Wire::open(Signal::INTERRUPT)?; // in this order: W4
         let presses = Arc::new(Presses {
             seen: Mutex::new(Seen {
                 count: 0,
@@ -62,13 +62,13 @@ impl Watch {
             }),
             forced: Arc::new(Event::new()),
         });
-        let (told, came, reads) = (Arc::clone(&presses), line.came().clone(), read.try_clone()?);
+        let (told, came, reads) = (Arc::clone(&presses), wire.came().clone(), read.try_clone()?);
         let thread = thread::Builder::new()
             .name("arborio-ctrl-c".to_owned())
             .spawn(move || listen(reads, &came, &told))?;
         Ok(Self {
             presses,
-            line: Some(line),
+            wire: Some(wire),
             read,
             thread: Some(thread),
         })
@@ -91,10 +91,10 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for Lookout {
     fn drop(&mut self) {
-        drop(self.line.take()); // before the socket is shut: see `line`
-        // An error means that it is shut. Closing the line alone would do, if no child that was
+        drop(self.wire.take()); // before the socket is shut: see `wire`
+        // An error means that it is shut. Closing the wire alone would do, if no child that was
         // forked had the other end as well.
         let _ = self.read.shutdown(Shutdown::Both);
         if let Some(thread) = self.thread.take() {

@@ -1,4 +1,4 @@
-//! How one listener hears of a signal: [`Line`].
+//! How one listener hears of a signal: [`Wire`].
 //!
 //! # Words
 //! | thing      | says                                             | who changes it                       |
@@ -7,12 +7,12 @@
 //! | the socket | has bytes: look at `came`                        | the handler writes, the listener reads |
 //!
 //! # Invariants
-//! - L1: the handler sets `came` before it writes. So who has found nothing to read, and `came` not
+//! - W1: the handler sets `came` before it writes. So who has found nothing to read, and `came` not
 //!   set before that, is woken by what comes.
-//! - L2: bytes alone say nothing. A socket is shared with a child that was forked and has not called
+//! - W2: bytes alone say nothing. A socket is shared with a child that was forked and has not called
 //!   `exec`; `came` is memory, of which each process has its own. So a signal to the child is no signal here.
-//! - L3: a socket that is full wakes whoever reads it, so it does not matter that nothing is added.
-//! - L4: the actions are withdrawn before the end that is read is closed: a write to nobody would be a `SIGPIPE`.
+//! - W3: a socket that is full wakes whoever reads it, so it does not matter that nothing is added.
+//! - W4: the actions are withdrawn before the end that is read is closed: a write to nobody would be a `SIGPIPE`.
 //!
 //! What runs in the handler is a store and a `send` that does not block, both of the crate
 //! `signal-hook`.
@@ -31,8 +31,8 @@ use signal_hook::{SigId, flag, low_level};
 use super::{Signal, default_action::Listening};
 
 /// Notes one signal for one listener, as long as it lives. Has to be dropped before the end
-/// that is read (L4).
-pub(super) struct Line {
+/// that is read (W4).
+pub(super) struct Wire {
     /// First: while the actions are there, nobody else need be asked what a signal does.
     _listening: Option<Listening>,
     _actions: [Action; 2],
@@ -51,24 +51,24 @@ impl Came {
     }
 }
 
-impl Line {
+impl Wire {
     /// From now on `signal` is noted. The socket has something to read when
     /// [`came`](Self::came) is to be looked at.
-    pub(super) fn open(signal: Signal) -> io::Result<(Self, UnixStream)> {
+    pub(super) fn open(signal: Signal) -> io::Result<(UnixStream, Self)> {
         signal.check()?;
         // Both ends are closed on `exec`.
         let (read, write) = UnixStream::pair()?;
         let came = Came(Arc::new(AtomicBool::new(false)));
         let number = signal.as_raw();
-        // In this order (L1).
+        // In this order (W1).
         let flag = Action(flag::register(number, Arc::clone(&came.0))?);
-        let bell = Action(low_level::pipe::register(number, write)?);
-        let line = Self {
+        let ring = Action(low_level::pipe::register(number, write)?);
+        let wire = Self {
             _listening: (signal == Signal::INTERRUPT).then(Listening::begin),
-            _actions: [flag, bell],
+            _actions: [flag, ring],
             came,
         };
-        Ok((line, read))
+        Ok((read, wire))
     }
 
     pub(super) fn came(&self) -> &Came {
