@@ -72,6 +72,17 @@ impl Player {
         }
     }
 
+    /// Reads what it writes to standard error, up to `wanted`.
+    pub(crate) fn expect_error(&mut self, wanted: &str) {
+        let errors = self.child.stderr.as_mut().unwrap();
+        let (mut seen, mut byte) = (Vec::new(), [0]);
+        while !seen.ends_with(wanted.as_bytes()) {
+            let count = errors.read(&mut byte).unwrap();
+            assert!(count > 0, "{}", String::from_utf8_lossy(&seen));
+            seen.push(byte[0]);
+        }
+    }
+
     /// Where its standard input comes from.
     pub(crate) fn stdin(&mut self) -> &mut ChildStdin {
         self.child.stdin.as_mut().unwrap()

@@ -13,7 +13,7 @@ use std::{
 use arborio::{
     EventLoop, Pool, run,
     signal::{Signal, Signals, ctrl_c, signal},
-    spawn,
+    skip_poll_cycle, spawn,
     time::timeout,
 };
 use futures_lite::{StreamExt, future::block_on};
@@ -29,8 +29,9 @@ fn raise(signal: Raw) {
     signal_hook::low_level::raise(signal.as_raw()).unwrap();
 }
 
-/// Whether `signals` has nothing to tell now.
+/// Whether `signals` has nothing to tell, also when the loop has looked at its sockets.
 async fn is_silent(signals: &mut Signals) -> bool {
+    skip_poll_cycle().await;
     poll_fn(|cx| Poll::Ready(signals.poll_recv(cx).is_pending())).await
 }
 
