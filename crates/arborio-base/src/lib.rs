@@ -3,11 +3,13 @@
 //! * [`sync`]: the standard library's primitives, or loom's in a model.
 //! * [`budget`]: how many operations the poll that is running may still do.
 //! * [`contain`]: calls foreign code and keeps its panic from spreading.
+//! * [`Process`]: whether this is the child of a fork.
 //! * [`List`] and [`Plain`]: the parts of structures that one thread at a time owns.
 //! * [`WakeBatch`]: wakers gathered under a lock and called outside of it.
 
 pub mod budget;
 mod contain;
+mod fork;
 mod list;
 mod plain;
 mod prefetch;
@@ -15,6 +17,7 @@ pub mod sync;
 mod wake_batch;
 
 pub use contain::{contain, contained_panics, drop_contained};
+pub use fork::{Forked, Process};
 pub use list::{Links, List, unlink};
 pub use plain::Plain;
 pub use prefetch::prefetch;

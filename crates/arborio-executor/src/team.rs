@@ -40,9 +40,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arborio_base::sync::{
-    Arc,
-    atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
+use arborio_base::{
+    Process,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
+    },
 };
 use arborio_task::{Notify, Payload, Running, Submitter};
 
@@ -266,6 +269,8 @@ pub struct Seat {
     random: RefCell<Random>,
     /// How many polls each worker had begun when it did not answer.
     unanswered: RefCell<Vec<Option<usize>>>,
+    /// Where the others are.
+    process: Process,
 }
 
 impl Seat {
@@ -301,6 +306,7 @@ impl Seat {
             pause_left: Cell::new(0),
             random: RefCell::new(Random::new(number as u64)),
             unanswered: RefCell::new(vec![None; count]),
+            process: Process::watched(),
         }
     }
 
@@ -509,7 +515,8 @@ impl Seat {
 
     /// Asks the others for work. True if something came.
     pub(crate) fn search(&self, running: &Running<'_>) -> bool {
-        if self.team.len() == 1 {
+        // In the child of a fork the others are not there, and their tasks are their parent's.
+        if self.team.len() == 1 || !self.process.is_this() {
             return false;
         }
         if !self.searches.replace(false) {

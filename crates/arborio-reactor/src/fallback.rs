@@ -34,7 +34,9 @@ static BACKGROUND: Mutex<Background> = Mutex::new(Background::Absent);
 pub(crate) fn home() -> io::Result<Arc<Home>> {
     let mut background = lock(&BACKGROUND);
     match &*background {
-        Background::Running(home) if !home.has_ended() => return Ok(Arc::clone(home)),
+        Background::Running(home) if home.check_process().is_ok() && !home.has_ended() => {
+            return Ok(Arc::clone(home));
+        }
         Background::Hopeless(Some(number)) => return Err(io::Error::from_raw_os_error(*number)),
         Background::Hopeless(None) => return Err(io::Error::other("epoll does not work")),
         Background::Running(_) | Background::Absent => {}

@@ -23,13 +23,12 @@ use std::{
 };
 
 use arborio_base::{
-    WakeBatch,
+    Process, WakeBatch,
     sync::{Mutex, lock},
 };
 use mio::{Interest, Registry, Token, unix::SourceFd};
 
 use crate::{
-    fork::Process,
     loop_reactor,
     quiet::Duty,
     readiness::{Event, Halt},

@@ -20,7 +20,6 @@
 mod async_fd;
 mod confirmed;
 mod fallback;
-mod fork;
 mod gate;
 mod home;
 mod loop_reactor;

@@ -7,11 +7,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use arborio_base::WakeBatch;
+use arborio_base::{Process, WakeBatch};
 
 use crate::{
     fallback,
-    fork::Process,
     gate::{Gate, Raised},
     home::{Home, Manner, Serial},
     loop_reactor,

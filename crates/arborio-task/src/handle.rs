@@ -8,6 +8,8 @@ use std::{
     task::{Context, Poll},
 };
 
+use arborio_base::Process;
+
 use crate::{
     abroad,
     cell::TaskRef,
@@ -329,9 +331,19 @@ enum Poller {
     Sharing(usize),
 }
 
-/// Ready once the task is DONE; otherwise notes that the task of `cx` waits.
+/// What a poll of a handle has found.
+#[must_use]
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// The task is DONE.
+    Done,
+    /// It will never be: its loop is in the parent of this forked process.
+    Lost,
+}
+
+/// Ready once the task is DONE, or lost; otherwise notes that the task of `cx` waits.
 #[inline]
-fn poll_done(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<()> {
+fn poll_done(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<Found> {
     match held(task.hub()) {
         Some(hub) => poll_done_here(hub, task, poller, cx),
         None => poll_done_elsewhere(task, poller, cx),
@@ -339,7 +351,7 @@ fn poll_done(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<()> {
 }
 
 #[inline(never)]
-fn poll_done_elsewhere(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<()> {
+fn poll_done_elsewhere(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<Found> {
     match own_hub(task) {
         Some(hub) => poll_done_here(&hub, task, poller, cx),
         None => poll_done_abroad(task, poller, cx),
@@ -347,10 +359,10 @@ fn poll_done_elsewhere(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> P
 }
 
 #[inline]
-fn poll_done_here(hub: &Hub, task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<()> {
+fn poll_done_here(hub: &Hub, task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<Found> {
     let seen = task.local.seen();
     if seen.any(Flags::DONE) && (!seen.any(Flags::WATCHED) || endings::hurry(hub, task)) {
-        return Poll::Ready(());
+        return Poll::Ready(Found::Done);
     }
     if !seen.any(Flags::OBSERVED) {
         task.local.set(Flags::OBSERVED);
@@ -363,16 +375,19 @@ fn poll_done_here(hub: &Hub, task: TaskRef, poller: Poller, cx: &mut Context<'_>
     let seen = task.local.seen();
     if seen.any(Flags::DONE) && !seen.any(Flags::WATCHED) {
         task.awaiter.forget(hub);
-        return Poll::Ready(());
+        return Poll::Ready(Found::Done);
     }
     Poll::Pending
 }
 
 #[cold]
-fn poll_done_abroad(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<()> {
+fn poll_done_abroad(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<Found> {
     let seen = task.local.seen_abroad();
     if seen.any(Flags::DONE) && !seen.any(Flags::WATCHED) {
-        return Poll::Ready(());
+        return Poll::Ready(Found::Done);
+    }
+    if Process::is_forked() && is_lost(task) {
+        return Poll::Ready(Found::Lost);
     }
     match poller {
         Poller::Only => side::register_only(task, cx.waker()),
@@ -381,7 +396,15 @@ fn poll_done_abroad(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll
     if abroad::subscribe(task) {
         return Poll::Pending;
     }
-    Poll::Ready(())
+    Poll::Ready(Found::Done)
+}
+
+/// Whether the loop of `task`, in this child of a fork, is one of the parent, and not that of this thread.
+#[cold]
+fn is_lost(task: TaskRef) -> bool {
+    // SAFETY: at every moment a task refers to a hub that is alive, so it does in the copy; and in
+    // this process no loop of the parent goes on, which could send the task to another one.
+    unsafe { &*task.hub() }.is_forked()
 }
 
 impl<T> Future for Task<T> {
@@ -391,7 +414,11 @@ impl<T> Future for Task<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let task = self.task.expect(SPENT);
         match poll_done(task, Poller::Only, cx) {
-            Poll::Ready(()) => Poll::Ready(self.take(task)),
+            Poll::Ready(Found::Done) => Poll::Ready(self.take(task)),
+            Poll::Ready(Found::Lost) => {
+                self.task = None; // it keeps its cell: nobody else frees that
+                Poll::Ready(Err(Interrupt::Stopped))
+            }
             Poll::Pending => Poll::Pending,
         }
     }
@@ -457,7 +484,11 @@ impl<T: Clone> Future for Joining<'_, T> {
         let task = self.handle.task.expect(SPENT);
         let number = self.number();
         let poller = Poller::Sharing(number);
-        if poll_done(task, poller, cx).is_pending() {
+        let polled = poll_done(task, poller, cx);
+        if polled == Poll::Ready(Found::Lost) {
+            return Poll::Ready(Err(Interrupt::Stopped));
+        }
+        if polled.is_pending() {
             let here = own_hub(task).is_some();
             let place = if here {
                 Registered::Here

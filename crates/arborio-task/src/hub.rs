@@ -16,7 +16,7 @@ use std::{
 };
 
 use arborio_base::{
-    List, Plain, contain, drop_contained,
+    List, Plain, Process, contain, drop_contained,
     sync::{
         self,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -107,6 +107,8 @@ pub(crate) struct Hub {
     pub(crate) stop_reason: OnceLock<Reason>,
     /// Counts the tasks that were sent here and have not arrived.
     pub(crate) sent: OnceLock<sync::Arc<AtomicUsize>>,
+    /// Where the loop's thread is.
+    process: Process,
 }
 
 // SAFETY: `inbox`, `refs`, `stopping`, `stop_reason` and `sent` are made for all threads. The other fields are
@@ -127,6 +129,7 @@ impl Hub {
             stopping: AtomicBool::new(false),
             stop_reason: OnceLock::new(),
             sent: OnceLock::new(),
+            process: Process::watched(),
             address,
             queue: RunQueue::new(),
             root: Node::new(),
@@ -242,6 +245,12 @@ impl Hub {
             }
         }
         did
+    }
+
+    /// Whether the loop is that of the parent of this process, so that nobody drives it here.
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        !self.process.is_this()
     }
 
     /// Brings `task` to the inbox of `hub`.

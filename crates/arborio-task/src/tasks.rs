@@ -589,7 +589,7 @@ impl Submitter {
         (!hub.embedded.get()).then(|| Self::new(hub.address()))
     }
 
-    /// Whether the loop has ended.
+    /// Whether the loop has ended; also if it is one of the parent of this forked process.
     ///
     /// # Examples
     /// ```
@@ -598,7 +598,13 @@ impl Submitter {
     /// ```
     pub fn is_closed(&self) -> bool {
         // SAFETY: our reference keeps the hub alive.
-        unsafe { &(*self.hub).inbox }.is_closed()
+        unsafe { &(*self.hub).inbox }.is_closed() || self.is_forked()
+    }
+
+    /// Whether the loop is one of the parent of this process, and not that of the thread that has forked.
+    fn is_forked(&self) -> bool {
+        // SAFETY: our reference keeps the hub alive.
+        unsafe { &*self.hub }.is_forked() && !self.is_here()
     }
 
     /// Whether the loop runs on this thread now.
@@ -654,7 +660,7 @@ impl Submitter {
         F::Output: Send,
     {
         // Who would be refused is not brought there: many senders could hold the end up.
-        let hub = if self.stop_is_noted() {
+        let hub = if self.stop_is_noted() || self.is_forked() {
             ended_loop().hub
         } else {
             self.hub

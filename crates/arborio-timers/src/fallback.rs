@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use arborio_base::WakeBatch;
+use arborio_base::{Process, WakeBatch};
 
 use crate::{
     clock::Clock,
@@ -57,16 +57,17 @@ pub(crate) fn arm(deadline: Instant, waker: Waker) -> Key {
     }
 }
 
-/// Starts the thread unless it runs. A failure leaves everything as it was, so
+/// Starts the thread unless it runs; so does the first sleep of the child of a fork, where it does not. A failure leaves everything as it was, so
 /// the next sleep tries again.
 fn ensure_thread() -> io::Result<()> {
     let mut part = lock(HOME.part());
-    if !part.thread_runs {
+    let runs = part.thread_runs_in.is_some_and(Process::is_this);
+    if !runs {
         // Under the lock, so that only one starts; the new thread waits for us.
         thread::Builder::new()
             .name("arborio-timers".into())
             .spawn(run)?;
-        part.thread_runs = true;
+        part.thread_runs_in = Some(Process::watched());
     }
     Ok(())
 }

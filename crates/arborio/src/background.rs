@@ -154,6 +154,7 @@ impl EventLoop {
     /// clean up, instead of what the [options](Builder::grace) said.
     ///
     /// # Errors
+    /// [`StopError::Forked`] if this is the child of a fork and the loop is its parent's, where it goes on;
     /// [`StopError::OnLoop`] if an Arborio loop runs on this thread: nobody waits then.
     /// [`StopError::Forced`] if tasks were dropped that had not ended in time;
     /// [`StopError::Panicked`] if a panic had ended the loop before; [`StopError::Running`] if the
@@ -201,7 +202,7 @@ impl Builder {
         let name = self.name.clone().unwrap_or_else(|| "arborio".into());
         let on_panic = OnUnobservedPanic::Report;
         let background = Background::start(name, self.grace, move |owner| {
-            self.drive_here(owner, on_panic, pending::<()>())
+            self.drive_here(&*owner, on_panic, pending::<()>())
         })?;
         Ok(EventLoop { background })
     }

@@ -9,8 +9,8 @@
 
 use std::{io, sync::Arc, thread, time::Duration};
 
-use arborio_base::WakeBatch;
-use arborio_executor::{Doorbell, Park, Passed, Random, Report, Ring, Task, Wait};
+use arborio_base::{Process, WakeBatch};
+use arborio_executor::{Doorbell, Handle, Park, Passed, Random, Report, Ring, Task, Wait};
 use arborio_reactor::{LoopReactor, Notifier};
 use arborio_timers::{Instant, Timers};
 
@@ -24,13 +24,29 @@ const RETRY: Duration = Duration::from_millis(10);
 pub(crate) type LoopNotifier = Doorbell<ReactorBell>;
 
 /// Ends the wait of an open reactor.
-pub(crate) struct ReactorBell(pub(crate) Arc<Notifier>);
+pub(crate) struct ReactorBell {
+    notifier: Arc<Notifier>,
+    /// Where the loop sleeps.
+    process: Process,
+}
+
+impl ReactorBell {
+    pub(crate) fn new(notifier: &Arc<Notifier>) -> Self {
+        Self {
+            notifier: Arc::clone(notifier),
+            process: Process::watched(),
+        }
+    }
+}
 
 impl Ring for ReactorBell {
     fn ring(&self) {
-        // An error means that the loop is gone, or that the counter is full and
-        // the loop is woken anyway.
-        let _ = self.0.wake();
+        // The child of a fork has a copy of the loop, but the notifier is that of its parent.
+        if self.process.is_this() {
+            // An error means that the loop is gone, or that the counter is full and
+            // the loop is woken anyway.
+            let _ = self.notifier.wake();
+        }
     }
 }
 
@@ -57,6 +73,8 @@ pub(crate) struct Driver<'a> {
     random: Option<Random>,
     /// The system refused a wait, and the observer was told.
     refused: bool,
+    /// Where the loop began.
+    process: Process,
     watches: &'a dyn Watches,
     tell: &'a dyn Fn(Report<'_>),
 }
@@ -78,6 +96,7 @@ impl<'a> Driver<'a> {
             io_holds_clock: true,
             random: None,
             refused: false,
+            process: Process::watched(),
             watches,
             tell,
         }
@@ -211,6 +230,25 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// A task has forked, and this is the child: the epoll and the other threads are its parent's, and so
+    /// is the work of the tasks. The copy of the loop ends.
+    fn stops_in_child(&self) -> bool {
+        !self.process.is_this() && self.stop_in_child()
+    }
+
+    /// True if that is done now, so that something is ready.
+    #[cold]
+    fn stop_in_child(&self) -> bool {
+        let Some(handle) = Handle::current().filter(|handle| !handle.is_stopping()) else {
+            return false;
+        };
+        if let Err(error) = self.process.check() {
+            (self.tell)(Report::Io(&error));
+        }
+        handle.stop();
+        true
+    }
+
     /// Whether neither I/O (which may be told not to hold the clock) nor a loop
     /// on the same clock could wake a task.
     fn is_forsaken(&self) -> bool {
@@ -234,6 +272,9 @@ impl<'a> Driver<'a> {
 
 impl Park for Driver<'_> {
     fn pass(&mut self, wait: Wait) -> Passed {
+        if self.stops_in_child() {
+            return Passed::Looked;
+        }
         let passed = if self.timers.clock().is_simulated() {
             self.pass_virtual(wait)
         } else {
@@ -244,6 +285,9 @@ impl Park for Driver<'_> {
     }
 
     fn pass_within(&mut self, limit: Duration) -> Passed {
+        if self.stops_in_child() {
+            return Passed::Looked;
+        }
         let opens = self.reactor.is_open() || self.timers.next_wake().is_some();
         let passed = if opens {
             self.pass_real(Wait::Allowed, Some(limit))

@@ -416,8 +416,7 @@ impl Builder {
         lookout.add(|| Handle::new(tasks.submitter()));
         let timers = Timers::new(clock, Arc::clone(&notifier).into());
         let opened = Arc::clone(&notifier);
-        let reactor =
-            LoopReactor::new(move |reactor| opened.move_to(ReactorBell(Arc::clone(reactor))));
+        let reactor = LoopReactor::new(move |reactor| opened.move_to(ReactorBell::new(reactor)));
         let watches = EndWatches {
             linger,
             grace,

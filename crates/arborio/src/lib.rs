@@ -45,6 +45,7 @@ pub mod signal;
 #[cfg(feature = "stdio")]
 pub mod stdio;
 
+pub use arborio_base::Forked;
 pub use arborio_executor::blocking::{
     Blocking, EnterExecutor, enter_executor, run_in_executor, spawn_blocking, spawn_blocking_with,
 };

@@ -15,7 +15,7 @@
 
 use std::{
     error::Error,
-    fmt, io,
+    fmt, io, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -25,13 +25,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use arborio_base::Process;
 use arborio_executor::{Handle, Payload, Report, RunError, Tasks, Tree, is_running};
 
 /// How much longer than the grace an owner waits: the loop drops what is left meanwhile.
 const MARGIN: Duration = Duration::from_millis(100);
 
 /// Who has a loop that runs.
-pub(crate) trait Owner: Sync {
+pub(crate) trait Owner: Send + Sync {
     /// The loop, of a pool the first one, is about to begin.
     fn begins(&self, _tasks: &Tasks) {}
     /// How long those who are left may clean up, if that is not what the options say.
@@ -61,7 +62,7 @@ impl Background {
     pub(crate) fn start(
         name: String,
         grace: Duration,
-        drive: impl FnOnce(&dyn Owner) -> Result<(), RunError> + Send + 'static,
+        drive: impl FnOnce(Arc<dyn Owner>) -> Result<(), RunError> + Send + 'static,
     ) -> io::Result<Self> {
         if name.contains('\0') {
             let why = "the name of a loop with a thread has no zero byte";
@@ -95,8 +96,19 @@ impl Background {
 
     /// Stops it, with another grace than that of its options, and waits for its end.
     pub(crate) fn stop_and_join(mut self, grace: Duration) -> Result<(), StopError> {
+        self.check_process()?;
         self.end.facts().grace = Some(grace);
         self.stop_and_wait(grace)
+    }
+
+    /// In the child of a fork nothing of what the loop's thread uses may be touched: neither its
+    /// locks, which it may have, nor its thread, which is not there.
+    fn check_process(&mut self) -> Result<(), StopError> {
+        if self.end.process.is_this() {
+            return Ok(());
+        }
+        mem::forget(self.thread.take());
+        Err(StopError::Forked)
     }
 
     fn stop_and_wait(&mut self, grace: Duration) -> Result<(), StopError> {
@@ -118,6 +130,9 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
+        if self.thread.is_none() || self.check_process().is_err() {
+            return;
+        }
         let grace = self.end.facts().options_grace;
         let _ = self.stop_and_wait(grace); // the observer was told
     }
@@ -129,6 +144,8 @@ struct LoopEnd {
     facts: Mutex<Facts>,
     /// `over` is set.
     came: Condvar,
+    /// Where the loop's thread is.
+    process: Process,
 }
 
 #[derive(Debug)]
@@ -157,6 +174,7 @@ impl LoopEnd {
         Self {
             facts: Mutex::new(facts),
             came: Condvar::new(),
+            process: Process::watched(),
         }
     }
 
@@ -166,16 +184,17 @@ impl LoopEnd {
 
     /// What the loop's thread does, all its life.
     fn run_to_it(
-        &self,
+        self: Arc<Self>,
         begun: SyncSender<io::Result<Handle>>,
-        drive: impl FnOnce(&dyn Owner) -> Result<(), RunError>,
+        drive: impl FnOnce(Arc<dyn Owner>) -> Result<(), RunError>,
     ) {
-        let owner = Absent {
-            end: self,
+        let owner = Arc::new(Absent {
+            end: Arc::clone(&self),
             begun,
             kept: OnceLock::new(),
-        };
-        let driven = catch_unwind(AssertUnwindSafe(|| drive(&owner)));
+        });
+        let driving = Arc::clone(&owner) as Arc<dyn Owner>;
+        let driven = catch_unwind(AssertUnwindSafe(|| drive(driving)));
         // Any other error is that it was stopped: the handle that is kept keeps it from stalling.
         if let Ok(Err(RunError::System(error))) = driven {
             return owner.never_begins(error);
@@ -218,21 +237,21 @@ impl LoopEnd {
 }
 
 /// The owner of a loop as the loop's thread knows it.
-struct Absent<'a> {
-    end: &'a LoopEnd,
+struct Absent {
+    end: Arc<LoopEnd>,
     begun: SyncSender<io::Result<Handle>>,
     /// While there is a handle the loop waits for tasks, also on a simulated clock.
     kept: OnceLock<Handle>,
 }
 
-impl Absent<'_> {
+impl Absent {
     /// The system refuses something without which it does not start.
-    fn never_begins(self, error: io::Error) {
+    fn never_begins(&self, error: io::Error) {
         let _ = self.begun.send(Err(error)); // its starter waits for it
     }
 }
 
-impl Owner for Absent<'_> {
+impl Owner for Absent {
     fn begins(&self, tasks: &Tasks) {
         let handle = self.kept.get_or_init(|| Handle::new(tasks.submitter()));
         let _ = self.begun.send(Ok(handle.clone())); // its starter waits for it
@@ -269,6 +288,8 @@ pub enum StopError {
     OnLoop,
     /// The loop has ended, and these tasks were dropped before they had: their grace was over.
     Forced(Tree),
+    /// This is the child of a fork, and the loop is its parent's, where it goes on.
+    Forked,
     /// A panic that nobody observed had ended the loop
     /// ([`OnUnobservedPanic::Propagate`](crate::OnUnobservedPanic::Propagate)).
     Panicked(Payload),
@@ -292,6 +313,7 @@ impl fmt::Display for StopError {
             Self::Panicked(payload) => {
                 write!(f, "a panic had ended the loop: {}", payload.message())
             }
+            Self::Forked => f.write_str("the loop belongs to the parent of the forked process"),
             Self::Running => f.write_str("the loop has not ended: a task does not return"),
         }
     }

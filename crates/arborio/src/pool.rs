@@ -3,8 +3,16 @@
 //! Each worker is an event loop with its own timers and I/O. What they share is a [`Team`]: ready tasks move from one who
 //! has several to one who has none.
 
-use std::{fmt, future::pending, io, mem, sync::Arc, thread, time::Duration};
+use std::{
+    fmt,
+    future::pending,
+    io, mem,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
+use arborio_base::Process;
 use arborio_executor::{
     BorrowScope, Ending, Handle, LoopOptions, MAX_WORKERS, Notify, OnUnobservedPanic, Report,
     RunError, Seat, Tasks, Team, WaitError, drive_in_team, is_running,
@@ -342,7 +350,7 @@ impl PoolBuilder {
     /// ```
     #[track_caller]
     pub fn try_run<F: Future + Send>(self, main: F) -> Result<F::Output, RunError> {
-        self.drive_here(&Caller, OnUnobservedPanic::Propagate, main)
+        self.drive_here(Arc::new(Caller), OnUnobservedPanic::Propagate, main)
     }
 
     /// Starts the pool in the background, and returns when it is up. Its first worker has a thread of its own, as
@@ -376,7 +384,7 @@ impl PoolBuilder {
     #[track_caller]
     fn drive_here<F: Future + Send>(
         self,
-        owner: &dyn Owner,
+        owner: Arc<dyn Owner>,
         on_panic: OnUnobservedPanic,
         main: F,
     ) -> Result<F::Output, RunError> {
@@ -396,7 +404,7 @@ impl PoolBuilder {
         let lookout = MaybeLookout::begin(self.ctrl_c).map_err(RunError::System)?;
         let mut options = self.options;
         options.on_unobserved_panic = self.on_unobserved_panic.unwrap_or(on_panic);
-        let shared = Shared {
+        let shared = Arc::new(Shared {
             lookout,
             team: Arc::new(Team::new(self.workers)),
             observer: self
@@ -405,27 +413,19 @@ impl PoolBuilder {
             options,
             grace: self.grace,
             owner,
-        };
-        let ended = thread::scope(|threads| {
-            for number in 1..self.workers {
-                let shared = &shared;
-                let name = format!("{}-{number}", self.name.as_deref().unwrap_or("arborio"));
-                let helper = move || shared.help(number);
-                if let Err(refused) = thread::Builder::new()
-                    .name(name)
-                    .spawn_scoped(threads, helper)
-                {
-                    shared.team.end(Ending::Asked);
-                    return Err(RunError::System(refused));
-                }
-            }
-            let end = EndOnDrop(&shared.team);
-            let ended = shared.work(0, self.linger, main);
-            if ended.is_ok() {
-                mem::forget(end); // each worker ends as it was told
-            }
-            ended
         });
+        let mut helpers = Helpers::none(&shared.team);
+        for number in 1..self.workers {
+            let shared = Arc::clone(&shared);
+            let name = format!("{}-{number}", self.name.as_deref().unwrap_or("arborio"));
+            let thread = thread::Builder::new().name(name);
+            // The error drops the helpers: those that have started end.
+            let thread = thread.spawn(move || shared.help(number));
+            helpers.threads.push(thread.map_err(RunError::System)?);
+        }
+        let ended = shared.work(0, self.linger, main);
+        helpers.asks = ended.is_err(); // otherwise each ends as it was told
+        drop(helpers);
         match shared.team.take_panic() {
             Some(panic) if !matches!(ended, Err(RunError::System(_))) => panic.resume(), // the first worker had ended
             _ => ended,
@@ -433,26 +433,54 @@ impl PoolBuilder {
     }
 }
 
-/// If the first worker panics, the others end all the same.
-struct EndOnDrop<'a>(&'a Team);
+/// The threads of all workers but the first. If that one panics, these are told to end; they have ended when
+/// this is dropped.
+struct Helpers {
+    team: Arc<Team>,
+    threads: Vec<JoinHandle<()>>,
+    /// Whether they are told to end whatever they were told before.
+    asks: bool,
+    /// Where they are.
+    process: Process,
+}
 
-impl Drop for EndOnDrop<'_> {
+impl Helpers {
+    fn none(team: &Arc<Team>) -> Self {
+        Self {
+            team: Arc::clone(team),
+            threads: Vec::new(),
+            asks: true,
+            process: Process::watched(),
+        }
+    }
+}
+
+impl Drop for Helpers {
     fn drop(&mut self) {
-        self.0.end(Ending::Asked);
+        if self.asks {
+            self.team.end(Ending::Asked);
+        }
+        for thread in self.threads.drain(..) {
+            if self.process.is_this() {
+                let _ = thread.join(); // `help` lets no panic out
+            } else {
+                mem::forget(thread); // there is no such thread in the child of a fork
+            }
+        }
     }
 }
 
 /// What the workers have in common.
-struct Shared<'a> {
+struct Shared {
     team: Arc<Team>,
     observer: Observer,
     options: LoopOptions,
     grace: Duration,
     lookout: MaybeLookout,
-    owner: &'a dyn Owner,
+    owner: Arc<dyn Owner>,
 }
 
-impl Shared<'_> {
+impl Shared {
     /// A worker that is not the first.
     fn help(&self, number: usize) {
         let helped = arborio_base::contain(|| self.work(number, Duration::MAX, async {}));
@@ -480,13 +508,12 @@ impl Shared<'_> {
         }
         let timers = Timers::new(Clock::real(), Arc::clone(&notifier).into());
         let opened = Arc::clone(&notifier);
-        let reactor =
-            LoopReactor::new(move |reactor| opened.move_to(ReactorBell(Arc::clone(reactor))));
+        let reactor = LoopReactor::new(move |reactor| opened.move_to(ReactorBell::new(reactor)));
         let watches = EndWatches {
             linger,
             grace: self.grace,
             forced: self.lookout.forced(),
-            owner: self.owner,
+            owner: &*self.owner,
             observer: &self.observer,
         };
         let bell = Arc::clone(&notifier) as Arc<dyn Notify>;

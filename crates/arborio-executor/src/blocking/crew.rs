@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use arborio_base::drop_contained;
+use arborio_base::{Process, drop_contained};
 use arborio_task::Interrupt;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
@@ -42,6 +42,8 @@ pub(super) struct Crew {
     /// A thread that had something to do has left.
     left: Condvar,
     ways: Ways,
+    /// Where its threads are.
+    process: Process,
 }
 
 /// How the threads of a pool are made, and when they leave.
@@ -59,6 +61,7 @@ impl Crew {
             roster: Mutex::new(Roster::new(max)),
             left: Condvar::new(),
             ways,
+            process: Process::watched(),
         }
     }
 
@@ -69,20 +72,33 @@ impl Crew {
 
     /// How many threads there are.
     pub(super) fn threads(&self) -> usize {
-        self.roster().threads()
+        if self.process.is_this() {
+            self.roster().threads()
+        } else {
+            0
+        }
     }
 
     /// How many of them have nothing to do.
     pub(super) fn idle_threads(&self) -> usize {
-        self.roster().ready()
+        if self.process.is_this() {
+            self.roster().ready()
+        } else {
+            0
+        }
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.roster().is_closed()
+        !self.process.is_this() || self.roster().is_closed()
     }
 
     /// Has `order` run as soon as there is a thread for it.
     pub(super) fn take_in(self: &Arc<Self>, order: AnyOrder) {
+        if let Err(error) = self.process.check() {
+            // The lock may be that of a thread that is not here, and for ever.
+            order.end(Interrupt::NoThread(Arc::new(error)));
+            return;
+        }
         let taken = self.roster().take_in(order);
         match taken {
             Ok(placed) => self.carry_out(placed),

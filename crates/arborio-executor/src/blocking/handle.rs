@@ -1,13 +1,14 @@
 //! The handle of a job.
 
 use std::{
-    fmt,
+    fmt, mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
+use arborio_base::Process;
 use arborio_task::{Interrupt, Reason, ReasonKind, WaitError, block_until, is_running};
 
 use super::{crew::Aside, job::Outcome};
@@ -43,6 +44,8 @@ pub struct Blocking<T> {
     job: Option<Arc<dyn Outcome<T>>>,
     /// Another thread of the pool works while the one on which this was polled waits.
     aside: Option<Aside>,
+    /// Where the job is done.
+    process: Process,
 }
 
 impl<T> Blocking<T> {
@@ -50,7 +53,16 @@ impl<T> Blocking<T> {
         Self {
             job: Some(job),
             aside: None,
+            process: Process::watched(),
         }
+    }
+
+    /// What a child of a fork gets, which has not the thread that the job is for. Its locks are
+    /// not touched: the thread may have them.
+    fn lost(&mut self) -> Option<Interrupt> {
+        let error = self.process.check().err()?;
+        mem::forget((self.job.take(), self.aside.take()));
+        Some(Interrupt::NoThread(Arc::new(error)))
     }
 
     /// Whether the job has an outcome: it has ended, or was given up.
@@ -68,7 +80,7 @@ impl<T> Blocking<T> {
     /// });
     /// ```
     pub fn is_finished(&self) -> bool {
-        self.job.as_ref().is_none_or(|job| job.is_finished())
+        !self.process.is_this() || self.job.as_ref().is_none_or(|job| job.is_finished())
     }
 
     /// Gives the job up: awaiting it gives [`Interrupt::Cancelled`] at once. False if it had
@@ -89,7 +101,8 @@ impl<T> Blocking<T> {
     /// ```
     #[track_caller]
     pub fn cancel(&self) -> bool {
-        let Some(job) = &self.job else { return false };
+        let job = self.job.as_ref().filter(|_| self.process.is_this());
+        let Some(job) = job else { return false };
         job.end(Interrupt::Cancelled(Reason::new(ReasonKind::Cancel)))
     }
 
@@ -104,7 +117,9 @@ impl<T> Blocking<T> {
     /// assert_eq!(done.recv().unwrap(), "done");
     /// ```
     pub fn detach(mut self) {
-        if let Some(job) = self.job.take() {
+        if self.lost().is_none()
+            && let Some(job) = self.job.take()
+        {
             job.detach();
         }
     }
@@ -191,6 +206,11 @@ impl<T> Blocking<T> {
     /// assert!(job.try_take().is_none(), "it is gone");
     /// ```
     pub fn try_take(&mut self) -> Option<Result<T, Interrupt>> {
+        if self.job.is_some()
+            && let Some(lost) = self.lost()
+        {
+            return Some(Err(lost));
+        }
         let outcome = self.job.as_ref()?.try_take()?;
         self.job = None;
         self.aside = None;
@@ -202,8 +222,13 @@ impl<T> Future for Blocking<T> {
     type Output = Result<T, Interrupt>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let job = self.job.as_ref();
-        let job = job.expect("a blocking job was polled after it had given its outcome");
+        const SPENT: &str = "a blocking job was polled after it had given its outcome";
+        if self.job.is_some()
+            && let Some(lost) = self.lost()
+        {
+            return Poll::Ready(Err(lost));
+        }
+        let job = self.job.as_ref().expect(SPENT);
         let polled = job.poll_take(cx);
         if polled.is_ready() {
             self.job = None;
@@ -217,7 +242,9 @@ impl<T> Future for Blocking<T> {
 
 impl<T> Drop for Blocking<T> {
     fn drop(&mut self) {
-        if let Some(job) = &self.job {
+        if self.lost().is_none()
+            && let Some(job) = &self.job
+        {
             job.abandon();
         }
     }

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use arborio_base::Process;
+
 use super::{
     Blocking, EnterExecutor, JobToken,
     crew::{Crew, Ways},
@@ -27,10 +29,15 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the scopes give to tasks that are asked to end.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The pool of [`spawn_blocking`](super::spawn_blocking). It never ends.
+/// How many processes, each forked from the one before, have a pool of their own; those that come then have none.
+const GENERATIONS: usize = 4;
+
+/// The pool of [`spawn_blocking`](super::spawn_blocking). It never ends. The child of a fork has
+/// another one: the threads of its parent's are not there.
 pub(super) fn of_the_process() -> &'static BlockingPool {
-    static POOL: OnceLock<BlockingPool> = OnceLock::new();
-    POOL.get_or_init(|| BlockingPool::builder().build())
+    static POOLS: [OnceLock<BlockingPool>; GENERATIONS] = [const { OnceLock::new() }; GENERATIONS];
+    let generation = Process::watched().generation().min(GENERATIONS - 1);
+    POOLS[generation].get_or_init(|| BlockingPool::builder().build())
 }
 
 /// A pool of threads for jobs that block; most programs use the one of the process, through

@@ -16,6 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use arborio_base::Process;
 use rustix::{
     io::Errno,
     net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, socket_with},
@@ -157,10 +158,11 @@ impl Identity {
 }
 
 /// Removes the file of a socket when it is dropped, unless the path leads to
-/// another one by then. It goes before the socket does: as long as that is
+/// another one by then, or this is the child of a fork: the file is its parent's.
+/// It goes before the socket does: as long as that is
 /// open, no other file can have the inode's number.
 #[derive(Debug, Default)]
-pub(crate) struct SocketFile(Option<(PathBuf, u64, u64)>);
+pub(crate) struct SocketFile(Option<(PathBuf, u64, u64, Process)>);
 
 impl SocketFile {
     /// The file to which the socket was bound just now. Nothing for an address
@@ -172,7 +174,8 @@ impl SocketFile {
         let file = path.symlink_metadata()?;
         // The process may change its directory before the end.
         let path = std::path::absolute(path)?;
-        Ok(Self(Some((path, file.dev(), file.ino()))))
+        let process = Process::watched();
+        Ok(Self(Some((path, file.dev(), file.ino(), process))))
     }
 
     /// Leaves the file where it is.
@@ -183,11 +186,11 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let Some((path, device, inode)) = self.0.take() else {
+        let Some((path, device, inode, process)) = self.0.take() else {
             return;
         };
         let ours = |file: std::fs::Metadata| (file.dev(), file.ino()) == (device, inode);
-        if path.symlink_metadata().is_ok_and(ours) {
+        if process.is_this() && path.symlink_metadata().is_ok_and(ours) {
             // Who may not remove it leaves it, as without the option.
             let _ = std::fs::remove_file(path);
         }

@@ -13,7 +13,7 @@ use std::{
     task::Waker,
 };
 
-use arborio_base::{WakeBatch, contain};
+use arborio_base::{Process, WakeBatch, contain};
 
 use super::{Armed, HomeId, lock};
 use crate::{
@@ -52,8 +52,8 @@ pub(crate) struct SharedPart {
     pub(crate) gone: Vec<Key>,
     /// Whether the home has ended (A2). For the background thread: never.
     pub(crate) ended: bool,
-    /// Whether the background thread runs; unused by a loop's home.
-    pub(crate) thread_runs: bool,
+    /// Where the background thread runs, if it does; unused by a loop's home.
+    pub(crate) thread_runs_in: Option<Process>,
 }
 
 impl SharedHome {
@@ -63,7 +63,7 @@ impl SharedHome {
             wheel: Wheel::new(now.as_nanos()),
             gone: Vec::new(),
             ended: false,
-            thread_runs: false,
+            thread_runs_in: None,
         };
         Self {
             id,

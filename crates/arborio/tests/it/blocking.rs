@@ -2,7 +2,6 @@
 //! gives no threads.
 
 use std::{
-    fs,
     sync::{
         Arc, Mutex,
         mpsc::{Sender, channel},
@@ -17,10 +16,9 @@ use arborio::{
     run, run_in_executor, spawn, spawn_blocking, spawn_blocking_with,
     time::{Instant, sleep, timeout},
 };
-use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::support::{
-    FOR_EVER, KernelThread, Log, in_own_process, ms, secs, simulated, without_hanging,
+    FOR_EVER, KernelThread, Log, in_own_process, limit_memory, ms, secs, simulated, without_hanging,
 };
 
 /// A job that runs until it is let go, and where it says so at its end.
@@ -224,17 +222,6 @@ fn s30_the_end_of_run_does_not_wait_for_jobs_that_nobody_awaits() {
     assert!(!*ended.lock().unwrap());
     drop(go_on);
     wait_for(&ended);
-}
-
-/// Lets this process have no more memory than it has, but for `more` bytes.
-fn limit_memory(more: u64) {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
-    let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
-    let bytes = kilobytes.parse::<u64>().unwrap() << 10;
-    let mut limit = getrlimit(Resource::As);
-    limit.current = Some(bytes + more);
-    setrlimit(Resource::As, limit).unwrap();
 }
 
 /// More than [`limit_memory`] leaves.

@@ -4,9 +4,9 @@
 use std::{future::pending, os::fd::AsRawFd, process::Command};
 
 use arborio::{
-    EventLoop, Leftover,
-    net::TcpListener,
-    run, spawn,
+    EventLoop, Leftover, Pool,
+    net::{TcpListener, UdpSocket, UnixDatagram, UnixListener, UnixStream},
+    run, spawn, spawn_blocking,
     time::{Clock, sleep},
 };
 
@@ -85,6 +85,69 @@ fn r23_a_program_that_is_started_inherits_nothing_of_the_loop() {
             assert_eq!(during, before);
             drop((listener, client, server));
         });
+    });
+}
+
+/// What the descriptors of this process lead to.
+fn descriptor_names() -> Vec<String> {
+    let names = std::fs::read_dir("/proc/self/fd").unwrap();
+    let names = names.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    names.map(|name| name.display().to_string()).collect()
+}
+
+#[test]
+fn r23_a_program_that_is_started_inherits_nothing_whatever_runs() {
+    let name = "descriptors::r23_a_program_that_is_started_inherits_nothing_whatever_runs";
+    in_own_process(name, || {
+        let list = || {
+            let output = Command::new("ls").arg("/proc/self/fd").output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let before = list();
+        let path = std::env::temp_dir().join(format!("arborio-exec-{}", std::process::id()));
+        let sockets = async || {
+            let tcp = connected().await.unwrap();
+            let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            udp.send_to(b"x", udp.local_addr().unwrap()).await.unwrap();
+            udp.recv_from(&mut [0; 4]).await.unwrap();
+            let unix = UnixStream::pair().unwrap();
+            unix.0.write_all(b"x").await.unwrap();
+            unix.1.read(&mut [0; 4]).await.unwrap();
+            sleep(ms(1)).await;
+            (tcp, udp, unix, UnixDatagram::pair().unwrap())
+        };
+        let event_loop = EventLoop::builder().start().unwrap();
+        let far = event_loop.handle().run(async {
+            let listener = UnixListener::builder()
+                .remove_on_drop(true)
+                .bind(&path)
+                .unwrap();
+            let client = UnixStream::connect(&path).await.unwrap();
+            let server = listener.accept().await.unwrap();
+            (sockets().await, listener, client, server)
+        });
+        let foreign = futures_lite::future::block_on(async {
+            sleep(ms(1)).await;
+            connected().await.unwrap()
+        });
+        Pool::builder().workers(2).run(async {
+            let near = sockets().await;
+            let tasks: Vec<_> = (0..20)
+                .map(|_| spawn(async { (connected().await.unwrap(), sleep(ms(2)).await) }))
+                .collect();
+            let mut others = Vec::new();
+            for task in tasks {
+                others.push(task.await.unwrap());
+            }
+            let names = descriptor_names();
+            for kind in ["eventpoll", "eventfd", "timerfd", "socket"] {
+                assert!(names.iter().any(|name| name.contains(kind)), "{kind}");
+            }
+            let during = spawn_blocking(list).await.unwrap();
+            assert_eq!(during, before);
+            drop((near, others));
+        });
+        drop((far, foreign));
     });
 }
 

@@ -15,6 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Resource, getrlimit, setrlimit};
+
 use arborio::{
     Builder, EventLoop,
     net::{TcpListener, TcpStream},
@@ -233,6 +235,15 @@ const CHILD: &str = "ARBORIO_TEST_CHILD";
 /// by process: threads and descriptors. `name` is the test's full name. Returns
 /// what the process wrote, or `None` in the process itself.
 pub(crate) fn in_own_process(name: &str, body: impl FnOnce()) -> Option<Output> {
+    in_own_process_with(name, &[], body)
+}
+
+/// The same with more variables in the environment of the process.
+pub(crate) fn in_own_process_with(
+    name: &str,
+    environment: &[(&str, &str)],
+    body: impl FnOnce(),
+) -> Option<Output> {
     if std::env::var_os(CHILD).is_some() {
         body();
         return None;
@@ -240,6 +251,7 @@ pub(crate) fn in_own_process(name: &str, body: impl FnOnce()) -> Option<Output> 
     let output = Command::new(std::env::current_exe().unwrap())
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
         .env(CHILD, "yes")
+        .envs(environment.iter().copied())
         .output()
         .unwrap();
     let written = String::from_utf8_lossy(&output.stdout);
@@ -260,4 +272,25 @@ pub(crate) fn open_descriptors() -> usize {
 /// How many threads this process has.
 pub(crate) fn threads() -> usize {
     fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+/// Lets this process have no more memory than it has, but for `more` bytes: then the system refuses
+/// threads for whose stacks that is not enough.
+pub(crate) fn limit_memory(more: u64) {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
+    let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
+    let bytes = kilobytes.parse::<u64>().unwrap() << 10;
+    set_memory_limit(Some(bytes + more));
+}
+
+/// Takes the limit of [`limit_memory`] away.
+pub(crate) fn unlimit_memory() {
+    set_memory_limit(None);
+}
+
+fn set_memory_limit(bytes: Option<u64>) {
+    let mut limit = getrlimit(Resource::As);
+    limit.current = bytes.or(limit.maximum);
+    setrlimit(Resource::As, limit).unwrap();
 }
