@@ -466,3 +466,41 @@ fn h02_a_task_of_a_scope_does_not_borrow_from_the_body() {
     accepted(&body("s.spawn(async move { drop(text) });"));
     refused(&body("s.spawn(async { drop(text.len()) });"), "borrow");
 }
+
+#[test]
+fn h02_s04_a_task_of_a_borrowing_scope_cannot_outlive_what_it_borrows() {
+    let program = |before: &str, inside: &str, spawned: &str| {
+        format!(
+            "let pool = arborio::Pool::builder().start().unwrap();
+             {before}
+             let _ = pool.scope(|s| {{ {inside} s.spawn(async move {{ {spawned} }}); }});"
+        )
+    };
+    let (text, lent) = ("let text = String::new();", "let lent = &text;");
+    accepted(&program(&format!("{text} {lent}"), "", "lent.len()"));
+    refused(
+        &program("", &format!("{text} {lent}"), "lent.len()"),
+        "E0597",
+    );
+    let rc = "let rc = std::rc::Rc::new(1);";
+    refused(
+        &program(rc, "", "*rc"),
+        "cannot be sent between threads safely",
+    );
+}
+
+#[test]
+fn h02_s04_nothing_of_a_borrowing_scope_leaves_it() {
+    let program = |body: &str| {
+        format!(
+            "let pool = arborio::Pool::builder().start().unwrap();
+             let out = pool.scope(|s| {{ {body} }}); let _ = out;"
+        )
+    };
+    accepted(&program("{ s.spawn(async { 5 }) }.wait().unwrap()"));
+    refused(
+        &program("s.spawn(async { 5 })"),
+        "lifetime may not live long enough",
+    );
+    refused(&program("s"), "lifetime may not live long enough");
+}
