@@ -3,5 +3,6 @@
 mod background;
 mod lending;
 mod running;
+mod guests_found;
 mod scopes;
 mod stopping;
