@@ -677,7 +677,7 @@ pub mod model {
             }
             let polled = running.run_until(1, |_| true);
             if seat.is_wanted(running) {
-                seat.offer(running);
+                seat.offer(running, false);
             }
             if running.take_attention() && is_over(seat, running) {
                 return true;

@@ -32,7 +32,7 @@ use crate::{
     abroad,
     cell::{Header, TaskRef},
     current::{Own, current, own, own_current},
-    door::Door,
+    door::{Door, Visitor},
     guests,
     handle::Task,
     hub::Hub,
@@ -77,6 +77,8 @@ pub struct Branch {
     forced: AtomicBool,
     /// Everything below is dropped when this much time is over, which has begun to run.
     grace: Plain<Option<Duration>>,
+    /// Whether somebody waits for it, however far above. Others read it once a task hangs on it.
+    awaited: Plain<bool>,
     /// Where to bring it from another thread.
     door: Arc<Door>,
     /// Where in the registry it is.
@@ -163,7 +165,7 @@ impl Branch {
         make: impl FnOnce(Option<Arc<Self>>) -> Arc<O>,
     ) -> Arc<O> {
         // SAFETY: a current hub is alive, and this thread is its owner.
-        let guests_hub = || unsafe { current().as_ref() }.filter(|_| self.is_of_guest());
+        let guests_hub = || unsafe { current().as_ref() }.filter(|_| self.is_around());
         let hub = self.here().or_else(guests_hub);
         let hub = hub.filter(|_| !self.closed.load(Ordering::Relaxed));
         Self::enter_as(hub, || Some(Arc::clone(self)), make)
@@ -193,6 +195,7 @@ impl Branch {
             closed: AtomicBool::new(false),
             forced: AtomicBool::new(false),
             grace: Plain::new(None),
+            awaited: Plain::new(true),
             door: hub.door(),
             place: Plain::new(0),
             number: Plain::new(0),
@@ -223,7 +226,6 @@ impl Branch {
         if let Some(task) = branch.entered_by.get() {
             task.local.add_reference(); // R5
             moving::bind(Some(task));
-            hub.guests.shelter(task);
         }
         branch.owner.set(Some(Arc::as_ptr(&owner)));
         branch.node.children.prepare();
@@ -231,8 +233,15 @@ impl Branch {
         // Relaxed: only this thread takes it for its own hub, and nobody else asks more.
         let home = hub.address().cast_mut();
         branch.home.store(home, Ordering::Relaxed); // R2
-        if branch.is_of_a_daemon() {
+        let silent = branch.is_of_a_daemon();
+        if silent {
             branch.node.set_silent();
+        }
+        let above = branch.parent.as_ref();
+        let awaited = !silent && above.is_none_or(|above| above.awaited.get());
+        branch.awaited.set(awaited);
+        if let Some(above) = branch.above_elsewhere(hub) {
+            hub.guests.enter(branch, above);
         }
         let mut registry = hub.branches.borrow_mut();
         branch.place.set(registry.len());
@@ -304,6 +313,43 @@ impl Branch {
             let hangs_on = || unsafe { &*task.parent.get() }.branch();
             task.local.seen().any(Flags::AWAY) && ptr::eq(hangs_on(), self)
         })
+    }
+
+    /// Whether the code that is running belongs to this branch, or to one below. Then that one stays in the tree as long as
+    /// the task, wherever its loop is.
+    fn is_around(&self) -> bool {
+        let current = Self::current();
+        let mut next = current.as_deref();
+        while let Some(branch) = next {
+            if ptr::eq(branch, self) {
+                return true;
+            }
+            next = branch.parent.as_deref();
+        }
+        false
+    }
+
+    /// The branch of another loop that what is pending here is for, unless there is one of this loop, `hub`, between.
+    pub(crate) fn above_elsewhere(&self, hub: &Hub) -> Option<Arc<Self>> {
+        let mut above = self.parent.as_ref();
+        while let Some(branch) = above {
+            let home = branch.home();
+            if !home.is_null() {
+                return (!ptr::eq(home, hub)).then(|| Arc::clone(branch));
+            }
+            above = branch.parent.as_ref();
+        }
+        None
+    }
+
+    /// Whether somebody waits for it, however far above.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.awaited.get()
+    }
+
+    /// The door of its loop.
+    pub(crate) fn door(&self) -> &Door {
+        &self.door
     }
 
     /// Runs `code`, a part of the task that is being polled, as belonging to this
@@ -443,19 +489,55 @@ impl Branch {
     /// # Errors
     /// The future, if the branch is being forced, is gone, belongs to another thread, or lies in a
     /// loop that moves between threads.
-    pub fn try_spawn_late<F>(&self, future: F, options: SpawnOptions) -> Result<Task<F::Output>, F>
+    pub fn try_spawn_late<F>(
+        self: &Arc<Self>,
+        future: F,
+        options: SpawnOptions,
+    ) -> Result<Task<F::Output>, F>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
         let may = |hub: &Own<'_>| !hub.closing.get() && !hub.migrates.get();
-        match self.own_hub().filter(may) {
-            Some(hub) if !self.forced.load(Ordering::Relaxed) => {
-                // SAFETY: this thread is the owner.
-                Ok(unsafe { spawn_below(&hub, &self.node, future, options) })
-            }
-            _ => Err(future),
+        if self.forced.load(Ordering::Relaxed) {
+            return Err(future);
         }
+        if let Some(hub) = self.own_hub() {
+            if !may(&hub) {
+                return Err(future);
+            }
+            // SAFETY: this thread is the owner.
+            return Ok(unsafe { spawn_below(&hub, &self.node, future, options) });
+        }
+        match own_current().filter(|hub| may(hub) && self.is_around()) {
+            // SAFETY: this thread is the owner.
+            Some(hub) => Ok(unsafe { self.spawn_elsewhere(&hub, future, options) }),
+            None => Err(future),
+        }
+    }
+
+    /// Spawns `future` on the root of `hub`, which is not that of this branch, but the branch waits for it.
+    ///
+    /// # Safety
+    /// This thread is the owner of `hub`.
+    unsafe fn spawn_elsewhere<F>(
+        self: &Arc<Self>,
+        hub: &Hub,
+        future: F,
+        options: SpawnOptions,
+    ) -> Task<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let held = options.awaited;
+        let options = options.awaited(held && self.awaited.get());
+        // SAFETY: this thread is the owner, says the caller.
+        let task = unsafe { spawn_below(hub, &hub.root, future, options) };
+        if held && let Some(task) = task.reference() {
+            guests::hold_for(hub, task, Arc::clone(self));
+        }
+        task
     }
 
     /// Spawns `future` as a task of what counts this branch's tasks: the branch above,
@@ -473,6 +555,10 @@ impl Branch {
         };
         if hub.closing.get() {
             return Err(future);
+        }
+        if let Some(above) = self.above_elsewhere(&hub) {
+            // SAFETY: this thread is the owner.
+            return Ok(unsafe { above.spawn_elsewhere(&hub, future, options) });
         }
         // SAFETY: this thread is the owner.
         Ok(unsafe { spawn_below(&hub, above, future, options) })
@@ -577,6 +663,7 @@ impl Branch {
             .iter()
             .filter_map(|&task| crate::TaskInfo::of(&hub, task));
         let infos = infos.collect();
+        hub.guests.force_held(end);
         for task in living {
             if guests::is_away(task) {
                 abroad::end(task, end.clone(), Manner::Force);
@@ -618,6 +705,12 @@ impl Branch {
             .is_some_and(|_| self.forced.load(Ordering::Relaxed))
     }
 
+    /// Whether that is so for what it hangs on at another loop, so that nobody has seen to this one.
+    pub fn is_forced_elsewhere(&self) -> bool {
+        let above = self.here().and_then(|hub| self.above_elsewhere(hub));
+        above.is_some_and(|above| above.forced.load(Ordering::Relaxed))
+    }
+
     /// Closes this branch and all below it; returns their tasks, each counted once more.
     fn mark_forced(&self, hub: &Hub) -> Vec<TaskRef> {
         let mut living = Vec::new();
@@ -654,7 +747,7 @@ impl Branch {
     /// [`left_abroad`](Describe::left_abroad) on its own thread; if it has
     /// ended, `owner` is dropped.
     pub fn leave_abroad(&self, owner: Arc<dyn Describe>) {
-        self.door.bring(owner);
+        self.door.bring(Visitor::Left(owner));
     }
 
     /// Adds the tasks that have not ended, each counted once more.
@@ -763,10 +856,13 @@ impl Branch {
 
     /// The branch is gone: the task that entered it is not counted for it any more.
     pub(crate) fn forget_task(&self, hub: &Hub) {
+        let entered_by = self.entered_by.replace(None);
+        hub.guests.left(self, entered_by);
         // R5
-        if let Some(task) = self.entered_by.replace(None) {
-            guests::let_out(hub, task);
-            life_cycle::release(hub, task);
+        match entered_by {
+            Some(task) if ptr::eq(task.hub(), hub.address()) => life_cycle::release(hub, task),
+            Some(task) => abroad::release(task), // it has gone home
+            None => {}
         }
     }
 

@@ -19,7 +19,7 @@
 //!   takes the mail first, and looks at the door before it settles it.
 //! - O3: a closed door keeps nothing: an owner refers to its branch, and that to the door.
 
-use std::sync::Arc;
+use std::{sync::Arc, task::Waker};
 
 use arborio_base::{
     contain, drop_contained,
@@ -39,6 +39,10 @@ pub(crate) enum Visitor {
     /// A new task of the branch, spawned on another thread. It has its PIN, and its hub is
     /// [`TRANSIT`](crate::moving::TRANSIT).
     New(TaskRef, Arc<Branch>),
+    /// Something hangs on the branch that is on another loop; the task that it is, if it is one.
+    Held(Arc<Branch>, Option<Waker>),
+    /// It is gone; where that task was.
+    Released(Arc<Branch>, Option<usize>),
 }
 
 // SAFETY: a task with its PIN is for whoever takes it over, on any thread; its future is `Send`, which
@@ -66,14 +70,14 @@ impl Door {
         }
     }
 
-    /// Brings what builds on a branch, from any thread.
-    pub(crate) fn bring(&self, owner: Arc<dyn Describe>) {
+    /// Brings `visitor`, who is no new task, from any thread.
+    pub(crate) fn bring(&self, visitor: Visitor) {
         let refused = match &mut *lock(&self.waiting) {
             Some(waiting) => {
-                waiting.push(Visitor::Left(owner));
+                waiting.push(visitor);
                 None
             }
-            None => Some(owner), // O3
+            None => Some(visitor), // O3
         };
         if refused.is_some() {
             return drop_contained(refused);

@@ -21,6 +21,7 @@ use arborio_base::contain;
 use crate::{
     abroad,
     cell::TaskRef,
+    guests,
     handle::{Task, ask_to_end},
     hub::Hub,
     interrupt::Interrupt,
@@ -81,6 +82,11 @@ fn watch(hub: &Hub, task: TaskRef, ending: Ending) {
     }
 }
 
+/// Keeps `kept`, which may be dropped on any thread, until `task` has ended. The owner calls.
+pub(crate) fn keep<A: Send + 'static>(hub: &Hub, task: TaskRef, kept: A) {
+    watch(hub, task, Box::new(move |_, _| drop(kept)));
+}
+
 /// Why a callback is refused.
 const MISPLACED: &str =
     "a callback needs the thread of the task's loop, and an outcome that was not taken";
@@ -130,7 +136,8 @@ impl<T> Task<T> {
     ///
     /// # Panics
     /// As `on_done`, and if the task may go to another thread, as those of a scope under
-    /// another executor do.
+    /// another executor do, and those of a scope that another worker of a pool polls than the one that
+    /// has entered it.
     ///
     /// # Examples
     /// ```
@@ -153,7 +160,8 @@ impl<T> Task<T> {
         F: FnOnce(Result<&T, &Interrupt>) + 'static,
         T: 'static,
     {
-        let stays = |hub: &Hub| !hub.migrates.get();
+        let is_away = || self.reference().is_some_and(guests::is_away); // it ends at home
+        let stays = |hub: &Hub| !hub.migrates.get() && !is_away();
         assert!(self.register(callback, stays).is_ok(), "{MISPLACED}");
     }
 

@@ -229,6 +229,8 @@ impl Hub {
                 drop_contained(owner);
             }
             Visitor::New(task, branch) => guests::admit_new(self, task, &branch),
+            Visitor::Held(branch, task) => guests::hold(self, &branch, task),
+            Visitor::Released(branch, task) => guests::let_go_of(self, &branch, task),
         }
     }
 
@@ -241,7 +243,7 @@ impl Hub {
         for visitor in left {
             match visitor {
                 Visitor::Left(owner) => drop_contained(owner),
-                visitor @ Visitor::New(..) => self.admit(visitor),
+                visitor => self.admit(visitor),
             }
         }
         did

@@ -557,6 +557,7 @@ fn tell_abroad(task: TaskRef, seen: Seen) {
 fn last_of_branch_ended(hub: &Hub, task: TaskRef) {
     let waiters = parent_of(task).last_ended(task);
     task.awaiter.wake(hub);
+    hub.guests.let_go_of_empty();
     waiters.wake();
 }
 
@@ -567,6 +568,7 @@ fn bubble_if_unobserved(task: TaskRef) {
         .local
         .seen()
         .any(Flags::OBSERVED.and(Flags::BUBBLED).and(Flags::BARE))
+        || task.shared.is_subscribed()
     {
         return;
     }

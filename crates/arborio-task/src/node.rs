@@ -9,7 +9,7 @@
 //! - N1: `pending` counts the tasks of the list that are waited for and have
 //!   not ended, and the nodes below that have pending tasks of their own, unless
 //!   they are silent: a task that is not waited for has entered them. A root counts the
-//!   [guests](crate::guests) of its loop, too.
+//!   [guests](crate::guests) of its loop, too, and a branch what hangs on it elsewhere.
 //! - N2: `attention` is set whenever the one who drives the loop, or waits for the
 //!   branch, may have something to decide: nothing is pending any more, `main` has
 //!   ended, a task ended without an output, or a panic came up.
@@ -128,18 +128,49 @@ impl Node {
         }
     }
 
-    /// A task of another loop's branch is polled here from now on. The node is a root.
-    pub(crate) fn guest_came(&self) {
-        self.pending.set(self.pending.get() + 1);
+    /// A task of another loop's branch is polled here from now on. The node is a root. `awaited`: somebody waits for that
+    /// branch.
+    pub(crate) fn guest_came(&self, awaited: bool) {
+        let count = self.count_of_guests(awaited);
+        count.set(count.get() + 1);
     }
 
     /// It goes on, or home.
-    pub(crate) fn guest_left(&self) {
+    pub(crate) fn guest_left(&self, awaited: bool) {
+        let count = self.count_of_guests(awaited);
+        let left = count.get() - 1;
+        count.set(left);
+        if left <= usize::from(!awaited) {
+            self.attention.set(true); // N2
+        }
+    }
+
+    fn count_of_guests(&self, awaited: bool) -> &Plain<usize> {
+        if awaited {
+            &self.pending
+        } else {
+            &self.daemons
+        }
+    }
+
+    /// Something on another loop hangs on this node from now on. It is that of a branch.
+    pub(crate) fn hold(&self) {
+        let before = self.pending.get();
+        self.pending.set(before + 1);
+        if before == 0 {
+            self.first_pending();
+        }
+    }
+
+    /// It is gone. Whom to wake then, as [`last_ended`](Self::last_ended) does.
+    pub(crate) fn let_go_of_held(&self) -> Waiters {
+        let mut waiters = Waiters::default();
         let left = self.pending.get() - 1;
         self.pending.set(left);
         if left == 0 {
-            self.attention.set(true); // N2
+            self.last_pending(&mut waiters);
         }
+        waiters
     }
 
     /// Something is pending here that was not before: so it is for the nodes above.
@@ -335,5 +366,6 @@ fn above(node: &Node) -> Option<&Node> {
     }
     // SAFETY: null, or the branch that the node lies in.
     let branch = unsafe { node.branch.get().as_ref() }?;
-    branch.node_above()
+    // One whose scope around is on another loop hangs on the root: nobody waits there for what nobody waits for.
+    (branch.node_above()).filter(|above| !above.branch.get().is_null() || branch.is_awaited())
 }

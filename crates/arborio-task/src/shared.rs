@@ -274,6 +274,13 @@ impl SharedWord {
         Settled(self.0.fetch_and(PIN | MESSAGES, Ordering::AcqRel))
     }
 
+    /// Whether somebody abroad waits for the outcome, and the owner has yet to read that.
+    pub(crate) fn is_subscribed(&self) -> bool {
+        // Relaxed: whether it came in time is decided here.
+        let word = self.0.load(Ordering::Relaxed);
+        word & SUBSCRIBE != 0 && word & DETACH == 0
+    }
+
     /// Whether nobody abroad has anything to do with the task. The acquire
     /// makes their accesses come before a free.
     #[inline]

@@ -937,7 +937,10 @@ pub(crate) fn running_task() -> Option<Requester> {
 /// Whether somebody looks after the outcome of the task that is being polled: its
 /// handle is polled, or it was spawned [observed](SpawnOptions::observed).
 pub fn is_observed() -> bool {
-    current_task().is_some_and(|task| task.local.seen().any(Flags::OBSERVED))
+    let observed = |task: TaskRef| {
+        task.local.seen().any(Flags::OBSERVED) || task.shared.is_subscribed() // in this poll
+    };
+    current_task().is_some_and(observed)
 }
 
 /// Whether a callback looks after the outcome of the task that is being polled

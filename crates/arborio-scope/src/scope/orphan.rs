@@ -30,6 +30,10 @@ pub(crate) fn adopt<E: Send + 'static>(state: &Arc<ScopeState<E>>) {
     if branch.is_forced() {
         watch.ask_nobody(); // whoever forces it sees to its tasks, too
         state.end_forks_of_ended();
+    } else if branch.is_forced_elsewhere() {
+        branch.force(&forced()); // whoever has forced it knows nothing of its tasks
+        watch.ask_nobody();
+        state.end_forks_of_ended();
     }
     let orphans = Orphans {
         state: Arc::clone(state),

@@ -1,8 +1,8 @@
 //! Pools: several event loops that share their tasks.
 
 mod background;
+mod guests;
 mod lending;
 mod running;
-mod guests_found;
 mod scopes;
 mod stopping;

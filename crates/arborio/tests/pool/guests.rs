@@ -16,8 +16,8 @@ use std::{
 };
 
 use arborio::{
-    Pool, Scope,
-    cancel::{catch_cancel, finally_detached},
+    Handle, Pool, Scope,
+    cancel::{catch_cancel, finally, finally_detached},
     scope, spawn,
     sync::oneshot,
     time::sleep,
@@ -83,13 +83,16 @@ fn a_callback_that_is_not_send_is_refused_by_a_task_that_is_away() {
             // This worker is stuck until that has happened.
             let first = told.recv_timeout(Duration::from_secs(5)).unwrap();
             go.send(()).unwrap();
-            yield_now().await;
-            Ok((first, told.recv_timeout(Duration::from_secs(1)).ok()))
+            sleep(Duration::from_millis(50)).await;
+            Ok((first, told.try_recv().ok()))
         }))
     });
     println!("{refused:?}");
     let (refused, same_thread) = refused.unwrap();
-    assert!(refused, "it was accepted, and called on the same thread: {same_thread:?}");
+    assert!(
+        refused,
+        "it was accepted, and called on the same thread: {same_thread:?}"
+    );
 }
 
 #[test]
@@ -135,7 +138,8 @@ fn a_task_below_one_that_is_away_forks_the_scope_around_that() {
             spawn_away(outer, async move {
                 scope(async |s: &Scope<io::Error>| {
                     let fork = handle.fork::<io::Error>();
-                    s.spawn(async move { fork.run(async |_| Ok(())).await }).await
+                    s.spawn(async move { fork.run(async |_| Ok(())).await })
+                        .await
                 })
                 .await
             })
@@ -249,4 +253,127 @@ fn an_error_of_a_task_in_a_long_poll_is_taken_by_who_began_to_await_it_meanwhile
         }))
     });
     assert_eq!(result.unwrap(), "failed");
+}
+
+#[test]
+fn what_hangs_on_a_task_that_nobody_waits_for_does_not_hold_the_pool_and_cleans_up() {
+    let cleaned = Arc::new(AtomicUsize::new(0));
+    let note = Arc::clone(&cleaned);
+    ends(move || {
+        two().run(async {
+            let (begun, when_begun) = oneshot::channel();
+            let clean_up = |note: Arc<AtomicUsize>| async move {
+                yield_now().await;
+                note.fetch_add(1, Ordering::SeqCst);
+            };
+            let around = async move |s: &Scope<io::Error>| {
+                drop(spawn_away(s, async move {
+                    let body = async |inner: &Scope<io::Error>| {
+                        let note2 = Arc::clone(&note);
+                        inner.spawn(finally(pending::<io::Result<()>>(), move || clean_up(note)));
+                        finally(pending::<io::Result<()>>(), move || clean_up(note2)).await
+                    };
+                    let inner = scope(body);
+                    begun.send(()).unwrap();
+                    inner.await
+                }));
+                pending::<io::Result<()>>().await
+            };
+            let daemon = arborio::task().awaited(false);
+            drop(daemon.spawn(async move { drop(scope(around).await) }));
+            when_begun.await.unwrap();
+            sleep(Duration::from_millis(5)).await;
+        });
+    });
+    assert_eq!(cleaned.load(Ordering::SeqCst), 2);
+}
+
+/// Runs a scope with a grace of 20 ms that is cancelled when the task that is made by `task` has ended elsewhere.
+fn forced_after<F>(task: impl FnOnce() -> F + Send + 'static) -> Duration
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let (result, elapsed) = ends(|| {
+        let start = Instant::now();
+        let outer = Scope::<io::Error>::builder().grace(Duration::from_millis(20));
+        let result = two().run(outer.run(async |s: &Scope<io::Error>| {
+            spawn_away(s, task()).await?;
+            s.cancel();
+            pending::<io::Result<()>>().await
+        }));
+        (result, start.elapsed())
+    });
+    assert!(result.is_err());
+    elapsed
+}
+
+async fn stubborn() {
+    let _guard = catch_cancel(pending::<()>()).await;
+    pending::<()>().await;
+}
+
+#[test]
+fn what_a_task_has_left_elsewhere_is_forced_with_its_scope() {
+    let elapsed = forced_after(|| async {
+        let inner = Scope::<io::Error>::builder().grace(Duration::from_secs(4));
+        let inner = inner.run(async |s: &Scope<io::Error>| {
+            s.spawn(stubborn());
+            pending::<io::Result<()>>().await
+        });
+        let soon = async {
+            sleep(Duration::from_millis(1)).await;
+            Ok(())
+        };
+        futures_lite::future::or(inner, soon).await
+    });
+    assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
+}
+
+#[test]
+fn a_detached_cleanup_that_runs_elsewhere_is_forced_with_its_scope() {
+    let elapsed = forced_after(|| async {
+        let cleans = finally_detached(pending::<()>(), stubborn);
+        futures_lite::future::or(cleans, sleep(Duration::from_millis(1))).await;
+        Ok(())
+    });
+    assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
+}
+
+#[test]
+fn the_end_of_a_pool_forces_what_hangs_on_tasks_that_are_away() {
+    for _ in 0..30 {
+        let alive = Arc::new(());
+        let kept = Arc::clone(&alive);
+        let ended = ends(move || {
+            let pool = two().grace(Duration::from_millis(2));
+            pool.try_run(async move {
+                let around = async move |s: &Scope<io::Error>| {
+                    for _ in 0..4 {
+                        let kept = Arc::clone(&kept);
+                        drop(spawn_away(s, async move {
+                            let body = async move |inner: &Scope<io::Error>| {
+                                for _ in 0..3 {
+                                    let kept = Arc::clone(&kept);
+                                    inner.spawn(async move {
+                                        let _kept = kept;
+                                        stubborn().await;
+                                    });
+                                }
+                                yield_now().await;
+                                stubborn().await;
+                                Ok(())
+                            };
+                            scope(body).await
+                        }));
+                        yield_now().await;
+                    }
+                    Handle::current().unwrap().stop();
+                    pending::<io::Result<()>>().await
+                };
+                scope(around).await.unwrap();
+            })
+        });
+        assert!(ended.is_err());
+        assert_eq!(Arc::strong_count(&alive), 1);
+    }
 }
