@@ -17,7 +17,12 @@ use crate::world::{Count, Sign, Value, World, assert_gone, model, turn, waiting_
 
 /// A child of `branch` that is ready once `sign` is given, and touches `value` in each of its
 /// polls. Its waker is sent by `send`.
-fn child(branch: &Branch, sign: Sign, value: Value, send: mpsc::Sender<Waker>) -> Task<usize> {
+fn child(
+    branch: &std::sync::Arc<Branch>,
+    sign: Sign,
+    value: Value,
+    send: mpsc::Sender<Waker>,
+) -> Task<usize> {
     let mut waiting = Box::pin(waiting_for([sign], move |waker| {
         send.send(waker.clone()).unwrap();
     }));
