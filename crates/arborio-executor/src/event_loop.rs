@@ -21,6 +21,7 @@ use crate::{
     park::{Park, Passed, Wait},
     random::Random,
     team::{Ending, Seat},
+    watchdog::SlowPoll,
 };
 
 /// Polls without an empty queue, after which the loop makes a pass.
@@ -105,6 +106,9 @@ pub enum Report<'a> {
     /// The system refuses to tell the loop of its I/O. The loop goes on with
     /// its timers and what other threads send, and asks again.
     Io(&'a io::Error),
+    /// A poll takes long, says the [watchdog](crate::watch), on a thread of its own: nothing else runs on this
+    /// thread meanwhile.
+    SlowPoll(&'a SlowPoll),
 }
 
 impl fmt::Display for Report<'_> {
@@ -123,6 +127,7 @@ impl fmt::Display for Report<'_> {
                 "the loop is ending, and drops what has outlived its grace\n{tree}"
             ),
             Self::Io(error) => write!(f, "the loop cannot wait for its I/O: {error}"),
+            Self::SlowPoll(poll) => poll.fmt(f),
         }
     }
 }

@@ -30,12 +30,13 @@ mod random;
 mod resume_on;
 mod spawn;
 mod team;
+mod watchdog;
 mod yields;
 
 pub use arborio_task::{
-    BorrowScope, Borrower, Interrupt, Joining, Lines, Notify, Payload, Reason, ReasonKind,
-    Requester, ScopeInfo, ScopeStage, Task, TaskInfo, TaskState, Tasks, Tree, TreeEntry, TreeNode,
-    WaitError, pending, snapshot, tree,
+    BorrowScope, Borrower, Interrupt, Joining, Lines, Notify, Payload, PolledTask, Reason,
+    ReasonKind, Requester, ScopeInfo, ScopeStage, Task, TaskInfo, TaskState, Tasks, Tree,
+    TreeEntry, TreeNode, WaitError, pending, snapshot, tree,
 };
 pub use default_loop::get_or_create_default;
 pub use doorbell::{Doorbell, Ring};
@@ -52,4 +53,5 @@ pub use spawn::{NoLoop, TaskBuilder, spawn, spawn_local, task, try_spawn, try_sp
 #[doc(hidden)]
 pub use team::model as team_model;
 pub use team::{Ending, MAX_WORKERS, Seat, Team};
+pub use watchdog::{SlowPoll, Watching, watch};
 pub use yields::{SkipPollCycle, SkipReadyCycle, skip_poll_cycle, skip_ready_cycle, yield_now};

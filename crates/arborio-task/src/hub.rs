@@ -36,6 +36,7 @@ use crate::{
     queue::RunQueue,
     spares::Spares,
     tree::Describe,
+    watched::Polled,
 };
 
 /// A branch, and what builds on it.
@@ -51,7 +52,7 @@ pub(crate) struct Hub {
     // For the owner.
     pub(crate) queue: RunQueue,
     /// The task that is being polled.
-    pub(crate) polling: Plain<Option<TaskRef>>,
+    pub(crate) polling: Polled,
     /// The task whose future is being dropped by request, the innermost one.
     pub(crate) ending: Plain<Option<TaskRef>>,
     /// Memory for the next tasks.
@@ -138,7 +139,7 @@ impl Hub {
             spares: Spares::new(),
             entered: Plain::new(0),
             left_behind: List::new(),
-            polling: Plain::new(None),
+            polling: Polled::new(),
             ending: Plain::new(None),
             inside: Plain::new(None),
             cache: Plain::new(NonNull::new(cache).expect("a box is never null")),

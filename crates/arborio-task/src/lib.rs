@@ -48,6 +48,7 @@ mod tasks;
 mod tree;
 mod wait;
 mod waker;
+mod watched;
 
 pub use branch::Branch;
 pub use endings::Canceller;
@@ -65,3 +66,4 @@ pub use tree::{
     Describe, Lines, ScopeInfo, ScopeStage, TaskInfo, TaskState, Tree, TreeEntry, TreeNode,
 };
 pub use wait::{WaitError, block_beside, block_until};
+pub use watched::{Look, PolledTask, Watched};

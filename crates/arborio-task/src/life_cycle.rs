@@ -270,6 +270,7 @@ fn free(hub: &Hub, task: TaskRef) {
 #[inline(never)]
 pub(crate) fn run_some(hub: &Hub, limit: u32) -> u32 {
     let mut polls = 0;
+    hub.polling.begin_slice();
     while polls < limit && run_next(hub) {
         polls += 1;
         if hub.root.wants_attention() {
@@ -314,12 +315,12 @@ fn run_next_with(
     }
     task.local.change_from(seen, Flags::QUEUED, Flags::STARTED);
     budget::refill();
-    hub.polling.set(Some(task)); // L5
+    hub.polling.set(task); // L5
     let polled = poll(task);
     if polled.is_err() {
         task.local.set(Flags::ENDING); // its future has yet to be dropped
     }
-    hub.polling.set(None);
+    hub.polling.clear();
     match polled {
         Ok(Poll::Pending) if task.local.seen().any(Flags::ABORT) => {
             cancelling::asked_while_polled(hub, task);

@@ -21,6 +21,7 @@ use crate::{
     local::Flags,
     locals, moving, side,
     tree::{TaskInfo, Tree, walk},
+    watched::Watched,
 };
 
 /// A notifier for a loop that never sleeps.
@@ -101,6 +102,14 @@ impl Tasks {
     /// ```
     pub fn prepare_for_rescue(&self) {
         self.hub().tenure.cheapen();
+    }
+
+    /// The loop, for a thread that watches it.
+    ///
+    /// # Examples
+    /// See [`Watched`].
+    pub fn watched(&self) -> Watched {
+        Watched::new(self.hub())
     }
 
     /// The hub, for the owner.
@@ -264,6 +273,7 @@ impl Running<'_> {
     pub fn run_until(&self, limit: u32, stop: impl Fn(&Self) -> bool) -> u32 {
         let mut polls = 0;
         let _at_work = AtWork::new(self.hub);
+        self.hub.polling.begin_slice();
         while polls < limit && life_cycle::run_next_as_worker(self.hub) {
             polls += 1;
             if self.hub.root.wants_attention() || stop(self) {
@@ -481,7 +491,7 @@ impl Running<'_> {
 
     /// Whether a [`Submitter`] exists: somebody may still send tasks.
     pub fn has_submitters(&self) -> bool {
-        self.hub.refs.load(Ordering::Acquire) > 1
+        self.hub.refs.load(Ordering::Acquire) > 1 + self.hub.polling.watchers()
     }
 
     /// The tasks that have not ended: those of the root first, and of each node in the
@@ -821,10 +831,12 @@ impl Drop for Submitter {
     /// The last one to go tells the loop, which may be waiting for it.
     fn drop(&mut self) {
         // SAFETY: our reference keeps the hub alive until it is given up.
-        let notifier = unsafe { &*self.hub }.inbox.notifier();
+        let hub = unsafe { &*self.hub };
+        let notifier = hub.inbox.notifier();
+        let others = 1 + hub.polling.watchers(); // the loop itself, and who only watches
         // SAFETY: one reference is ours.
         let left = unsafe { Hub::release(self.hub) };
-        if left == 1 {
+        if left <= others {
             contain(|| notifier.notify());
         }
     }

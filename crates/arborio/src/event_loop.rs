@@ -4,7 +4,7 @@ use std::{fmt, future::pending, sync::Arc, time::Duration};
 
 use arborio_executor::{
     Drain, Handle, Interrupt, Leftover, LoopOptions, Notify, OnUnobservedPanic, Report, RunError,
-    Task, Tasks, drive, is_running, task, tree,
+    SlowPoll, Task, Tasks, drive, is_running, task, tree,
 };
 use arborio_reactor::LoopReactor;
 use arborio_scope::{Scope, scope, select};
@@ -101,6 +101,7 @@ pub struct Builder {
     pub(crate) grace: Duration,
     io_holds_clock: bool,
     ctrl_c: CtrlC,
+    slow_poll: SlowPolls,
     observer: Option<Observer>,
 }
 
@@ -115,6 +116,7 @@ impl Builder {
             grace: GRACE,
             io_holds_clock: true,
             ctrl_c: CtrlC::Leave,
+            slow_poll: SlowPolls::default(),
             observer: None,
         }
     }
@@ -282,6 +284,31 @@ impl Builder {
         self
     }
 
+    /// How long a poll of a task may take before the [watchdog](crate::Report::SlowPoll) tells the observer which
+    /// task it is: 200 ms by default, and then only on a real clock; `None` for never. Whatever else is ready on
+    /// this thread waits for that poll.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{EventLoop, Report};
+    /// use std::{sync::{Mutex, mpsc::channel}, time::Duration};
+    /// let (tell, told) = channel();
+    /// let tell = Mutex::new(tell);
+    /// let builder = EventLoop::builder().slow_poll(Duration::from_millis(10)).observer(move |report| {
+    ///     if let Report::SlowPoll(poll) = report {
+    ///         tell.lock().unwrap().send(poll.to_string()).unwrap();
+    ///     }
+    /// });
+    /// let said = builder.run(async move {
+    ///     arborio::task().name("hog").spawn(async move { told.recv().unwrap() }).await.unwrap()
+    /// });
+    /// assert!(said.contains("has not returned from its poll"));
+    /// ```
+    pub fn slow_poll(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.slow_poll = SlowPolls::Longer(limit.into());
+        self
+    }
+
     /// What Ctrl-C does to the loop: nothing by default, so that it ends the process.
     ///
     /// A loop that looks after it has a thread for that, and does not
@@ -401,6 +428,7 @@ impl Builder {
             grace,
             io_holds_clock,
             ctrl_c,
+            slow_poll,
             observer,
         } = self;
         let lookout = MaybeLookout::begin(ctrl_c).map_err(RunError::System)?;
@@ -414,6 +442,7 @@ impl Builder {
         let notifier = Arc::new(LoopNotifier::new());
         let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
         lookout.add(|| Handle::new(tasks.submitter()));
+        let _watched = slow_poll.watch(&tasks, measured, &observer);
         let timers = Timers::new(clock, Arc::clone(&notifier).into());
         let opened = Arc::clone(&notifier);
         let reactor = LoopReactor::new(move |reactor| opened.move_to(ReactorBell::new(reactor)));
@@ -432,6 +461,36 @@ impl Builder {
         let _reactor = reactor.enter();
         owner.begins(&tasks);
         drive(tasks, &mut driver, options, &tell, main)
+    }
+}
+
+/// Which polls are told of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum SlowPolls {
+    /// Those that are longer than [`SLOW`], where time is real.
+    #[default]
+    Usual,
+    Longer(Option<Duration>),
+}
+
+/// What is a slow poll unless the builder says otherwise: far more than a thread waits for its processor on a busy machine.
+const SLOW: Duration = Duration::from_millis(200);
+
+impl SlowPolls {
+    /// Has the loop watched as long as what it returns lives.
+    pub(crate) fn watch(
+        self,
+        tasks: &Tasks,
+        is_real: bool,
+        observer: &Observer,
+    ) -> Option<arborio_executor::Watching> {
+        let limit = match self {
+            Self::Usual => is_real.then_some(SLOW),
+            Self::Longer(limit) => limit,
+        }?;
+        let observer = Arc::clone(observer);
+        let tell = move |poll: &SlowPoll| observer(Report::SlowPoll(poll));
+        Some(arborio_executor::watch(tasks.watched(), limit, tell))
     }
 }
 

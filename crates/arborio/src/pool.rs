@@ -24,7 +24,7 @@ use crate::{
     Leftover,
     ctrl_c::{CtrlC, MaybeLookout},
     driver::{Driver, LoopNotifier, ReactorBell},
-    event_loop::{EndWatches, GRACE, LINGER, Observer, write_to_stderr},
+    event_loop::{EndWatches, GRACE, LINGER, Observer, SlowPolls, write_to_stderr},
     hooks,
     owner::{Background, Caller, Owner, StopError},
 };
@@ -89,6 +89,7 @@ impl Pool {
             linger: LINGER,
             grace: GRACE,
             ctrl_c: CtrlC::Leave,
+            slow_poll: SlowPolls::default(),
             observer: None,
         }
     }
@@ -189,6 +190,7 @@ pub struct PoolBuilder {
     linger: Duration,
     grace: Duration,
     ctrl_c: CtrlC,
+    slow_poll: SlowPolls,
     observer: Option<Observer>,
 }
 
@@ -275,6 +277,31 @@ impl PoolBuilder {
     /// ```
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
+        self
+    }
+
+    /// How long a poll of a task may take before the [watchdog](crate::Report::SlowPoll) tells the observer which
+    /// task it is: 200 ms by default, and then only on a real clock; `None` for never. Whatever else is ready on
+    /// this thread waits for that poll.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{Pool, Report};
+    /// use std::{sync::{Mutex, mpsc::channel}, time::Duration};
+    /// let (tell, told) = channel();
+    /// let tell = Mutex::new(tell);
+    /// let builder = Pool::builder().slow_poll(Duration::from_millis(10)).observer(move |report| {
+    ///     if let Report::SlowPoll(poll) = report {
+    ///         tell.lock().unwrap().send(poll.to_string()).unwrap();
+    ///     }
+    /// });
+    /// let said = builder.run(async move {
+    ///     arborio::task().name("hog").spawn(async move { told.recv().unwrap() }).await.unwrap()
+    /// });
+    /// assert!(said.contains("has not returned from its poll"));
+    /// ```
+    pub fn slow_poll(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.slow_poll = SlowPolls::Longer(limit.into());
         self
     }
 
@@ -407,6 +434,7 @@ impl PoolBuilder {
         let shared = Arc::new(Shared {
             lookout,
             team: Arc::new(Team::new(self.workers)),
+            slow_poll: self.slow_poll,
             observer: self
                 .observer
                 .unwrap_or_else(|| write_to_stderr("pool", self.name.clone())),
@@ -473,6 +501,7 @@ impl Drop for Helpers {
 /// What the workers have in common.
 struct Shared {
     team: Arc<Team>,
+    slow_poll: SlowPolls,
     observer: Observer,
     options: LoopOptions,
     grace: Duration,
@@ -503,6 +532,7 @@ impl Shared {
         let notifier = Arc::new(LoopNotifier::new());
         let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
         self.lookout.add(|| Handle::new(tasks.submitter()));
+        let _watched = self.slow_poll.watch(&tasks, true, &self.observer);
         if self.team.len() > 1 {
             tasks.prepare_for_rescue();
         }

@@ -95,12 +95,12 @@ fn go_on(hub: &Hub, task: TaskRef, mut next: Next) {
 /// Polls the task; false if that ended it.
 fn poll_once(hub: &Hub, task: TaskRef) -> bool {
     budget::refill();
-    hub.polling.set(Some(task)); // L5
+    hub.polling.set(task); // L5
     let polled = poll(task);
     if polled.is_err() {
         task.local.set(Flags::ENDING); // its future has yet to be dropped
     }
-    hub.polling.set(None);
+    hub.polling.clear();
     match polled {
         Ok(Poll::Pending) => return true,
         Ok(Poll::Ready(())) => finish(hub, task, Flags::NONE),

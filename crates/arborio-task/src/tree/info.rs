@@ -227,7 +227,7 @@ impl fmt::Display for ScopeStage {
     }
 }
 
-fn write_name(f: &mut fmt::Formatter<'_>, name: Option<&str>) -> fmt::Result {
+pub(crate) fn write_name(f: &mut fmt::Formatter<'_>, name: Option<&str>) -> fmt::Result {
     name.map_or(Ok(()), |name| write!(f, "`{}` ", Escaped(name)))
 }
 

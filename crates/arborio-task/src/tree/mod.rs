@@ -16,6 +16,7 @@ pub(crate) mod walk;
 
 use std::{any::Any, sync::Arc};
 
+pub(crate) use info::write_name;
 pub use info::{ScopeInfo, ScopeStage, TaskInfo, TaskState};
 pub use lines::Lines;
 

@@ -1,0 +1,240 @@
+//! The watchdog: one thread of the process that looks at all loops now and then, and says whose poll takes long.
+//!
+//! It costs a loop nothing but two registrations. The thread starts with the first loop that is watched, and ends
+//! never; while no loop runs it sleeps, and while none polls it looks less often.
+
+use std::{
+    fmt,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak},
+    thread,
+    time::{Duration, Instant},
+};
+
+use arborio_task::{Look, PolledTask, Watched};
+
+/// How often in each threshold it looks.
+const LOOKS: u32 = 4;
+/// It looks at most so many times less often while no loop polls, if that is not for less than [`LAZY`].
+const LAZINESS: u32 = 8;
+/// Only who looks not more often than this gets lazy.
+const LAZY: Duration = Duration::from_millis(40);
+/// How many times in a row it finds no loop before it sleeps until there is one.
+const EMPTY_LOOKS: u32 = 20;
+/// The shortest threshold that is kept.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// A poll that takes long.
+///
+/// # Examples
+/// See [`watch`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SlowPoll {
+    /// The task; `None` if the system does not let it be known.
+    pub task: Option<PolledTask>,
+    /// For how long it has been seen, at least.
+    pub held: Duration,
+}
+
+impl fmt::Display for SlowPoll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.task {
+            Some(task) => write!(f, "{task}")?,
+            None => f.write_str("a task")?,
+        }
+        write!(f, " has not returned from its poll for {:.0?}", self.held)
+    }
+}
+
+type Tell = dyn Fn(&SlowPoll) + Send + Sync;
+
+/// A loop that is watched.
+struct Entry {
+    watched: Watched,
+    threshold: Duration,
+    tell: Box<Tell>,
+    seen: Mutex<Seen>,
+}
+
+/// What was seen last.
+#[derive(Clone, Copy)]
+struct Seen {
+    look: Option<Look>,
+    since: Instant,
+    told: bool,
+}
+
+#[derive(Default)]
+struct Kennel {
+    loops: Vec<Weak<Entry>>,
+    /// Whether the thread was started.
+    runs: bool,
+    /// Whether it sleeps until there is a loop.
+    sleeps: bool,
+}
+
+static KENNEL: Mutex<Kennel> = Mutex::new(Kennel {
+    loops: Vec::new(),
+    runs: false,
+    sleeps: false,
+});
+static BELL: Condvar = Condvar::new();
+
+fn kennel() -> MutexGuard<'static, Kennel> {
+    KENNEL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The same for a thread that may be in the child of a fork, where somebody may hold the lock who does not
+/// exist: nobody has it for long.
+fn kennel_soon() -> Option<MutexGuard<'static, Kennel>> {
+    (0..1000).find_map(|_| match KENNEL.try_lock() {
+        Ok(kennel) => Some(kennel),
+        Err(TryLockError::Poisoned(kennel)) => Some(kennel.into_inner()),
+        Err(TryLockError::WouldBlock) => {
+            thread::yield_now();
+            None
+        }
+    })
+}
+
+/// The loop is watched as long as this lives.
+///
+/// # Examples
+/// See [`watch`].
+#[must_use = "the loop is watched as long as this lives"]
+pub struct Watching(Arc<Entry>);
+
+impl fmt::Debug for Watching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watching")
+            .field("threshold", &self.0.threshold)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Has `tell` called, on the watchdog's thread, when the loop of `watched` has been in one poll for longer than
+/// `threshold`, once for each such poll. A task whose polls follow each other without any other between them may be taken for one
+/// that does not return; it keeps others from running as well.
+///
+/// If the system refuses the watchdog's thread, nobody watches.
+///
+/// # Examples
+/// ```
+/// use arborio_executor::{Tasks, watch};
+/// use std::{sync::mpsc::channel, time::Duration};
+/// let (told, when_told) = channel();
+/// let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+/// let watching = watch(tasks.watched(), Duration::from_millis(10), move |poll| {
+///     told.send(poll.to_string()).unwrap();
+/// });
+/// let main = async move { when_told.recv().unwrap() }; // does not return from its poll until then
+/// let (_, said) = tasks.run_main(main, |running| while running.run_some(1) > 0 {});
+/// assert!(said.unwrap().contains("has not returned from its poll for"));
+/// drop(watching);
+/// ```
+pub fn watch(
+    watched: Watched,
+    threshold: Duration,
+    tell: impl Fn(&SlowPoll) + Send + Sync + 'static,
+) -> Watching {
+    let entry = Arc::new(Entry {
+        watched,
+        threshold: threshold.max(SHORTEST),
+        tell: Box::new(tell),
+        seen: Mutex::new(Seen {
+            look: None,
+            since: Instant::now(),
+            told: false,
+        }),
+    });
+    let Some(mut kennel) = kennel_soon() else {
+        return Watching(entry);
+    };
+    if kennel.loops.len() == kennel.loops.capacity() {
+        kennel.loops.retain(|entry| entry.strong_count() > 0);
+    }
+    kennel.loops.push(Arc::downgrade(&entry));
+    if !kennel.runs {
+        let dog = thread::Builder::new().name("arborio-watchdog".into());
+        kennel.runs = dog.spawn(go_round).is_ok();
+    } else if kennel.sleeps {
+        kennel.sleeps = false;
+        BELL.notify_one();
+    }
+    drop(kennel);
+    Watching(entry)
+}
+
+/// The watchdog's life.
+fn go_round() {
+    let mut lazy = 1;
+    let mut empty = 0;
+    loop {
+        let loops: Vec<_> = {
+            let mut kennel = kennel();
+            kennel.loops.retain(|entry| entry.strong_count() > 0);
+            kennel.loops.iter().filter_map(Weak::upgrade).collect()
+        };
+        let shortest = loops.iter().map(|entry| entry.threshold).min();
+        let anybody_polls = loops
+            .iter()
+            .map(|entry| entry.look())
+            .fold(false, |a, b| a | b);
+        drop(loops); // the last use of a loop may be here: memory only
+        let Some(shortest) = shortest else {
+            empty += 1;
+            if empty > EMPTY_LOOKS {
+                sleep_until_called();
+                empty = 0;
+            }
+            thread::sleep(LAZY);
+            continue;
+        };
+        empty = 0;
+        let pause = shortest / LOOKS;
+        lazy = if anybody_polls || pause < LAZY {
+            1
+        } else {
+            (lazy * 2).min(LAZINESS)
+        };
+        thread::sleep(pause * lazy);
+    }
+}
+
+/// Until there is a loop.
+fn sleep_until_called() {
+    let mut kennel = kennel();
+    kennel.sleeps = kennel.loops.is_empty();
+    while kennel.sleeps {
+        kennel = BELL.wait(kennel).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+impl Entry {
+    /// Looks once, and tells. Whether the loop polls.
+    fn look(&self) -> bool {
+        let look = self.watched.look();
+        let now = Instant::now();
+        let held = {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if !look.is_polling() || seen.look != Some(look) {
+                *seen = Seen {
+                    look: Some(look),
+                    since: now,
+                    told: false,
+                };
+            }
+            let held = now - seen.since;
+            if seen.told || held < self.threshold {
+                return look.is_polling();
+            }
+            seen.told = true;
+            held
+        };
+        let task = self.watched.name(look);
+        if task.is_some() || self.watched.look() == look {
+            arborio_base::contain(|| (self.tell)(&SlowPoll { task, held })); // foreign code
+        }
+        true
+    }
+}
