@@ -285,7 +285,7 @@ impl Builder {
     }
 
     /// How long a poll of a task may take before the [watchdog](crate::Report::SlowPoll) tells the observer which
-    /// task it is: 200 ms by default, and then only on a real clock; `None` for never. Whatever else is ready on
+    /// task it is: 1 s by default, and then only on a real clock; `None` for never. Whatever else is ready on
     /// this thread waits for that poll.
     ///
     /// # Examples
@@ -474,7 +474,7 @@ pub(crate) enum SlowPolls {
 }
 
 /// What is a slow poll unless the builder says otherwise: far more than a thread waits for its processor on a busy machine.
-const SLOW: Duration = Duration::from_millis(200);
+const SLOW: Duration = Duration::from_secs(1);
 
 impl SlowPolls {
     /// Has the loop watched as long as what it returns lives.

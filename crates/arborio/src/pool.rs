@@ -281,7 +281,7 @@ impl PoolBuilder {
     }
 
     /// How long a poll of a task may take before the [watchdog](crate::Report::SlowPoll) tells the observer which
-    /// task it is: 200 ms by default, and then only on a real clock; `None` for never. Whatever else is ready on
+    /// task it is: 1 s by default, and then only on a real clock; `None` for never. Whatever else is ready on
     /// this thread waits for that poll.
     ///
     /// # Examples

@@ -6,3 +6,4 @@ mod lending;
 mod running;
 mod scopes;
 mod stopping;
+mod watchdog;
