@@ -52,6 +52,12 @@ impl Awaiter {
         self.word.get().is_null()
     }
 
+    /// Whether it is one task that waits, which has the handle to itself.
+    pub(crate) fn is_task(&self) -> bool {
+        let word = self.word.get();
+        !word.is_null() && word.addr() & LIST == 0
+    }
+
     /// Wakes whoever waits, who does not wait any more then. Mostly that is nobody, or a task.
     #[inline(always)]
     pub(crate) fn wake(&self, hub: &Hub) {

@@ -2,7 +2,7 @@
 //!
 //! The loop that a task belongs to sends it away, between two polls; or, if the loop is in a long poll, whoever has its hub
 //! meanwhile ([`crate::current`]). Only a task goes that nothing binds: it is ROVING, is ready, has not
-//! been asked to end, and nobody waits for it here. One of a branch goes as a [guest](crate::guests), and comes back
+//! been asked to end, and nobody waits for it here, unless it is rescued. One of a branch goes as a [guest](crate::guests), and comes back
 //! to end.
 //!
 //! # Steps
@@ -20,8 +20,8 @@
 //!   out again, or one that has the hub meanwhile. So a thread that reads the address of its own loop there while it
 //!   holds its hub is the owner, however it reads.
 //! - M3: who sets PIN has acquired the settling before, and finds the loop that settled.
-//! - M4: another task's awaiter word may still point to a task that has moved: its loop looks at
-//!   `hub` before it touches the task as an owner ([`crate::awaiter`]).
+//! - M4: another task's awaiter word may still point to a task that has moved, and go with a task that has: its loop
+//!   looks at `hub` before it touches the awaiting task as an owner ([`crate::awaiter`]).
 //! - M5: the task that is being polled may be ready again, but whoever rescues does not touch it: its future is in use,
 //!   and so is its local word, for which the poll does not take the hub back.
 //!
@@ -68,8 +68,10 @@ pub(crate) unsafe fn give(hub: &Hub, to: *const Hub, most: usize) -> usize {
     let mut given = 0;
     for place in 0..ready {
         let Some(task) = hub.queue.pop() else { break };
+        // Who is awaited here stays near whoever awaits.
+        let goes = place >= ready.div_ceil(2) && task.awaiter.is_empty();
         // SAFETY: passed on to the caller.
-        if place >= ready.div_ceil(2) && unsafe { send_away(hub, to, task) } {
+        if goes && unsafe { send_away(hub, to, task) } {
             given += 1;
         } else {
             kept.push(task);
@@ -138,7 +140,9 @@ fn settle_in_queue(task: TaskRef) -> bool {
 /// Whether nothing keeps `task` at this loop.
 fn may_leave(hub: &Hub, task: TaskRef) -> bool {
     let seen = task.local.seen();
-    roves(seen) && (!seen.any(Flags::DAEMON) || hangs_on_root(hub, task)) && task.awaiter.is_empty()
+    let counted = !seen.any(Flags::DAEMON) || hangs_on_root(hub, task);
+    // A list of awaiters is for those of this loop, who take themselves out of it.
+    roves(seen) && counted && (task.awaiter.is_empty() || task.awaiter.is_task())
 }
 
 /// Whether it hangs on the root, or was not linked yet.

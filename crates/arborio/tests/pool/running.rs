@@ -547,3 +547,17 @@ fn g13_a_panic_on_another_worker_at_the_end_goes_on_in_run() {
     });
     assert!(ended.is_err(), "the panic is lost");
 }
+
+/// Who is awaited waits behind a task that blocks its worker until it has run.
+#[test]
+fn x12_a_task_that_is_awaited_is_rescued() {
+    two().run(async {
+        let (done, when_done) = std::sync::mpsc::channel();
+        let hog = spawn(async move {
+            when_done.recv_timeout(Duration::from_secs(20)).unwrap();
+        });
+        let awaited = spawn(async move { done.send(()).unwrap() });
+        awaited.await.unwrap();
+        hog.await.unwrap();
+    });
+}
