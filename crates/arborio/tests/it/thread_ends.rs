@@ -33,8 +33,11 @@ impl<K> Drop for AtTheEnd<K> {
     }
 }
 
+/// What is done at the very end.
+type LastAct = Box<dyn FnOnce()>;
+
 thread_local! {
-    static LAST: RefCell<Option<AtTheEnd<Box<dyn FnOnce()>>>> = const { RefCell::new(None) };
+    static LAST: RefCell<Option<AtTheEnd<LastAct>>> = const { RefCell::new(None) };
 }
 
 /// Runs a loop on a new thread, in which `make` makes something, and gives that to `end` while the
@@ -60,9 +63,7 @@ fn at_the_end_of_a_thread<K: 'static>(
                 let told: Box<dyn FnOnce()> = Box::new(move || {
                     // A panic that leaves a destructor of a thread-local ends the process.
                     let ended = catch_unwind(AssertUnwindSafe(body));
-                    sender
-                        .send(ended.map_err(|payload| arborio::Payload::new(payload)))
-                        .unwrap();
+                    sender.send(ended.map_err(arborio::Payload::new)).unwrap();
                 });
                 LAST.set(Some(AtTheEnd(Some((told, |told| told())))));
             });

@@ -16,7 +16,9 @@ use arborio::{
     Handle, Interrupt, Leftover, OnUnobservedPanic, Pool, RunError, Scope,
     cancel::finally,
     net::{TcpListener, TcpStream},
-    scope, spawn, spawn_local, task,
+    scope, spawn, spawn_local,
+    sync::oneshot,
+    task,
     time::{Duration, sleep, timeout},
     yield_now,
 };
@@ -527,22 +529,23 @@ impl Drop for Bomb {
 fn g13_a_panic_on_another_worker_at_the_end_goes_on_in_run() {
     let ended = std::panic::catch_unwind(|| {
         two().leftover(Leftover::Cancel).run(async {
-            let barrier = Arc::new(Barrier::new(3));
+            let barrier = Arc::new(Barrier::new(2)); // so that each worker has one of the two
             let me = here();
-            for _ in 0..2 {
+            let wait = || {
                 let barrier = Arc::clone(&barrier);
+                let (tell, told) = oneshot::channel();
                 drop(spawn(async move {
                     let bomb = Bomb(me);
-                    if here() != me {
-                        thread::spawn(move || barrier.wait());
-                    } else {
-                        thread::sleep(Duration::from_millis(30));
-                    }
+                    barrier.wait();
+                    tell.send(()).unwrap();
                     pending::<()>().await;
                     drop(bomb);
                 }));
-            }
-            sleep(Duration::from_millis(80)).await;
+                told
+            };
+            let (one, other) = (wait(), wait());
+            one.await.unwrap();
+            other.await.unwrap();
         })
     });
     assert!(ended.is_err(), "the panic is lost");

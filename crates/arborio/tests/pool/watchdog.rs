@@ -62,7 +62,7 @@ fn a06_a_task_that_holds_a_worker_is_told_of_by_name() {
             block(&told)
         });
         let other = arborio::spawn(async move { meets.wait() }); // so that one of the two is on each worker
-        drop(other.await.unwrap());
+        other.await.unwrap();
         hog.await.unwrap()
     });
     assert!(
