@@ -22,6 +22,8 @@ mod embedded;
 mod endings;
 #[path = "loom/frames.rs"]
 mod frames;
+#[path = "loom/guests.rs"]
+mod guests;
 #[path = "loom/handles.rs"]
 mod handles;
 #[path = "loom/joining.rs"]

@@ -4,12 +4,15 @@ use std::{
     fmt,
     marker::PhantomData,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use arborio_base::drop_contained;
+use arborio_base::{
+    drop_contained,
+    sync::{Mutex, lock},
+};
 
 use super::ledger::Ledger;
 use crate::{
@@ -28,15 +31,15 @@ impl<T> Parcel<T> {
 
     /// Puts `content` in, and gives what was there.
     pub(super) fn put(&self, content: Result<T, Payload>) -> Option<Result<T, Payload>> {
-        arborio_base::sync::lock(&self.0).replace(content)
+        lock(&self.0).replace(content)
     }
 
     pub(super) fn has_panic(&self) -> bool {
-        matches!(*arborio_base::sync::lock(&self.0), Some(Err(_)))
+        matches!(*lock(&self.0), Some(Err(_)))
     }
 
     fn take(&self) -> Option<Result<T, Payload>> {
-        arborio_base::sync::lock(&self.0).take()
+        lock(&self.0).take()
     }
 }
 

@@ -135,6 +135,11 @@ impl World {
         tasks.submitter()
     }
 
+    /// The loop may be notified so often for what comes to its door.
+    pub(crate) fn may_ring(&self, times: usize) {
+        self.rings.fetch_add(times, Relaxed);
+    }
+
     /// Runs `code` on a thread of its own, which is joined at the end.
     pub(crate) fn spawn(&self, code: impl FnOnce(&Abroad) + 'static) {
         let abroad = self.abroad();
