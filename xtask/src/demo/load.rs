@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Connections opened before the first of them must have been welcomed: below every usual
 /// backlog, because a SYN that does not fit is sent again only a second later.
-const AT_ONCE: usize = 64;
+pub(super) const AT_ONCE: usize = 64;
 
 /// Connections that have been welcomed.
 pub(super) struct Crowd {
@@ -49,11 +49,15 @@ pub(super) struct Load {
 }
 
 impl Crowd {
-    /// Opens connections and hears the welcome on each.
+    /// Opens connections, so many [at once](AT_ONCE), and hears the welcome on each.
     ///
     /// # Errors
     /// A connection fails, or its welcome is not the agreed one or does not come.
-    pub(super) fn connect(address: SocketAddr, connections: usize) -> Result<Self, String> {
+    pub(super) fn connect(
+        address: SocketAddr,
+        connections: usize,
+        at_once: usize,
+    ) -> Result<Self, String> {
         let poll = Poll::new().map_err(|error| format!("no epoll: {error}"))?;
         let clients = Vec::with_capacity(connections);
         let mut crowd = Self {
@@ -63,7 +67,7 @@ impl Crowd {
         };
         while crowd.clients.len() < connections {
             let missing = connections - crowd.clients.len();
-            for _ in 0..missing.min(AT_ONCE) {
+            for _ in 0..missing.min(at_once) {
                 crowd
                     .add(address)
                     .map_err(|error| refused(&error, connections))?;
@@ -299,7 +303,7 @@ mod tests {
     #[test]
     fn a_right_server_serves_every_connection_and_every_request_is_measured() {
         let address = serve(70, echo);
-        let mut crowd = Crowd::connect(address, 70).unwrap();
+        let mut crowd = Crowd::connect(address, 70, AT_ONCE).unwrap();
         let load = crowd.load(SECOND / 10, |_, _| ()).unwrap();
         assert!(load.latencies.count() >= 70, "{}", load.latencies.count());
         assert!(load.latencies.percentile(50.0) > Duration::ZERO);
@@ -309,7 +313,9 @@ mod tests {
     #[test]
     fn an_answer_with_one_wrong_byte_fails_the_round() {
         let address = serve(1, |chunk| echo(chunk).to_ascii_uppercase());
-        let failed = Crowd::connect(address, 1).unwrap().load(SECOND, |_, _| ());
+        let failed = Crowd::connect(address, 1, 1)
+            .unwrap()
+            .load(SECOND, |_, _| ());
         assert!(
             failed
                 .err()
@@ -323,7 +329,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = thread::spawn(move || drop(listener.accept()));
-        let failed = Crowd::connect(address, 1).err().unwrap();
+        let failed = Crowd::connect(address, 1, 1).err().unwrap();
         assert!(failed.contains("ended a connection"), "{failed}");
         server.join().unwrap();
     }
@@ -337,7 +343,7 @@ mod tests {
             talk(stream.try_clone().unwrap(), echo).unwrap();
             stream.write_all(b"bye").unwrap();
         });
-        let failed = Crowd::connect(address, 1).unwrap().part().unwrap_err();
+        let failed = Crowd::connect(address, 1, 1).unwrap().part().unwrap_err();
         assert!(failed.contains("still said \"bye\""), "{failed}");
     }
 }

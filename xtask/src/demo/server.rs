@@ -1,5 +1,7 @@
 //! The server under test as a process: starting it, what `/proc` says about it, stopping it.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -27,13 +29,14 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts `program` on a port the system chooses and waits until it listens.
+    /// Starts `program` on a port the system chooses, with further `arguments`, and waits until it listens.
     ///
     /// # Errors
     /// It does not start, ends at once, says something else, or says nothing.
-    pub(super) fn start(program: &Path) -> Result<Self, String> {
+    pub(super) fn start(program: &Path, arguments: &[&str]) -> Result<Self, String> {
         let mut command = Command::new(program);
-        command.arg("0").env("ARBORIO_DEMO_STOP_ON_EOF", "1");
+        command.arg("0").args(arguments);
+        command.env("ARBORIO_DEMO_STOP_ON_EOF", "1");
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let start = command.spawn();
         let mut child =
@@ -62,6 +65,19 @@ impl Server {
         cpu_ticks(&stat)
             .map(|ticks| TICK * ticks)
             .ok_or_else(|| format!("strange stat: {stat}"))
+    }
+
+    /// The CPU time of each of its threads.
+    pub(super) fn cpu_times(&self) -> Result<Threads, String> {
+        let folder = format!("/proc/{}/task", self.id());
+        let entries = fs::read_dir(&folder).map_err(|error| format!("{folder}: {error}"))?;
+        let ids = entries.flatten().map(|entry| entry.file_name());
+        // One that has just ended has no more to say.
+        let times = ids.filter_map(|id| {
+            let stat = self.proc(&format!("task/{}/stat", id.display())).ok()?;
+            Some((id, TICK * cpu_ticks(&stat)?))
+        });
+        Ok(Threads(times.collect()))
     }
 
     /// Its resident memory in bytes.
@@ -121,6 +137,23 @@ impl Server {
     fn proc(&self, file: &str) -> Result<String, String> {
         let path = format!("/proc/{}/{file}", self.id());
         fs::read_to_string(&path).map_err(|error| format!("{path}: {error} (has it ended?)"))
+    }
+}
+
+/// How much CPU time each thread of a server has used.
+pub(super) struct Threads(HashMap<OsString, Duration>);
+
+impl Threads {
+    /// The share of the busiest thread in what all of them have used since `before`, in percent.
+    pub(super) fn share_of_busiest(&self, before: &Threads) -> f64 {
+        let used = self.0.iter().map(|(id, now)| {
+            let before = before.0.get(id).copied().unwrap_or_default();
+            now.saturating_sub(before).as_secs_f64()
+        });
+        let (most, all) = used.fold((0.0, 0.0), |(most, all), one: f64| {
+            (one.max(most), all + one)
+        });
+        if all == 0.0 { 0.0 } else { 100.0 * most / all }
     }
 }
 
@@ -189,6 +222,22 @@ mod tests {
     }
 
     #[test]
+    fn the_busiest_thread_is_known_by_what_it_used_meanwhile() {
+        let threads = |times: &[(&str, u64)]| {
+            let times = times.iter();
+            Threads(
+                times
+                    .map(|&(id, used)| (id.into(), Duration::from_millis(used)))
+                    .collect(),
+            )
+        };
+        let before = threads(&[("1", 1000), ("2", 50)]);
+        let after = threads(&[("1", 1100), ("2", 350), ("3", 0)]);
+        assert_eq!(after.share_of_busiest(&before), 75.0);
+        assert_eq!(after.share_of_busiest(&after), 0.0);
+    }
+
+    #[test]
     fn resident_memory_is_read_in_kibibytes() {
         let rollup =
             "55d0-7ffe ---p 00000000 00:00 0 [rollup]\nRss:                1234 kB\nPss: 5 kB\n";
@@ -205,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_program_that_is_no_server_is_refused() {
-        let error = Server::start(Path::new("true")).err().unwrap();
+        let error = Server::start(Path::new("true"), &[]).err().unwrap();
         assert!(error.contains("first line"), "{error}");
     }
 }
