@@ -2,7 +2,9 @@
 //!
 //! The load generator and the kernel's part of a request take processors, too, so without work the second worker has nothing
 //! to run on where there are two. The work is CPU time of the thread that does it, not time by the clock: who is
-//! taken off its processor by the generator has not worked meanwhile.
+//! taken off its processor by the generator has not worked meanwhile. How many threads are busy counts those that are ready and
+//! wait for a processor: where others use the machine, too, the rates say how much of it was left, and this says whether
+//! the work was there for both workers.
 //!
 //! A socket stays with the worker that has first waited for it. So it matters how connections arrive: all at once, the
 //! accepting worker has many new tasks to give away, and one by one it has never two at a time.
@@ -47,6 +49,7 @@ const ARRIVALS: [Arrival; 3] = [
 /// One measurement.
 struct Measured {
     rate: f64,
+    busy: f64,
     row: Vec<String>,
 }
 
@@ -55,13 +58,21 @@ pub(super) fn measure(program: &Path, each: Duration) -> Result<(), String> {
     let mut rows = Vec::new();
     let mut ratios = Vec::new();
     for arrival in &ARRIVALS {
-        let mut rates = Vec::new();
+        let mut all = Vec::new();
         for mode in &MODES {
-            let measured = round(program, mode, arrival, each)?;
-            rates.push(measured.rate);
-            rows.push(measured.row);
+            let mut measured = round(program, mode, arrival, each)?;
+            rows.push(std::mem::take(&mut measured.row));
+            all.push(measured);
         }
-        ratios.push(format!("{:.2} ({})", rates[2] / rates[1], arrival.name));
+        let [_, one, two] = &all[..] else {
+            unreachable!("one for each mode")
+        };
+        ratios.push(format!(
+            "{}: {:.2} times the requests/s, {:.2} times the busy threads",
+            arrival.name,
+            two.rate / one.rate,
+            two.busy / one.busy
+        ));
     }
     clear_progress();
     let heading = [
@@ -71,13 +82,14 @@ pub(super) fn measure(program: &Path, each: Duration) -> Result<(), String> {
         "p50 µs",
         "p99 µs",
         "server CPU µs/request",
-        "busiest thread",
+        "busy threads",
+        "share of busiest",
     ];
     println!(
         "\n{SPIN} µs of work for each request:\n{}",
         table::render(&heading, rows).trim_end()
     );
-    println!("\n1 worker -> 2 workers: {}", ratios.join(", "));
+    println!("\n1 worker -> 2 workers: {}", ratios.join("; "));
     let cores = thread::available_parallelism().map_or(1, usize::from);
     println!(
         "the load generator, one thread, ran beside the server on the same {cores} processors"
@@ -94,12 +106,13 @@ fn round(
     let arguments = [mode.arguments, &["--spin", SPIN]].concat();
     let server = Server::start(program, &arguments)?;
     let mut crowd = Crowd::connect(server.address, arrival.connections, arrival.at_once)?;
-    let (cpu, threads) = (server.cpu_time()?, server.cpu_times()?);
+    let (cpu, threads) = (server.cpu_time()?, server.threads()?);
     let load = crowd.load(each, |share, requests| {
         progress(arrival.connections, share, requests)
     })?;
     let cpu = server.cpu_time()?.saturating_sub(cpu);
-    let busiest = server.cpu_times()?.share_of_busiest(&threads);
+    let now = server.threads()?;
+    let busy = now.busy(&threads, load.took);
     crowd.part()?;
     server.stop()?;
     let requests = load.latencies.count() as f64;
@@ -111,7 +124,8 @@ fn round(
         load.latencies.percentile(50.0).as_micros().to_string(),
         load.latencies.percentile(99.0).as_micros().to_string(),
         format!("{:.1}", cpu.as_secs_f64() * 1e6 / requests.max(1.0)),
-        format!("{busiest:.0} %"),
+        format!("{busy:.2}"),
+        format!("{:.0} %", now.share_of_busiest(&threads)),
     ];
-    Ok(Measured { rate, row })
+    Ok(Measured { rate, busy, row })
 }

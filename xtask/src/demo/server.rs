@@ -67,15 +67,15 @@ impl Server {
             .ok_or_else(|| format!("strange stat: {stat}"))
     }
 
-    /// The CPU time of each of its threads.
-    pub(super) fn cpu_times(&self) -> Result<Threads, String> {
+    /// What each of its threads has had of the processors, and what it has waited for them.
+    pub(super) fn threads(&self) -> Result<Threads, String> {
         let folder = format!("/proc/{}/task", self.id());
         let entries = fs::read_dir(&folder).map_err(|error| format!("{folder}: {error}"))?;
         let ids = entries.flatten().map(|entry| entry.file_name());
-        // One that has just ended has no more to say.
+        // One that has just ended has no more to say; a kernel without these figures gives none.
         let times = ids.filter_map(|id| {
-            let stat = self.proc(&format!("task/{}/stat", id.display())).ok()?;
-            Some((id, TICK * cpu_ticks(&stat)?))
+            let stat = self.proc(&format!("task/{}/schedstat", id.display()));
+            Some((id, Turns::parse(&stat.ok()?)?))
         });
         Ok(Threads(times.collect()))
     }
@@ -140,20 +140,50 @@ impl Server {
     }
 }
 
-/// How much CPU time each thread of a server has used.
-pub(super) struct Threads(HashMap<OsString, Duration>);
+/// The threads of a server, by their ids.
+pub(super) struct Threads(HashMap<OsString, Turns>);
+
+/// How long a thread was on a processor, and how long it was ready and others were.
+#[derive(Clone, Copy, Default)]
+struct Turns {
+    on: f64,
+    ready: f64,
+}
+
+impl Turns {
+    /// The first two fields of `/proc/<id>/task/<id>/schedstat`, in nanoseconds.
+    fn parse(schedstat: &str) -> Option<Self> {
+        let mut fields = schedstat.split_whitespace().map(str::parse::<f64>);
+        let on = fields.next()?.ok()? / 1e9;
+        let ready = fields.next()?.ok()? / 1e9;
+        Some(Self { on, ready })
+    }
+}
 
 impl Threads {
-    /// The share of the busiest thread in what all of them have used since `before`, in percent.
-    pub(super) fn share_of_busiest(&self, before: &Threads) -> f64 {
-        let used = self.0.iter().map(|(id, now)| {
+    /// What each thread has had since `before`.
+    fn since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = Turns> + 'a {
+        self.0.iter().map(|(id, now)| {
             let before = before.0.get(id).copied().unwrap_or_default();
-            now.saturating_sub(before).as_secs_f64()
-        });
-        let (most, all) = used.fold((0.0, 0.0), |(most, all), one: f64| {
-            (one.max(most), all + one)
-        });
+            Turns {
+                on: now.on - before.on,
+                ready: now.ready - before.ready,
+            }
+        })
+    }
+
+    /// The share of the busiest thread in the CPU time of all of them since `before`, in percent.
+    pub(super) fn share_of_busiest(&self, before: &Self) -> f64 {
+        let most = self.since(before).map(|one| one.on).fold(0.0, f64::max);
+        let all: f64 = self.since(before).map(|one| one.on).sum();
         if all == 0.0 { 0.0 } else { 100.0 * most / all }
+    }
+
+    /// How many threads had something to do at a time, on average of the `period` since `before`: whether or not there
+    /// was a processor for them, which on a machine that others use says more than a rate.
+    pub(super) fn busy(&self, before: &Self, period: Duration) -> f64 {
+        let all: f64 = self.since(before).map(|one| one.on + one.ready).sum();
+        all / period.as_secs_f64()
     }
 }
 
@@ -222,19 +252,25 @@ mod tests {
     }
 
     #[test]
-    fn the_busiest_thread_is_known_by_what_it_used_meanwhile() {
-        let threads = |times: &[(&str, u64)]| {
-            let times = times.iter();
+    fn threads_that_wait_for_a_processor_are_busy_too() {
+        let threads = |all: &[(&str, &str)]| {
+            let all = all.iter();
             Threads(
-                times
-                    .map(|&(id, used)| (id.into(), Duration::from_millis(used)))
+                all.map(|&(id, stat)| (id.into(), Turns::parse(stat).unwrap()))
                     .collect(),
             )
         };
-        let before = threads(&[("1", 1000), ("2", 50)]);
-        let after = threads(&[("1", 1100), ("2", 350), ("3", 0)]);
-        assert_eq!(after.share_of_busiest(&before), 75.0);
+        let before = threads(&[("1", "1000000000 5 1\n"), ("2", "50000000 0 1\n")]);
+        let after = threads(&[
+            ("1", "1100000000 900000005 2\n"),
+            ("2", "350000000 0 1\n"),
+            ("3", "0 0 0\n"),
+        ]);
+        assert_eq!(after.share_of_busiest(&before).round(), 75.0);
         assert_eq!(after.share_of_busiest(&after), 0.0);
+        let busy = after.busy(&before, Duration::from_secs(1));
+        assert!((busy - 1.3).abs() < 1e-6, "{busy}");
+        assert!(Turns::parse("").is_none());
     }
 
     #[test]
