@@ -459,6 +459,7 @@ impl Builder {
         driver.hold_clock_for_io(io_holds_clock);
         let _timers = timers.enter();
         let _reactor = reactor.enter();
+        owner.may_watch(&tasks);
         owner.begins(&tasks);
         drive(tasks, &mut driver, options, &tell, main)
     }

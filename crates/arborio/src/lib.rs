@@ -150,10 +150,10 @@ pub use arborio_macros::test;
 /// ```
 pub mod cancel {
     pub use arborio_scope::{
-        ApplyTimeout, Cancelled, CatchCancel, Finally, FinallyDetached, MoveOn, Shield, Ticker,
-        Timeout, WhenCancelled, cancelled, catch_cancel, current_effective_deadline, fail_after,
-        fail_at, finally, finally_detached, is_cancelling, move_on_after, move_on_at,
-        repeat_timeout, shield,
+        ApplyTimeout, CancelScope, Cancelled, CatchCancel, Finally, FinallyDetached, MoveOn,
+        Shield, Ticker, Timeout, WhenCancelled, cancelled, catch_cancel,
+        current_effective_deadline, fail_after, fail_at, finally, finally_detached, is_cancelling,
+        move_on_after, move_on_at, repeat_timeout, shield,
     };
 }
 

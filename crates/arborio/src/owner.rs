@@ -26,7 +26,9 @@ use std::{
 };
 
 use arborio_base::Process;
-use arborio_executor::{Handle, Payload, Report, RunError, Tasks, Tree, is_running};
+use arborio_executor::{
+    Handle, Payload, PolledTask, Report, RunError, Tasks, Tree, Watched, is_running,
+};
 
 /// How much longer than the grace an owner waits: the loop drops what is left meanwhile.
 const MARGIN: Duration = Duration::from_millis(100);
@@ -35,6 +37,8 @@ const MARGIN: Duration = Duration::from_millis(100);
 pub(crate) trait Owner: Send + Sync {
     /// The loop, of a pool the first one, is about to begin.
     fn begins(&self, _tasks: &Tasks) {}
+    /// A loop, of a pool each, is about to begin.
+    fn may_watch(&self, _tasks: &Tasks) {}
     /// How long those who are left may clean up, if that is not what the options say.
     fn grace(&self) -> Option<Duration> {
         None
@@ -120,7 +124,7 @@ impl Background {
             return Err(StopError::OnLoop);
         }
         if !self.end.wait(grace.saturating_add(MARGIN)) {
-            return Err(StopError::Running);
+            return Err(StopError::Running(self.end.stuck()));
         }
         // All that is left of it are the destructors of its thread-locals.
         let _ = thread.join();
@@ -154,6 +158,8 @@ struct Facts {
     options_grace: Duration,
     /// What the owner gives instead.
     grace: Option<Duration>,
+    /// The loops, for who wants to know what keeps them.
+    watched: Vec<Watched>,
     /// Every future of the loop is gone.
     over: bool,
     /// The tree as it was when tasks were dropped that had not ended in time.
@@ -167,6 +173,7 @@ impl LoopEnd {
         let facts = Facts {
             options_grace,
             grace: None,
+            watched: Vec::new(),
             over: false,
             forced: None,
             panic: None,
@@ -204,6 +211,7 @@ impl LoopEnd {
         let mut facts = self.facts();
         facts.panic = raised.map(Payload::new);
         facts.over = true;
+        facts.watched.clear();
         drop(facts);
         self.came.notify_all();
     }
@@ -223,6 +231,13 @@ impl LoopEnd {
             facts = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
         true
+    }
+
+    /// The tasks that are being polled now.
+    fn stuck(&self) -> Vec<PolledTask> {
+        let facts = self.facts();
+        let polled = |watched: &Watched| watched.name(watched.look());
+        facts.watched.iter().filter_map(polled).collect()
     }
 
     /// How it went.
@@ -255,6 +270,10 @@ impl Owner for Absent {
     fn begins(&self, tasks: &Tasks) {
         let handle = self.kept.get_or_init(|| Handle::new(tasks.submitter()));
         let _ = self.begun.send(Ok(handle.clone())); // its starter waits for it
+    }
+
+    fn may_watch(&self, tasks: &Tasks) {
+        self.end.facts().watched.push(tasks.watched());
     }
 
     fn grace(&self) -> Option<Duration> {
@@ -294,8 +313,9 @@ pub enum StopError {
     /// ([`OnUnobservedPanic::Propagate`](crate::OnUnobservedPanic::Propagate)).
     Panicked(Payload),
     /// The time is up and the loop has not ended: a task does not return from its poll, or from a
-    /// destructor. Nothing can force it. The loop ends in the background when it returns.
-    Running,
+    /// destructor. Nothing can force it. The loop ends in the background when it returns. These tasks are being
+    /// polled now; if there is none the system does not let it be known.
+    Running(Vec<PolledTask>),
 }
 
 impl fmt::Display for StopError {
@@ -314,7 +334,13 @@ impl fmt::Display for StopError {
                 write!(f, "a panic had ended the loop: {}", payload.message())
             }
             Self::Forked => f.write_str("the loop belongs to the parent of the forked process"),
-            Self::Running => f.write_str("the loop has not ended: a task does not return"),
+            Self::Running(tasks) if tasks.is_empty() => {
+                f.write_str("the loop has not ended: a task does not return")
+            }
+            Self::Running(tasks) => {
+                f.write_str("the loop has not ended: these do not return")?;
+                tasks.iter().try_for_each(|task| write!(f, "\n{task}"))
+            }
         }
     }
 }

@@ -552,6 +552,7 @@ impl Shared {
         driver.measure_slices(true);
         let _timers = timers.enter();
         let _reactor = reactor.enter();
+        self.owner.may_watch(&tasks);
         if number == 0 {
             self.owner.begins(&tasks);
         }

@@ -11,12 +11,14 @@
 
 use std::{
     io::{self, Read},
+    mem,
     net::Shutdown,
     os::unix::net::UnixStream,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
 };
 
+use arborio_base::Process;
 use arborio_executor::{Handle, Reason, ReasonKind};
 use arborio_sync::Event;
 
@@ -34,6 +36,8 @@ pub(crate) struct Lookout {
     read: UnixStream,
     /// `None` once it was joined.
     thread: Option<JoinHandle<()>>,
+    /// The process that has the thread.
+    process: Process,
 }
 
 /// What the thread and the loops have in common.
@@ -71,6 +75,7 @@ impl Lookout {
             wire: Some(wire),
             read,
             thread: Some(thread),
+            process: Process::watched(),
         })
     }
 
@@ -93,6 +98,11 @@ impl Lookout {
 
 impl Drop for Lookout {
     fn drop(&mut self) {
+        if !self.process.is_this() {
+            // The child of a fork: the thread is not here, and the socket is the parent's as well.
+            mem::forget((self.wire.take(), self.thread.take()));
+            return;
+        }
         drop(self.wire.take()); // before the socket is shut: see `wire`
         // An error means that it is shut. Closing the wire alone would do, if no child that was
         // forked had the other end as well.
