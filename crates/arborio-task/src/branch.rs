@@ -165,9 +165,9 @@ impl Branch {
         make: impl FnOnce(Option<Arc<Self>>) -> Arc<O>,
     ) -> Arc<O> {
         // SAFETY: a current hub is alive, and this thread is its owner.
-        let guests_hub = || unsafe { current().as_ref() }.filter(|_| self.is_around());
+        let guests_hub = || unsafe { current().as_ref() }.filter(|_| self.around().is_some());
         let hub = self.here().or_else(guests_hub);
-        let hub = hub.filter(|_| !self.closed.load(Ordering::Relaxed));
+        let hub = hub.filter(|_| !self.is_closed());
         Self::enter_as(hub, || Some(Arc::clone(self)), make)
     }
 
@@ -315,18 +315,18 @@ impl Branch {
         })
     }
 
-    /// Whether the code that is running belongs to this branch, or to one below. Then that one stays in the tree as long as
-    /// the task, wherever its loop is.
-    fn is_around(&self) -> bool {
+    /// This branch, if the code that is running belongs to it, or to one below. Then it stays in the tree as long as
+    /// the task is waited for, wherever its loop is.
+    fn around(&self) -> Option<Arc<Self>> {
         let current = Self::current();
-        let mut next = current.as_deref();
+        let mut next = current.as_ref();
         while let Some(branch) = next {
-            if ptr::eq(branch, self) {
-                return true;
+            if ptr::eq(Arc::as_ptr(branch), self) {
+                return Some(Arc::clone(branch));
             }
-            next = branch.parent.as_deref();
+            next = branch.parent.as_ref();
         }
-        false
+        None
     }
 
     /// The branch of another loop that what is pending here is for, unless there is one of this loop, `hub`, between.
@@ -419,8 +419,33 @@ impl Branch {
     {
         match self.own_hub() {
             Some(hub) if !hub.migrates.get() => self.spawn_if_open(&hub, future, options),
-            _ => Err(future),
+            Some(_) => Err(future),
+            None => self.try_spawn_of_guest(future, options),
         }
+    }
+
+    /// The same for a task below this branch whose loop is another one: what it spawns there runs there, and the branch
+    /// waits for it, asks it to end and forces it. A panic that nobody observes is that loop's.
+    #[cold]
+    fn try_spawn_of_guest<F>(&self, future: F, options: SpawnOptions) -> Result<Task<F::Output>, F>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        match self.to_lean_on().filter(|_| !self.is_closed()) {
+            // SAFETY: this thread is the owner.
+            Some((hub, branch)) => Ok(unsafe { branch.spawn_elsewhere(&hub, future, options) }),
+            None => Err(future),
+        }
+    }
+
+    /// The loop of the code that is running, if it may spawn tasks there that this branch, which is on another
+    /// one, waits for.
+    fn to_lean_on(&self) -> Option<(Own<'static>, Arc<Self>)> {
+        let stays =
+            |hub: &Own<'_>| !(hub.closing.get() || hub.migrates.get() || hub.embedded.get());
+        let branch = self.around().filter(|branch| !branch.home().is_null())?;
+        Some((own_current().filter(stays)?, branch))
     }
 
     /// As [`try_spawn`](Self::try_spawn), on every loop.
@@ -489,11 +514,7 @@ impl Branch {
     /// # Errors
     /// The future, if the branch is being forced, is gone, belongs to another thread, or lies in a
     /// loop that moves between threads.
-    pub fn try_spawn_late<F>(
-        self: &Arc<Self>,
-        future: F,
-        options: SpawnOptions,
-    ) -> Result<Task<F::Output>, F>
+    pub fn try_spawn_late<F>(&self, future: F, options: SpawnOptions) -> Result<Task<F::Output>, F>
     where
         F: Future + 'static,
         F::Output: 'static,
@@ -509,9 +530,9 @@ impl Branch {
             // SAFETY: this thread is the owner.
             return Ok(unsafe { spawn_below(&hub, &self.node, future, options) });
         }
-        match own_current().filter(|hub| may(hub) && self.is_around()) {
+        match self.to_lean_on() {
             // SAFETY: this thread is the owner.
-            Some(hub) => Ok(unsafe { self.spawn_elsewhere(&hub, future, options) }),
+            Some((hub, branch)) => Ok(unsafe { branch.spawn_elsewhere(&hub, future, options) }),
             None => Err(future),
         }
     }
@@ -632,6 +653,7 @@ impl Branch {
     pub fn cancel_all(&self, end: Interrupt) {
         if let Some(hub) = self.own_hub() {
             self.foresee(&hub);
+            hub.guests.ask_held(self, &end);
             life_cycle::cancel_all(&hub, &self.node, end, None);
         }
     }

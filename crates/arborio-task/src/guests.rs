@@ -199,17 +199,29 @@ impl Guests {
 
     /// Ends what keeps forced branches of this loop pending.
     pub(crate) fn force_held(&self, end: &Interrupt) {
-        if !self.is_used.get() {
-            return;
+        if self.is_used.get() {
+            // SAFETY: one that is gone was taken out.
+            let is_forced = |branch: *const Branch| unsafe { &*branch }.is_forced();
+            self.end_held(is_forced, end, Manner::Force);
         }
-        // SAFETY: one that is gone was taken out.
-        let forced = |branch: *const Branch| unsafe { &*branch }.is_forced();
+    }
+
+    /// Asks what keeps `branch` pending to end.
+    #[inline]
+    pub(crate) fn ask_held(&self, branch: &Branch, end: &Interrupt) {
+        if self.is_used.get() {
+            self.end_held(|other| ptr::eq(other, branch), end, Manner::Ask);
+        }
+    }
+
+    #[cold]
+    fn end_held(&self, whose: impl Fn(*const Branch) -> bool, end: &Interrupt, manner: Manner) {
         let held = self.held.borrow();
-        let wakers = held.iter().filter(|held| forced(held.0));
+        let wakers = held.iter().filter(|held| whose(held.0));
         let wakers: Vec<Waker> = wakers.filter_map(|held| held.1.clone()).collect();
         drop(held);
         for task in wakers.iter().filter_map(waker::task_of) {
-            abroad::end(task, end.clone(), Manner::Force);
+            abroad::end(task, end.clone(), manner);
         }
     }
 }

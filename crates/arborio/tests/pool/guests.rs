@@ -377,3 +377,58 @@ fn the_end_of_a_pool_forces_what_hangs_on_tasks_that_are_away() {
         assert_eq!(Arc::strong_count(&alive), 1);
     }
 }
+
+#[test]
+fn a_task_that_is_away_gathers_and_has_groups_and_local_tasks() {
+    let sum = ends(|| {
+        two().run(scope(async |s: &Scope<io::Error>| {
+            spawn_away(s, async {
+                let here = || async {
+                    yield_now().await;
+                    1
+                };
+                let (a, b) = arborio::gather!(here(), here()).await.unwrap();
+                let group = arborio::TaskGroup::new();
+                group.spawn(here());
+                group.spawn(here());
+                group.wait_all().await;
+                let (tell, told) = oneshot::channel();
+                let local = async move { tell.send(here().await).unwrap() };
+                arborio::AnyScope::current()
+                    .unwrap()
+                    .spawn_local(local)
+                    .await
+                    .unwrap();
+                Ok(a + b + told.await.unwrap())
+            })
+            .await
+        }))
+    });
+    assert_eq!(sum.unwrap(), 3);
+}
+
+#[test]
+fn a_free_scope_of_a_task_that_is_away_is_asked_to_end_with_the_scope_around() {
+    let cleaned = Arc::new(AtomicUsize::new(0));
+    let note = Arc::clone(&cleaned);
+    let ended = ends(|| {
+        two().run(scope(async |s: &Scope<io::Error>| {
+            let free = spawn_away(s, async {
+                let free = Scope::<io::Error>::new();
+                let clean_up = async move {
+                    yield_now().await;
+                    note.fetch_add(1, Ordering::SeqCst);
+                };
+                drop(free.spawn(finally(pending::<io::Result<()>>(), || clean_up)));
+                yield_now().await;
+                Ok(free)
+            })
+            .await?;
+            s.cancel();
+            let _free = free;
+            pending::<io::Result<()>>().await
+        }))
+    });
+    assert!(ended.is_err());
+    assert_eq!(cleaned.load(Ordering::SeqCst), 1);
+}
