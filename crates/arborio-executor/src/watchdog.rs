@@ -20,6 +20,8 @@ const LAZINESS: u32 = 8;
 const LAZY: Duration = Duration::from_millis(40);
 /// How many times in a row it finds no loop before it sleeps until there is one.
 const EMPTY_LOOKS: u32 = 20;
+/// Enough for who is told.
+const STACK: usize = 256 << 10;
 /// The shortest threshold that is kept.
 const SHORTEST: Duration = Duration::from_millis(1);
 
@@ -155,7 +157,9 @@ pub fn watch(
     }
     kennel.loops.push(Arc::downgrade(&entry));
     if !kennel.runs {
-        let dog = thread::Builder::new().name("arborio-watchdog".into());
+        let dog = thread::Builder::new()
+            .name("arborio-watchdog".into())
+            .stack_size(STACK);
         kennel.runs = dog.spawn(go_round).is_ok();
     } else if kennel.sleeps {
         kennel.sleeps = false;
