@@ -88,7 +88,7 @@ impl Connection {
 }
 
 /// All connections, and the latencies of what they have done.
-pub(super) struct Load {
+pub(in crate::scenarios) struct Load {
     epoll: OwnedFd,
     connections: Vec<Connection>,
     latencies_ns: Vec<f64>,
@@ -97,7 +97,11 @@ pub(super) struct Load {
 }
 
 impl Load {
-    pub(super) fn connect(address: SocketAddr, connections: usize, bytes: usize) -> Load {
+    pub(in crate::scenarios) fn connect(
+        address: SocketAddr,
+        connections: usize,
+        bytes: usize,
+    ) -> Load {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("an epoll");
         let connections: Vec<_> = (0..connections)
             .map(|index| Connection::open(address, index, bytes))
@@ -116,8 +120,28 @@ impl Load {
         }
     }
 
+    /// As [`connect`](Load::connect), but each connection has had an answer before the next one is opened.
+    pub(in crate::scenarios) fn connect_one_by_one(
+        address: SocketAddr,
+        connections: usize,
+        bytes: usize,
+    ) -> Load {
+        let mut load = Load::connect(address, 0, bytes);
+        for index in 0..connections {
+            let mut connection = Connection::open(address, index, bytes);
+            let data = epoll::EventData::new_u64(index as u64);
+            epoll::add(&load.epoll, &connection.stream, data, epoll::EventFlags::IN)
+                .expect("room in the epoll");
+            connection.left = 1;
+            connection.send(Instant::now());
+            load.connections.push(connection);
+            while load.turn() == 0 {}
+        }
+        load
+    }
+
     /// Runs the closed loop for so long, and until every answer is in: how long that took.
-    pub(super) fn run_for(&mut self, duration: Duration) -> Duration {
+    pub(in crate::scenarios) fn run_for(&mut self, duration: Duration) -> Duration {
         let began = Instant::now();
         self.begin(u64::MAX);
         let mut in_flight = self.connections.len();
@@ -136,7 +160,7 @@ impl Load {
     ///
     /// Under strace a server is so much slower than its clients that it would always find the next
     /// request when it looks once more; here it finds nothing, as a server that keeps up does.
-    pub(super) fn run_rounds(&mut self, rounds: u64) {
+    pub(in crate::scenarios) fn run_rounds(&mut self, rounds: u64) {
         for _ in 0..rounds {
             self.begin(1);
             let mut in_flight = self.connections.len();
@@ -182,16 +206,16 @@ impl Load {
     }
 
     /// Forgets the latencies so far: warm-up is over.
-    pub(super) fn forget(&mut self) {
+    pub(in crate::scenarios) fn forget(&mut self) {
         self.latencies_ns.clear();
     }
 
     /// Requests answered since [`forget`](Load::forget).
-    pub(super) fn requests(&self) -> usize {
+    pub(in crate::scenarios) fn requests(&self) -> usize {
         self.latencies_ns.len()
     }
 
-    pub(super) fn latency_us(&self, percentile: f64) -> f64 {
+    pub(in crate::scenarios) fn latency_us(&self, percentile: f64) -> f64 {
         stats::percentile(&self.latencies_ns, percentile) / 1000.0
     }
 }

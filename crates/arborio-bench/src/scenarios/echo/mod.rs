@@ -5,7 +5,7 @@
 //! in the first round only, in a short run of the server under strace, where strace exists.
 
 pub(crate) mod control;
-mod load;
+pub(super) mod load;
 mod raw_loop;
 mod server;
 

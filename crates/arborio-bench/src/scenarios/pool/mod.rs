@@ -3,8 +3,14 @@
 //! Everyone has two threads that poll. Arborio's first worker is the calling thread, with `main` on it; tokio's
 //! `main` is a task, as it is faster there; smol's executor is run by two threads.
 
+mod echo;
+mod outside;
 mod parallel;
+mod timers;
 mod work;
+
+pub(super) use echo::{ECHO, HOT, SKEWED};
+pub(super) use timers::TIMERS;
 
 use super::{Entry, Figure, NANOSECONDS, Rounds, Scenario};
 use crate::measure::{Effort, Meter};
@@ -30,6 +36,8 @@ macro_rules! all {
         ]
     };
 }
+
+use all;
 
 /// A scenario of nanoseconds, from an async function over `Parallel` that is given the meter's units.
 macro_rules! scenario {

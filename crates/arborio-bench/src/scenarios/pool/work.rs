@@ -189,7 +189,7 @@ pub(super) async fn coarse<P: Parallel>(units: u64) {
 }
 
 /// Keeps a processor busy for 20 us.
-fn compute() {
+pub(super) fn compute() {
     let start = Instant::now();
     while start.elapsed() < Duration::from_micros(20) {
         hint::spin_loop();
