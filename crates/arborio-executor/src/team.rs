@@ -708,6 +708,6 @@ pub mod model {
 
     /// Nobody sleeps, searches, asks or is counted. For who has seen all seats go.
     pub fn is_at_rest(team: &Team) -> bool {
-        team.control.0.load(Ordering::Acquire) == 0 && team.busy.0.load(Ordering::Acquire) == 0
+        team.control.0.load(Ordering::Acquire) == 0 && team.busy.load(Ordering::Acquire) == 0
     }
 }
