@@ -836,7 +836,8 @@ impl Drop for Submitter {
         let others = 1 + hub.polling.watchers(); // the loop itself, and who only watches
         // SAFETY: one reference is ours.
         let left = unsafe { Hub::release(self.hub) };
-        if left <= others {
+        // Nobody is left to tell if there is no reference at all.
+        if (1..=others).contains(&left) {
             contain(|| notifier.notify());
         }
     }
