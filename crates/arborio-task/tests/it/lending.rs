@@ -141,8 +141,11 @@ fn s11_a_task_of_a_scope_is_waited_for_by_the_body_and_awaited_by_others() {
         let early = slow.wait_timeout(Duration::from_millis(2));
         assert!(matches!(early, Err(WaitError::TimedOut)));
         assert!(!slow.is_finished() && slow.try_take().is_none());
-        let mut other = s.spawn(async { slow.wait().is_err() && slow.await.unwrap() == 7 });
-        gate.open();
+        let mut other = s.spawn(async {
+            let refused = slow.wait().is_err();
+            gate.open(); // not before: an outcome that is there is given anywhere
+            refused && slow.await.unwrap() == 7
+        });
         other.wait().unwrap()
     });
     assert!(ended.unwrap());
