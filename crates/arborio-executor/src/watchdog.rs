@@ -18,6 +18,8 @@ const LOOKS: u32 = 4;
 const LAZINESS: u32 = 8;
 /// Only who looks not more often than this gets lazy.
 const LAZY: Duration = Duration::from_millis(40);
+/// It looks not less often than that for long thresholds, but for its laziness.
+const LONGEST: Duration = Duration::from_millis(250);
 /// How many times in a row it finds no loop before it sleeps until there is one.
 const EMPTY_LOOKS: u32 = 20;
 /// Enough for who is told.
@@ -195,7 +197,8 @@ fn go_round() {
             continue;
         };
         empty = 0;
-        let pause = shortest / LOOKS;
+        // A loop that begins meanwhile may have a shorter threshold.
+        let pause = (shortest / LOOKS).min(LONGEST);
         lazy = if anybody_polls || pause < LAZY {
             1
         } else {

@@ -232,7 +232,8 @@ where
     /// As [`spawn`](Self::spawn), but gives the future back if the scope is closed.
     ///
     /// # Errors
-    /// [`ScopeClosed`] with the future, also if this is not the thread of the scope.
+    /// [`ScopeClosed`] with the future. On another thread than the scope's it may close just then: the
+    /// task is spawned, and ends as [`Interrupt::Closed`].
     ///
     /// # Examples
     /// ```

@@ -87,6 +87,18 @@ fn a06_tasks_that_return_are_not_told_of_however_busy_their_loop_is() {
     assert!(told.try_recv().is_err());
 }
 
+/// Returns when the watchdog has told of a loop of another thread: it has looked at all of them twice by then.
+fn until_it_has_looked() {
+    let other = thread::spawn(|| {
+        let (observer, told) = ears();
+        let builder = EventLoop::builder()
+            .slow_poll(Duration::from_millis(5))
+            .observer(observer);
+        builder.run(async move { block(&told) });
+    });
+    other.join().unwrap();
+}
+
 #[test]
 fn a06_each_poll_is_told_of_once() {
     let (observer, told) = ears();
@@ -95,8 +107,14 @@ fn a06_each_poll_is_told_of_once() {
         .observer(observer);
     let more = builder.run(async move {
         block(&told);
-        thread::sleep(Duration::from_millis(30)); // the same poll goes on
+        until_it_has_looked(); // the same poll goes on
         told.try_recv().is_ok()
     });
     assert!(!more);
+}
+
+#[test]
+fn a06_a_threshold_beyond_all_time_is_never_and_keeps_nobody_else_from_being_told_of() {
+    let builder = EventLoop::builder().slow_poll(Duration::MAX);
+    builder.run(async { until_it_has_looked() });
 }
