@@ -29,6 +29,7 @@ mod park;
 mod random;
 mod resume_on;
 mod spawn;
+mod stop_error;
 mod team;
 mod watchdog;
 mod yields;
@@ -49,6 +50,7 @@ pub use park::{Park, Passed, Wait};
 pub use random::Random;
 pub use resume_on::{ResumeOn, resume_on};
 pub use spawn::{NoLoop, TaskBuilder, spawn, spawn_local, task, try_spawn, try_spawn_local};
+pub use stop_error::StopError;
 #[cfg(loom)]
 #[doc(hidden)]
 pub use team::model as team_model;

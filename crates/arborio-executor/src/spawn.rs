@@ -1,6 +1,6 @@
 //! Spawning tasks: on the loop of this thread, or on another one.
 
-use std::{borrow::Cow, error::Error, fmt};
+use std::{borrow::Cow, error::Error, fmt, io};
 
 use arborio_task::{
     SpawnOptions, Task, try_spawn as spawn_here, try_spawn_sent as spawn_sent_here,
@@ -87,10 +87,13 @@ where
     }
 }
 
+/// What is wrong, and what may be done.
+const NO_LOOP: &str = "no Arborio loop runs on this thread: call `run`, or use a loop's `Handle`";
+
 #[cold]
 #[track_caller]
 fn no_loop() -> ! {
-    panic!("no Arborio loop runs on this thread: call `run`, or use a loop's `Handle`")
+    panic!("{NO_LOOP}")
 }
 
 /// As [`spawn`], but gives the future back if there is no loop.
@@ -101,7 +104,7 @@ fn no_loop() -> ! {
 /// # Examples
 /// ```
 /// let refused = arborio_executor::try_spawn(async { 5 }).unwrap_err();
-/// let future = refused.into_future();
+/// let future = refused.into_inner();
 /// assert_eq!(arborio_executor::doc::run(future), 5);
 /// ```
 #[track_caller]
@@ -139,7 +142,10 @@ where
 /// # Examples
 /// ```
 /// let refused = arborio_executor::try_spawn(async {}).unwrap_err();
-/// assert_eq!(refused.to_string(), "no Arborio loop runs on this thread");
+/// assert_eq!(
+///     refused.to_string(),
+///     "no Arborio loop runs on this thread: call `run`, or use a loop's `Handle`",
+/// );
 /// ```
 pub struct NoLoop<F> {
     future: F,
@@ -150,10 +156,10 @@ impl<F> NoLoop<F> {
     ///
     /// # Examples
     /// ```
-    /// let future = arborio_executor::try_spawn(async { 5 }).unwrap_err().into_future();
+    /// let future = arborio_executor::try_spawn(async { 5 }).unwrap_err().into_inner();
     /// assert_eq!(arborio_executor::doc::run(future), 5);
     /// ```
-    pub fn into_future(self) -> F {
+    pub fn into_inner(self) -> F {
         self.future
     }
 }
@@ -166,11 +172,18 @@ impl<F> fmt::Debug for NoLoop<F> {
 
 impl<F> fmt::Display for NoLoop<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no Arborio loop runs on this thread")
+        f.write_str(NO_LOOP)
     }
 }
 
 impl<F> Error for NoLoop<F> {}
+
+impl<F> From<NoLoop<F>> for io::Error {
+    /// Of the kind `Other`, with a `NoLoop<()>` inside. The future is dropped.
+    fn from(_: NoLoop<F>) -> Self {
+        Self::other(NoLoop { future: () })
+    }
+}
 
 /// A task to be spawned, with a name or other options.
 ///

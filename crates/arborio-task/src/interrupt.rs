@@ -50,6 +50,16 @@ impl Interrupt {
             _ => mem::discriminant(self) == mem::discriminant(other),
         }
     }
+
+    /// The nearest of the kinds of the standard library.
+    pub(crate) fn io_kind(&self) -> io::ErrorKind {
+        match self {
+            Self::TimedOut => io::ErrorKind::TimedOut,
+            Self::Cancelled(_) => io::ErrorKind::Interrupted,
+            Self::NoThread(error) => error.kind(),
+            _ => io::ErrorKind::Other,
+        }
+    }
 }
 
 impl fmt::Display for Interrupt {
@@ -84,13 +94,7 @@ impl From<Interrupt> for io::Error {
     /// `TimedOut` if the time was up, `Interrupted` if it was cancelled; a refused thread
     /// keeps its kind.
     fn from(interrupt: Interrupt) -> Self {
-        let kind = match &interrupt {
-            Interrupt::TimedOut => io::ErrorKind::TimedOut,
-            Interrupt::Cancelled(_) => io::ErrorKind::Interrupted,
-            Interrupt::NoThread(error) => error.kind(),
-            _ => io::ErrorKind::Other,
-        };
-        Self::new(kind, interrupt)
+        Self::new(interrupt.io_kind(), interrupt)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::{
     error::Error,
-    fmt,
+    fmt, io,
     pin::Pin,
     sync::{
         Arc,
@@ -24,7 +24,12 @@ use crate::{handle::Task, interrupt::Interrupt, tasks::is_running};
 /// # Examples
 /// ```
 /// use arborio_task::WaitError;
-/// assert_eq!(WaitError::TimedOut.to_string(), "the time was up before the task had ended");
+/// use std::io::{Error, ErrorKind};
+/// assert_eq!(
+///     WaitError::TimedOut.to_string(),
+///     "the time was up before the task had ended: it goes on, and may be waited for again",
+/// );
+/// assert_eq!(Error::from(WaitError::TimedOut).kind(), ErrorKind::TimedOut);
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -44,7 +49,9 @@ impl fmt::Display for WaitError {
             Self::OnLoop => f.write_str(
                 "a blocking wait on the thread of an Arborio loop could be a deadlock: await instead",
             ),
-            Self::TimedOut => f.write_str("the time was up before the task had ended"),
+            Self::TimedOut => f.write_str(
+                "the time was up before the task had ended: it goes on, and may be waited for again",
+            ),
             Self::Interrupted(interrupt) => interrupt.fmt(f),
         }
     }
@@ -56,6 +63,19 @@ impl Error for WaitError {
             Self::Interrupted(interrupt) => Some(interrupt),
             Self::OnLoop | Self::TimedOut => None,
         }
+    }
+}
+
+impl From<WaitError> for io::Error {
+    /// `Deadlock` on the thread of a loop, `TimedOut` if the time was up, else as the [`Interrupt`]'s. The error is
+    /// inside.
+    fn from(error: WaitError) -> Self {
+        let kind = match &error {
+            WaitError::OnLoop => io::ErrorKind::Deadlock,
+            WaitError::TimedOut => io::ErrorKind::TimedOut,
+            WaitError::Interrupted(interrupt) => interrupt.io_kind(),
+        };
+        Self::new(kind, error)
     }
 }
 

@@ -4,12 +4,11 @@
 
 use std::{future::pending, io, time::Duration};
 
-use arborio_executor::{BorrowScope, Handle, OnUnobservedPanic, WaitError, get_or_create_default};
-
-use crate::{
-    event_loop::Builder,
-    owner::{Background, StopError},
+use arborio_executor::{
+    BorrowScope, Handle, OnUnobservedPanic, StopError, WaitError, get_or_create_default,
 };
+
+use crate::{event_loop::Builder, owner::Background};
 
 /// An event loop: one thread, strict order, tasks that need not be `Send`.
 ///
@@ -30,8 +29,9 @@ use crate::{
 ///     sleep(Duration::from_millis(2)).await;
 ///     "bread"
 /// });
-/// let butter = event_loop.handle().run(async { "butter" }).unwrap();
-/// assert_eq!((bread.wait().unwrap(), butter), ("bread", "butter"));
+/// let butter = event_loop.handle().run(async { "butter" })?;
+/// assert_eq!((bread.wait()?, butter), ("bread", "butter"));
+/// event_loop.stop_and_join(Duration::from_secs(1))?;
 /// # Ok(())
 /// # }
 /// ```

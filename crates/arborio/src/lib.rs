@@ -52,8 +52,8 @@ pub use arborio_executor::blocking::{
 pub use arborio_executor::{
     BorrowScope, Borrower, Drain, Handle, Interrupt, Joining, Leftover, Lines, NoLoop,
     OnUnobservedPanic, Payload, PolledTask, Reason, ReasonKind, Report, Requester, ResumeOn,
-    RunError, ScopeInfo, ScopeStage, SkipPollCycle, SkipReadyCycle, SlowPoll, Task, TaskBuilder,
-    TaskInfo, TaskState, Tree, TreeEntry, TreeNode, WaitError, is_running, resume_on,
+    RunError, ScopeInfo, ScopeStage, SkipPollCycle, SkipReadyCycle, SlowPoll, StopError, Task,
+    TaskBuilder, TaskInfo, TaskState, Tree, TreeEntry, TreeNode, WaitError, is_running, resume_on,
     skip_poll_cycle, skip_ready_cycle, snapshot, spawn, spawn_local, task, tree, try_spawn,
     try_spawn_local, yield_now,
 };
@@ -70,7 +70,6 @@ pub use arborio_task::{NoValue, TaskLocal, WithLocal, task_local};
 pub use background::EventLoop;
 pub use ctrl_c::CtrlC;
 pub use event_loop::{Builder, run, run_scope};
-pub use owner::StopError;
 pub use pool::{Pool, PoolBuilder};
 #[cfg(feature = "stdio")]
 pub use stdio::{stderr, stdin, stdout};
@@ -191,8 +190,8 @@ pub mod combine {
 /// ```
 pub mod blocking {
     pub use arborio_executor::blocking::{
-        Blocking, BlockingPool, BlockingPoolBuilder, EnterExecutor, JobToken, StillRunning,
-        enter_executor, make_room, run_in_executor, spawn_blocking, spawn_blocking_with,
+        Blocking, BlockingPool, BlockingPoolBuilder, EnterExecutor, JobToken, enter_executor,
+        make_room, run_in_executor, spawn_blocking, spawn_blocking_with,
     };
 }
 

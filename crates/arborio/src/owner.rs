@@ -14,8 +14,7 @@
 //! A pool is the same: the thread is that of its first worker, which joins the others.
 
 use std::{
-    error::Error,
-    fmt, io, mem,
+    io, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -27,7 +26,7 @@ use std::{
 
 use arborio_base::Process;
 use arborio_executor::{
-    Handle, Payload, PolledTask, Report, RunError, Tasks, Tree, Watched, is_running,
+    Handle, Payload, PolledTask, Report, RunError, StopError, Tasks, Tree, Watched, is_running,
 };
 
 /// How much longer than the grace an owner waits: the loop drops what is left meanwhile.
@@ -288,61 +287,3 @@ impl Owner for Absent {
         }
     }
 }
-
-/// Why a loop, or a pool, has not ended as it should.
-///
-/// # Examples
-/// ```
-/// use arborio::StopError;
-/// assert_eq!(
-///     StopError::OnLoop.to_string(),
-///     "the loop was stopped, but nobody waits for its end on the thread of a loop",
-/// );
-/// ```
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum StopError {
-    /// An Arborio loop runs on this thread: to wait could be a deadlock. The loop was stopped, and
-    /// ends in the background.
-    OnLoop,
-    /// The loop has ended, and these tasks were dropped before they had: their grace was over.
-    Forced(Tree),
-    /// This is the child of a fork, and the loop is its parent's, where it goes on.
-    Forked,
-    /// A panic that nobody observed had ended the loop
-    /// ([`OnUnobservedPanic::Propagate`](crate::OnUnobservedPanic::Propagate)).
-    Panicked(Payload),
-    /// The time is up and the loop has not ended: a task does not return from its poll, or from a
-    /// destructor. Nothing can force it. The loop ends in the background when it returns. These tasks are being
-    /// polled now; if there is none the system does not let it be known.
-    Running(Vec<PolledTask>),
-}
-
-impl fmt::Display for StopError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OnLoop => f.write_str(
-                "the loop was stopped, but nobody waits for its end on the thread of a loop",
-            ),
-            Self::Forced(tree) => {
-                write!(
-                    f,
-                    "tasks of the loop were dropped when their grace was over\n{tree}"
-                )
-            }
-            Self::Panicked(payload) => {
-                write!(f, "a panic had ended the loop: {}", payload.message())
-            }
-            Self::Forked => f.write_str("the loop belongs to the parent of the forked process"),
-            Self::Running(tasks) if tasks.is_empty() => {
-                f.write_str("the loop has not ended: a task does not return")
-            }
-            Self::Running(tasks) => {
-                f.write_str("the loop has not ended: these do not return")?;
-                tasks.iter().try_for_each(|task| write!(f, "\n{task}"))
-            }
-        }
-    }
-}
-
-impl Error for StopError {}

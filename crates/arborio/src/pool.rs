@@ -15,7 +15,7 @@ use std::{
 use arborio_base::Process;
 use arborio_executor::{
     BorrowScope, Ending, Handle, LoopOptions, MAX_WORKERS, Notify, OnUnobservedPanic, Report,
-    RunError, Seat, Tasks, Team, WaitError, drive_in_team, is_running,
+    RunError, Seat, StopError, Tasks, Team, WaitError, drive_in_team, is_running,
 };
 use arborio_reactor::LoopReactor;
 use arborio_timers::{Clock, Timers};
@@ -26,7 +26,7 @@ use crate::{
     driver::{Driver, LoopNotifier, ReactorBell},
     event_loop::{EndWatches, GRACE, LINGER, Observer, SlowPolls, write_to_stderr},
     hooks,
-    owner::{Background, Caller, Owner, StopError},
+    owner::{Background, Caller, Owner},
 };
 
 /// Workers that share their tasks: an event loop on each of several threads.

@@ -88,8 +88,13 @@ impl Crew {
         }
     }
 
+    /// Whether its threads are those of the process from which this one was forked.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        !self.process.is_this()
+    }
+
     pub(super) fn is_closed(&self) -> bool {
-        !self.process.is_this() || self.roster().is_closed()
+        self.is_elsewhere() || self.roster().is_closed()
     }
 
     /// Has `order` run as soon as there is a thread for it.

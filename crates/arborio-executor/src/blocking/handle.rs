@@ -18,7 +18,7 @@ use super::{crew::Aside, job::Outcome};
 /// Awaiting it gives the closure's value, or the [`Interrupt`] because of which there is none:
 /// [`Panicked`](Interrupt::Panicked), [`Cancelled`](Interrupt::Cancelled),
 /// [`NoThread`](Interrupt::NoThread) if the system refused to start a thread and none was there,
-/// [`Closed`](Interrupt::Closed) or [`Stopped`](Interrupt::Stopped) if the pool was shut down.
+/// [`Closed`](Interrupt::Closed) or [`Stopped`](Interrupt::Stopped) if the pool was stopped.
 /// It is an ordinary `Send` future, which any executor may poll.
 ///
 /// Dropping the handle gives the job up, unlike the handle of a task, which would let it go on: a

@@ -27,7 +27,7 @@ mod token;
 pub use enter::EnterExecutor;
 pub use handle::Blocking;
 pub use hold::{Hold, set_job_hold};
-pub use pool::{BlockingPool, BlockingPoolBuilder, StillRunning};
+pub use pool::{BlockingPool, BlockingPoolBuilder};
 pub use token::JobToken;
 
 /// Runs `job` on a thread where it may block, and gives a future of what it returns.
@@ -128,7 +128,7 @@ where
 /// [`Interrupt::NoThread`](crate::Interrupt::NoThread) if the system refuses a thread and the pool has none, so that `future`
 /// could never run. That cannot be kept from who awaits, so it is the error of a result, the same
 /// as with [`spawn_blocking`]. With a [pool of one's own](BlockingPool::enter) also
-/// [`Closed`](crate::Interrupt::Closed) and [`Stopped`](crate::Interrupt::Stopped), if that is shut down.
+/// [`Closed`](crate::Interrupt::Closed) and [`Stopped`](crate::Interrupt::Stopped), if that is stopped.
 ///
 /// # Panics
 /// A panic of `future` goes on in who awaits. Polling this again after it was ready panics.

@@ -1,13 +1,14 @@
 //! A pool of threads for jobs that block, and the one of the process.
 
 use std::{
-    error::Error,
     fmt,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use arborio_base::Process;
+
+use crate::StopError;
 
 use super::{
     Blocking, EnterExecutor, JobToken,
@@ -48,8 +49,8 @@ pub(super) fn of_the_process() -> &'static BlockingPool {
 /// nothing to do for some time ends. A job that waits for another job (it polls the handle)
 /// does not count, so jobs that wait for each other's jobs never use the pool up.
 ///
-/// Dropping the pool [shuts it down](Self::shutdown) with the grace of its builder. That may be
-/// done anywhere; it blocks the thread for the grace at most.
+/// Dropping the pool [stops it](Self::stop_and_join) with the grace of its builder. That may be
+/// done anywhere; it blocks the thread for the grace at most. [`detach`](Self::detach) lets the jobs go on.
 ///
 /// # Examples
 /// ```
@@ -62,9 +63,12 @@ pub(super) fn of_the_process() -> &'static BlockingPool {
 /// });
 /// assert_eq!(sum, 3);
 /// ```
+#[must_use = "dropping the owner of a pool stops the pool; `detach` lets its jobs go on"]
 pub struct BlockingPool {
     crew: Arc<Crew>,
     grace: Duration,
+    /// The drop stops it.
+    is_owned: bool,
 }
 
 impl BlockingPool {
@@ -89,7 +93,7 @@ impl BlockingPool {
     }
 
     /// Runs `job` on a thread of this pool. It ends as [`Closed`](crate::Interrupt::Closed), and
-    /// does not run, if the pool has been shut down.
+    /// does not run, if the pool was stopped.
     ///
     /// # Examples
     /// ```
@@ -162,16 +166,17 @@ impl BlockingPool {
         self.crew.idle_threads()
     }
 
-    /// Ends the pool: jobs that have not begun end as [`Closed`](crate::Interrupt::Closed), those
+    /// Stops the pool: jobs that have not begun end as [`Closed`](crate::Interrupt::Closed), those
     /// that run have their tokens set, and are waited for. Those that still run after `grace` are
     /// given up: their handles give [`Stopped`](crate::Interrupt::Stopped), and their threads end
     /// when they do.
     ///
-    /// Blocks the calling thread, for `grace` at most. A job may shut its own pool down; it is not
-    /// waited for, then. Only the first call does something.
+    /// Blocks the calling thread, for `grace` at most; also that of a loop, unlike the owners of loops. A job may
+    /// stop its own pool; it is not waited for, then. Only the first call does something.
     ///
     /// # Errors
-    /// [`StillRunning`] if jobs were given up.
+    /// [`StopError::Jobs`] if jobs were given up; [`StopError::Forked`] if this is the child of a fork and the pool is
+    /// its parent's.
     ///
     /// # Examples
     /// ```
@@ -187,19 +192,39 @@ impl BlockingPool {
     ///     "left in time"
     /// });
     /// is_running.recv().unwrap();
-    /// assert!(pool.shutdown(Duration::from_secs(10)).is_ok());
+    /// assert!(pool.stop_and_join(Duration::from_secs(10)).is_ok());
     /// assert_eq!(run(job).unwrap(), "left in time");
     /// assert!(matches!(run(pool.spawn(|| 1)), Err(Interrupt::Closed)));
     /// ```
-    pub fn shutdown(&self, grace: Duration) -> Result<(), StillRunning> {
+    #[doc(alias("shutdown", "shutdown_timeout"))]
+    pub fn stop_and_join(&self, grace: Duration) -> Result<(), StopError> {
+        if self.crew.is_elsewhere() {
+            return Err(StopError::Forked);
+        }
         if self.crew.is_closed() {
             return Ok(());
         }
         self.crew.close();
         match self.crew.wait_for_all(grace) {
             0 => Ok(()),
-            jobs => Err(StillRunning { jobs }),
+            jobs => Err(StopError::Jobs(jobs)),
         }
+    }
+
+    /// Lets the jobs go on without an owner: those that run, and those that wait for a thread. Then its threads end, as
+    /// they do when they have nothing to do for some time.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_executor::blocking::BlockingPool;
+    /// let pool = BlockingPool::builder().max_threads(1).build();
+    /// let jobs: Vec<_> = (0..3).map(|n| pool.spawn(move || n)).collect();
+    /// pool.detach();
+    /// let ended: Vec<_> = jobs.into_iter().map(|mut job| job.wait().unwrap()).collect();
+    /// assert_eq!(ended, [0, 1, 2]);
+    /// ```
+    pub fn detach(mut self) {
+        self.is_owned = false;
     }
 }
 
@@ -217,8 +242,10 @@ where
 
 impl Drop for BlockingPool {
     fn drop(&mut self) {
-        // Who drops the pool has no use for the number of jobs that went on.
-        let _ = self.shutdown(self.grace);
+        if self.is_owned {
+            // Who drops the pool has no use for the number of jobs that went on.
+            let _ = self.stop_and_join(self.grace);
+        }
     }
 }
 
@@ -230,39 +257,6 @@ impl fmt::Debug for BlockingPool {
             .finish_non_exhaustive()
     }
 }
-
-/// Jobs had not ended when the grace of their pool was over.
-///
-/// # Examples
-/// ```
-/// use arborio_executor::blocking::BlockingPool;
-/// use std::{sync::mpsc::channel, time::Duration};
-/// let pool = BlockingPool::builder().build();
-/// let (sender, go_on) = channel::<()>();
-/// let (started, is_running) = channel();
-/// let job = pool.spawn(move || {
-///     started.send(()).unwrap();
-///     let _ = go_on.recv();
-/// });
-/// is_running.recv().unwrap();
-/// let error = pool.shutdown(Duration::ZERO).unwrap_err();
-/// assert_eq!(error.to_string(), "jobs that still ran when the grace was over: 1");
-/// # drop((job, sender));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StillRunning {
-    /// How many.
-    pub jobs: usize,
-}
-
-impl fmt::Display for StillRunning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { jobs } = self;
-        write!(f, "jobs that still ran when the grace was over: {jobs}")
-    }
-}
-
-impl Error for StillRunning {}
 
 /// The options of a [`BlockingPool`].
 ///
@@ -381,11 +375,12 @@ impl BlockingPoolBuilder {
     /// use arborio_executor::blocking::BlockingPool;
     /// assert_eq!(BlockingPool::builder().build().threads(), 0);
     /// ```
-    #[must_use = "a pool that is dropped is shut down"]
+    #[must_use = "dropping the owner of a pool stops the pool; `detach` lets its jobs go on"]
     pub fn build(self) -> BlockingPool {
         BlockingPool {
             crew: Arc::new(Crew::new(self.max_threads, self.ways)),
             grace: self.grace,
+            is_owned: true,
         }
     }
 }

@@ -14,10 +14,9 @@ use std::{
 };
 
 use arborio_executor::{
-    Interrupt, WaitError,
+    Interrupt, StopError, WaitError,
     blocking::{
-        Blocking, BlockingPool, StillRunning, make_room, run_in_executor, spawn_blocking,
-        spawn_blocking_with,
+        Blocking, BlockingPool, make_room, run_in_executor, spawn_blocking, spawn_blocking_with,
     },
     doc::run,
 };
@@ -504,7 +503,7 @@ fn x24_without_a_thread_every_job_ends_with_the_reason() {
         assert!(error.raw_os_error().is_some(), "{error}");
     }
     assert_eq!(pool.threads(), 0);
-    pool.shutdown(FOR_EVER).unwrap();
+    pool.stop_and_join(FOR_EVER).unwrap();
 }
 
 #[test]
@@ -512,8 +511,8 @@ fn x26_a_pool_that_closes_settles_every_job() {
     let pool = pool_of(1);
     let Busy { handle, go_on } = Busy::on(&pool);
     let queued: Vec<_> = (0..10).map(|_| pool.spawn(|| ())).collect();
-    let ended = pool.shutdown(Duration::ZERO);
-    assert_eq!(ended, Err(StillRunning { jobs: 1 }));
+    let ended = pool.stop_and_join(Duration::ZERO);
+    assert!(matches!(ended, Err(StopError::Jobs(1))), "{ended:?}");
     assert!(matches!(run(handle), Err(Interrupt::Stopped)));
     for job in queued {
         assert!(matches!(run(job), Err(Interrupt::Closed)));
@@ -523,7 +522,23 @@ fn x26_a_pool_that_closes_settles_every_job() {
     while pool.threads() > 0 {
         thread::yield_now();
     }
-    assert_eq!(pool.shutdown(FOR_EVER), Ok(()));
+    pool.stop_and_join(FOR_EVER).unwrap();
+}
+
+#[test]
+fn x26_a_pool_that_is_detached_runs_its_jobs_to_their_end() {
+    let pool = BlockingPool::builder()
+        .max_threads(1)
+        .grace(Duration::ZERO)
+        .build();
+    let Busy { handle, go_on } = Busy::on(&pool);
+    let queued: Vec<_> = (0..10).map(|n| pool.spawn(move || n)).collect();
+    pool.detach();
+    drop(go_on);
+    run(handle).unwrap();
+    for (number, job) in queued.into_iter().enumerate() {
+        assert_eq!(run(job).unwrap(), number);
+    }
 }
 
 #[test]
@@ -543,7 +558,7 @@ fn x26_jobs_that_look_at_their_token_end_within_the_grace() {
         })
         .collect();
     (0..4).for_each(|_| running.recv().unwrap());
-    pool.shutdown(FOR_EVER).unwrap();
+    pool.stop_and_join(FOR_EVER).unwrap();
     assert_eq!(pool.threads(), 0);
     for (number, job) in jobs.into_iter().enumerate() {
         assert_eq!(run(job).unwrap(), number);
@@ -571,7 +586,7 @@ fn x26_spawns_that_meet_the_end_of_the_pool_all_get_an_outcome() {
                 while values.load(Ordering::Relaxed) < round % 50 {
                     thread::yield_now();
                 }
-                pool.shutdown(FOR_EVER).unwrap();
+                pool.stop_and_join(FOR_EVER).unwrap();
             });
         });
         assert_eq!(values.into_inner() + closed.into_inner(), 60);
@@ -580,11 +595,11 @@ fn x26_spawns_that_meet_the_end_of_the_pool_all_get_an_outcome() {
 }
 
 #[test]
-fn x20_a_job_shuts_its_own_pool_down_and_returns() {
+fn x20_a_job_stops_its_own_pool_and_returns() {
     let pool = Arc::new(pool_of(2));
     let own = Arc::clone(&pool);
-    let job = pool.spawn(move || own.shutdown(FOR_EVER));
-    assert_eq!(run(job).unwrap(), Ok(()));
+    let job = pool.spawn(move || own.stop_and_join(FOR_EVER));
+    assert!(run(job).unwrap().is_ok());
 }
 
 #[test]

@@ -24,10 +24,10 @@ fn s07_a_future_that_nobody_polls_does_nothing() {
 #[test]
 fn a08_without_a_loop_the_future_comes_back() {
     let refused: NoLoop<_> = try_spawn(async { 5 }).unwrap_err();
-    assert_eq!(World::default().run(refused.into_future()), 5);
+    assert_eq!(World::default().run(refused.into_inner()), 5);
     let kept = Rc::new(6);
     let refused = try_spawn_local(async move { *kept }).unwrap_err();
-    assert_eq!(World::default().run(refused.into_future()), 6);
+    assert_eq!(World::default().run(refused.into_inner()), 6);
 }
 
 #[test]

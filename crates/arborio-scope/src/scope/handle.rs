@@ -1,6 +1,6 @@
 //! The handle of a scope: what its body and its tasks do with it.
 
-use std::{error::Error, fmt, ops, sync::Arc, time::Duration};
+use std::{error::Error, fmt, io, ops, sync::Arc, time::Duration};
 
 use arborio_task::{Branch, Interrupt, Reason, ReasonKind, SpawnOptions, Task, Tree};
 use arborio_timers::Instant;
@@ -242,7 +242,7 @@ where
     /// let refused = run(async {
     ///     let mut kept = None;
     ///     scope(async |s: &Scope<()>| Ok(kept = Some(s.clone()))).await.unwrap();
-    ///     kept.unwrap().try_spawn(async { Ok(5) }).unwrap_err().into_future().await
+    ///     kept.unwrap().try_spawn(async { Ok(5) }).unwrap_err().into_inner().await
     /// });
     /// assert_eq!(refused, Ok(5));
     /// ```
@@ -434,7 +434,7 @@ where
 ///     scope(async |s: &Scope<()>| Ok(kept = Some(s.clone()))).await.unwrap();
 ///     kept.unwrap().try_spawn(async {}).unwrap_err().to_string()
 /// });
-/// assert_eq!(message, "the scope is closed");
+/// assert_eq!(message, "the scope is closed, and takes no tasks any more: spawn on one that is open");
 /// ```
 pub struct ScopeClosed<F> {
     pub(crate) future: F,
@@ -442,7 +442,7 @@ pub struct ScopeClosed<F> {
 
 impl<F> ScopeClosed<F> {
     /// The future that was to be spawned.
-    pub fn into_future(self) -> F {
+    pub fn into_inner(self) -> F {
         self.future
     }
 }
@@ -455,8 +455,15 @@ impl<F> fmt::Debug for ScopeClosed<F> {
 
 impl<F> fmt::Display for ScopeClosed<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the scope is closed")
+        f.write_str("the scope is closed, and takes no tasks any more: spawn on one that is open")
     }
 }
 
 impl<F> Error for ScopeClosed<F> {}
+
+impl<F> From<ScopeClosed<F>> for io::Error {
+    /// Of the kind `Other`, with a `ScopeClosed<()>` inside. The future is dropped.
+    fn from(_: ScopeClosed<F>) -> Self {
+        Self::other(ScopeClosed { future: () })
+    }
+}

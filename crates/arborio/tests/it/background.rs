@@ -91,7 +91,7 @@ fn a08_without_a_loop_a_task_goes_to_the_default_loop_if_there_is_one() {
             assert_eq!(try_spawn(here()).ok().unwrap().wait().unwrap(), default);
             let named = arborio::task().name("far away").spawn(here());
             assert_eq!({ named }.wait().unwrap(), default);
-            assert_eq!(spawn(refused.into_future()).wait().unwrap(), 5);
+            assert_eq!(spawn(refused.into_inner()).wait().unwrap(), 5);
 
             let own = arborio::run(async move {
                 let own = Handle::current().unwrap();

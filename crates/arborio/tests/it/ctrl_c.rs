@@ -69,7 +69,7 @@ fn the_second_ctrl_c_ends_a_cleanup_that_never_ends() {
         assert!(played.status.success(), "{part}: {}", played.stderr);
         assert_eq!(
             played.stdout,
-            "the loop was stopped before `main` had ended\n"
+            "the loop was stopped before `main` had ended: `Handle::stop_reason` says why\n"
         );
         assert!(played.stderr.contains("drops what has outlived its grace"));
     }

@@ -179,7 +179,8 @@ fn r22_a_child_is_told_that_a_blocking_pool_is_its_parents() {
                 assert!(job.wait_timeout(secs(5)).is_err());
                 assert!(ended.take().unwrap().wait().is_err());
                 assert_eq!((pool.threads(), pool.idle_threads()), (0, 0));
-                assert_eq!(pool.shutdown(secs(5)), Ok(()));
+                let end = pool.stop_and_join(secs(5));
+                assert!(matches!(end, Err(StopError::Forked)), "{end:?}");
                 drop(pool);
             });
         });

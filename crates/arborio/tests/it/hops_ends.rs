@@ -11,7 +11,7 @@ use std::{
 };
 
 use arborio::{
-    Interrupt, Leftover, ReasonKind, Scope, Task,
+    Interrupt, Leftover, ReasonKind, Scope, StopError, Task,
     blocking::{BlockingPool, EnterExecutor},
     cancel::{catch_cancel, finally, is_cancelling, move_on_after, shield},
     enter_executor, join, run, select, spawn,
@@ -535,7 +535,8 @@ fn s29_x26_a_pool_that_is_shut_down_gives_its_hops_an_outcome() {
             let task = spawn(pool.enter(future));
             yield_now().await;
             let there = blocked.running.recv().unwrap();
-            assert_eq!(pool.shutdown(ms(1)).unwrap_err().jobs, 1);
+            let ended = pool.stop_and_join(ms(1));
+            assert!(matches!(ended, Err(StopError::Jobs(1))), "{ended:?}");
             assert!(matches!(task.await.unwrap(), Err(Interrupt::Stopped)));
             let late = pool.enter(async {}).await;
             assert!(matches!(late, Err(Interrupt::Closed)));

@@ -17,6 +17,7 @@ mod concurrent;
 mod ctrl_c;
 mod descriptors;
 mod drains;
+mod errors;
 mod forks;
 mod gathering;
 mod groups;

@@ -316,7 +316,7 @@ fn a08_spawning_without_a_loop_gives_the_future_back_untouched() {
     let refused = try_spawn_local(async move { inside.set(true) }).unwrap_err();
     assert!(!polled.get());
     assert!(refused.to_string().contains("no Arborio loop"));
-    run(refused.into_future());
+    run(refused.into_inner());
     assert!(polled.get());
     assert!(try_spawn(async {}).is_err(), "the loop has ended");
 }

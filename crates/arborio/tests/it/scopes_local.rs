@@ -105,7 +105,7 @@ fn a_local_scope_starts_tasks_and_gives_futures_back() {
         });
         assert_eq!(ended.await, Ok(5));
         let refused = kept.unwrap().try_spawn(async { Ok::<_, Code>(Rc::new(6)) });
-        assert_eq!(*refused.unwrap_err().into_future().await.unwrap(), 6);
+        assert_eq!(*refused.unwrap_err().into_inner().await.unwrap(), 6);
     });
 }
 
