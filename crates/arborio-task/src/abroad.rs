@@ -9,7 +9,7 @@ use arborio_base::sync::atomic::Ordering;
 use crate::{
     cache,
     cell::TaskRef,
-    endings::Order,
+    endings::{self, Order},
     hub::Hub,
     inbox::Pushed,
     interrupt::Interrupt,
@@ -54,13 +54,13 @@ pub(crate) fn end(task: TaskRef, end: Interrupt, manner: Manner) {
     }
 }
 
-/// Has the owner carry `order` out. If the loop is over nobody does.
+/// Has the owner carry `order` out. If the loop is over this thread does what is left to do.
 pub(crate) fn order(task: TaskRef, order: Order) {
     side::add_order(task, order);
     match task.shared.send(Message::ABORT, false) {
         AfterSend::Nothing => {}
         AfterSend::Push => push(task),
-        AfterSend::Orphan => side::drop_orders(task),
+        AfterSend::Orphan => endings::carry_out_alone(task),
     }
 }
 
@@ -113,8 +113,9 @@ fn push(task: TaskRef) {
 fn unpin(task: TaskRef) {
     loop {
         match task.shared.unpin() {
-            Unpinned::WakeWaiters => side::wake_waiters(task),
-            Unpinned::DropOrders => side::drop_orders(task),
+            // Otherwise the owner wakes them when what comes first has been done.
+            Unpinned::WakeWaiters if task.local.seen_abroad().any(Flags::WATCHED) => {}
+            Unpinned::WakeWaiters => side::wake_waiters_unless_ordered(task),
             Unpinned::Done => return,
             Unpinned::Free => return free(task),
         }

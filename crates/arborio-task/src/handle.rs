@@ -239,8 +239,10 @@ impl<T> Task<T> {
         Some(self.task?.spawned_at)
     }
 
-    /// What is known of the task; `None` if it has ended, or if this is not the thread
-    /// that runs its loop.
+    /// What is known of the task; `None` if it has ended.
+    ///
+    /// If this is not the thread that runs its loop, it is what can be seen from here: whether
+    /// it waits or runs there cannot ([`TaskState::Elsewhere`](crate::TaskState::Elsewhere)).
     ///
     /// # Examples
     /// ```
@@ -256,7 +258,10 @@ impl<T> Task<T> {
     /// ```
     pub fn info(&self) -> Option<crate::TaskInfo> {
         let task = self.task?;
-        crate::TaskInfo::of(&*own_hub(task)?, task)
+        match own_hub(task) {
+            Some(hub) => crate::TaskInfo::of(&hub, task),
+            None => crate::TaskInfo::seen_abroad(task),
+        }
     }
 
     /// Takes the outcome if the task has ended.
@@ -276,11 +281,8 @@ impl<T> Task<T> {
     /// ```
     pub fn try_take(&mut self) -> Option<Result<T, Interrupt>> {
         let task = self.task?;
-        let seen = task.local.seen_abroad();
-        if !seen.any(Flags::DONE) || (seen.any(Flags::WATCHED) && !hurry(task)) {
-            return None;
-        }
-        Some(self.take(task))
+        let is_there = task.local.seen_abroad().any(Flags::DONE) && is_to_be_had(task);
+        is_there.then(|| self.take(task))
     }
 
     /// Takes the outcome of a task that is DONE, and gives JOIN up.
@@ -316,10 +318,21 @@ pub(crate) fn ask_to_end(task: TaskRef, end: Interrupt) -> bool {
     true
 }
 
-/// Whether the outcome of a task that is DONE and WATCHED is to be had now.
-#[cold]
-fn hurry(task: TaskRef) -> bool {
-    own_hub(task).is_some_and(|hub| endings::hurry(&hub, task))
+/// Whether the outcome of a task that is DONE is to be had now.
+fn is_to_be_had(task: TaskRef) -> bool {
+    match own_hub(task) {
+        Some(hub) => endings::none_is_left(&hub, task) || endings::hurry(&hub, task),
+        None => is_to_be_had_abroad(task),
+    }
+}
+
+/// Whether the outcome of `task` is there, and no callback is to look at it first.
+fn is_to_be_had_abroad(task: TaskRef) -> bool {
+    if side::has_callbacks(task) {
+        return false;
+    }
+    let seen = task.local.seen_abroad(); // afterwards: E2 of `endings`
+    seen.any(Flags::DONE) && !seen.any(Flags::WATCHED)
 }
 
 /// Who polls a handle.
@@ -361,7 +374,7 @@ fn poll_done_elsewhere(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> P
 #[inline]
 fn poll_done_here(hub: &Hub, task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<Found> {
     let seen = task.local.seen();
-    if seen.any(Flags::DONE) && (!seen.any(Flags::WATCHED) || endings::hurry(hub, task)) {
+    if seen.any(Flags::DONE) && (endings::none_is_left(hub, task) || endings::hurry(hub, task)) {
         return Poll::Ready(Found::Done);
     }
     if !seen.any(Flags::OBSERVED) {
@@ -372,8 +385,7 @@ fn poll_done_here(hub: &Hub, task: TaskRef, poller: Poller, cx: &mut Context<'_>
         Poller::Sharing(number) => task.awaiter.register(hub, number, cx.waker()),
     }
     // Cloning a foreign waker may have run anything, even this task's end.
-    let seen = task.local.seen();
-    if seen.any(Flags::DONE) && !seen.any(Flags::WATCHED) {
+    if task.local.seen().any(Flags::DONE) && endings::none_is_left(hub, task) {
         task.awaiter.forget(hub);
         return Poll::Ready(Found::Done);
     }
@@ -382,11 +394,10 @@ fn poll_done_here(hub: &Hub, task: TaskRef, poller: Poller, cx: &mut Context<'_>
 
 #[cold]
 fn poll_done_abroad(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<Found> {
-    let seen = task.local.seen_abroad();
-    if seen.any(Flags::DONE) && !seen.any(Flags::WATCHED) {
+    if is_to_be_had_abroad(task) {
         return Poll::Ready(Found::Done);
     }
-    if Process::is_forked() && is_lost(task) {
+    if is_lost(task) {
         return Poll::Ready(Found::Lost);
     }
     match poller {
@@ -401,10 +412,10 @@ fn poll_done_abroad(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll
 
 /// Whether the loop of `task`, in this child of a fork, is one of the parent, and not that of this thread.
 #[cold]
-fn is_lost(task: TaskRef) -> bool {
+pub(crate) fn is_lost(task: TaskRef) -> bool {
     // SAFETY: at every moment a task refers to a hub that is alive, so it does in the copy; and in
     // this process no loop of the parent goes on, which could send the task to another one.
-    unsafe { &*task.hub() }.is_forked()
+    Process::is_forked() && unsafe { &*task.hub() }.is_forked()
 }
 
 impl<T> Future for Task<T> {

@@ -594,6 +594,9 @@ pub(crate) fn parent_of<'a>(task: TaskRef) -> &'a crate::node::Node {
 /// Drops the outcome of a DONE task that has no join handle any more: at once,
 /// or at the task's turn if too many are being dropped inside each other.
 fn drop_outcome(hub: &Hub, task: TaskRef) {
+    if !endings::none_is_left(hub, task) {
+        return; // its turn drops it
+    }
     if hub.drop_depth.get() < MAX_DROP_DEPTH {
         hub.drop_depth.set(hub.drop_depth.get() + 1);
         drop_outcome_now(task);
@@ -707,13 +710,6 @@ fn link(hub: &Hub, task: TaskRef) {
 
 /// A thread abroad has asked `task` to end.
 fn asked_abroad(hub: &Hub, task: TaskRef) {
-    for order in side::take_orders(task) {
-        if task.local.seen().any(Flags::DONE) {
-            drop_contained(order);
-        } else {
-            arborio_base::contain(|| order(hub, task));
-        }
-    }
     if task.local.seen().any(Flags::DONE) {
         return;
     }
@@ -738,6 +734,9 @@ pub(crate) fn settle(hub: &Hub, task: TaskRef) {
     task.local.add_references(settled.count() + 1);
     let new = task.local.seen().any(Flags::UNLINKED);
     link(hub, task);
+    if settled.says(Message::ABORT) {
+        endings::carry_out(hub, task); // before any user code: it could take the outcome
+    }
     if new && !moved && hub.sent.get().is_some() {
         hub.arrived.set(hub.arrived.get() + 1);
     }
@@ -753,7 +752,7 @@ pub(crate) fn settle(hub: &Hub, task: TaskRef) {
         let seen = task.local.seen();
         if seen.any(Flags::DONE) {
             if !seen.any(Flags::WATCHED) {
-                side::wake_waiters(task); // otherwise its turn does
+                side::wake_waiters_unless_ordered(task); // otherwise its turn does
             }
         } else if seen.any(Flags::DETACHED) {
             side::drop_waiters(task); // it waited, and then gave up
@@ -875,6 +874,7 @@ pub(crate) fn orphan_tasks(hub: &Hub) {
 fn orphan(task: TaskRef) -> bool {
     loop {
         match task.shared.orphan(task.local.seen().count()) {
+            Orphaned::CarryOut => endings::carry_out_alone(task),
             Orphaned::DropOutcome => drop_outcome_now(task),
             Orphaned::Left => return false,
             Orphaned::Free => return true,

@@ -42,8 +42,8 @@
 //! - L1: a task is in the run queue exactly while QUEUED is set.
 //! - L2: DONE is never cleared, and nobody touches the future once it is set.
 //! - L3: the stage of a DONE task is touched only by the join handle, or by the
-//!   owner once DETACHED is set; while WATCHED is set the handle takes nothing out,
-//!   and the owner may read.
+//!   owner once DETACHED is set; while WATCHED is set, or a callback is ordered
+//!   ([`crate::endings`], E1), the handle takes nothing out, and the owner may read.
 //! - L4: the count is zero only if the task is being freed, or is pinned by the
 //!   inbox ([`crate::shared`], S3).
 //! - L5: the future of the task that the hub says is being polled, and of one that

@@ -13,7 +13,7 @@
 //! | PIN       | one thread is pushing the task to its inbox, or it is in there |
 //! | WAKE      | message: poll the task                                         |
 //! | SUBSCRIBE | message: somebody abroad waits for the outcome                 |
-//! | ABORT     | message: drop the future, the reason is in the side record     |
+//! | ABORT     | message: a request to end, or orders, are in the side record   |
 //! | DETACH    | message: the join handle was dropped abroad                    |
 //! | ORPHAN    | the loop has ended; nobody owns the task any more              |
 //! | above     | the signed count                                               |
@@ -30,15 +30,16 @@
 //! | ORPHAN                 | `send`                 | unchanged    | handles it alone       |
 //! | PIN (in the inbox)     | `settle` by the owner  | 0            | takes count, messages  |
 //! | count > 0, no PIN      | `take_count` by the owner | count 0   | goes on counting it    |
-//! | PIN, inbox closed      | `unpin`                | PIN and messages but DETACH cleared | wakes waiters, drops orders; frees if ORPHAN alone |
-//! | DETACH                 | `orphan` by the owner  | DETACH cleared | drops the outcome, again |
-//! | no DETACH              | `orphan` by the owner  | + local count, ORPHAN | frees if ORPHAN alone |
+//! | PIN, inbox closed      | `unpin`                | PIN, WAKE and SUBSCRIBE cleared | wakes waiters; frees if ORPHAN alone |
+//! | ABORT                  | `orphan` by the owner  | ABORT cleared | carries the orders out, again |
+//! | DETACH, no ABORT       | `orphan` by the owner  | DETACH cleared | drops the outcome, again |
+//! | neither                | `orphan` by the owner  | + local count, ORPHAN | frees if ORPHAN alone |
 //!
 //! # Invariants
 //! - S1: PIN is set by exactly one thread at a time, and that thread pushes the
 //!   task to the inbox or unpins it. While PIN is set nobody frees the task.
 //! - S2: messages are only ever set together with PIN, and never after ORPHAN,
-//!   so they are always read: by `settle`, by `unpin`, or (DETACH) by `orphan`.
+//!   so they are always read: by `settle`, by `unpin`, or (ABORT, DETACH) by `orphan`.
 //! - S3: while the loop lives only the owner frees. A count that falls to zero
 //!   or below without a PIN pins itself, so the owner gets to know.
 //! - S4: once ORPHAN is set the word alone counts, and whoever leaves it at
@@ -109,9 +110,9 @@ impl Settled {
     }
 
     /// Whether somebody has yet to do something: a push is underway, or the
-    /// owner who leaves has an outcome to drop.
+    /// owner who leaves has orders to carry out, or an outcome to drop.
     pub(crate) fn is_claimed(self) -> bool {
-        self.0 & (PIN | DETACH) != 0
+        self.0 & (PIN | ABORT | DETACH) != 0
     }
 
     /// Whether the task never had a loop, or has none any more.
@@ -130,8 +131,6 @@ impl Settled {
 pub(crate) enum Unpinned {
     /// Wake who waits abroad, then call [`SharedWord::unpin`] again.
     WakeWaiters,
-    /// Drop what was ordered, then call [`SharedWord::unpin`] again.
-    DropOrders,
     /// PIN is cleared. Others still refer to the task, or its loop has yet to
     /// orphan it.
     Done,
@@ -143,6 +142,8 @@ pub(crate) enum Unpinned {
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Orphaned {
+    /// Something was ordered: carry it out, then call [`SharedWord::orphan`] again.
+    CarryOut,
     /// The join handle was dropped: drop the outcome, then call
     /// [`SharedWord::orphan`] again.
     DropOutcome,
@@ -281,6 +282,13 @@ impl SharedWord {
         word & SUBSCRIBE != 0 && word & DETACH == 0
     }
 
+    /// Whether something was asked or ordered that the owner has yet to read.
+    #[inline(always)]
+    pub(crate) fn is_asked(&self) -> bool {
+        // Relaxed: it counts only for who has ordered it, or has got the handle from there.
+        self.0.load(Ordering::Relaxed) & ABORT != 0
+    }
+
     /// Whether nobody abroad has anything to do with the task. The acquire
     /// makes their accesses come before a free.
     #[inline]
@@ -289,19 +297,15 @@ impl SharedWord {
     }
 
     /// One step of a thread that holds PIN and found the inbox closed.
-    /// The loop is over: WAKE and ABORT have nothing to ask of it any more, but an order
-    /// that came with ABORT may hold the task's own handle, and must go.
-    /// DETACH stays for the owner, who has yet to orphan the task: the outcome
-    /// must not be dropped by a thread that merely happens to hold the PIN.
+    /// The loop is over: WAKE has nothing to ask of it any more.
+    /// ABORT and DETACH stay for the owner, who has yet to orphan the task: the outcome
+    /// must not be looked at or dropped by a thread that merely happens to hold the PIN.
     pub(crate) fn unpin(&self) -> Unpinned {
         let mut old = self.0.load(Ordering::Relaxed);
         loop {
             let subscribed = old & SUBSCRIBE != 0;
-            let asked = !subscribed && old & ABORT != 0;
             let new = if subscribed {
                 old & !SUBSCRIBE
-            } else if asked {
-                old & !ABORT
             } else {
                 old & !(PIN | WAKE)
             };
@@ -310,7 +314,6 @@ impl SharedWord {
                 .compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed)
             {
                 Ok(_) if subscribed => return Unpinned::WakeWaiters,
-                Ok(_) if asked => return Unpinned::DropOrders,
                 Ok(_) if new == ORPHAN => return Unpinned::Free,
                 Ok(_) => return Unpinned::Done,
                 Err(seen) => old = seen,
@@ -322,8 +325,11 @@ impl SharedWord {
     pub(crate) fn orphan(&self, local: i64) -> Orphaned {
         let mut old = self.0.load(Ordering::Acquire);
         loop {
-            let detached = old & DETACH != 0;
-            let new = if detached {
+            let asked = old & ABORT != 0;
+            let detached = !asked && old & DETACH != 0;
+            let new = if asked {
+                old & !ABORT // first: a callback looks at the outcome
+            } else if detached {
                 old & !DETACH
             } else {
                 old + (local << COUNT_SHIFT) + ORPHAN
@@ -332,6 +338,7 @@ impl SharedWord {
                 .0
                 .compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Acquire)
             {
+                Ok(_) if asked => return Orphaned::CarryOut,
                 Ok(_) if detached => return Orphaned::DropOutcome,
                 Ok(_) if new == ORPHAN => return Orphaned::Free,
                 Ok(_) => return Orphaned::Left,

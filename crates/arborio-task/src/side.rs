@@ -81,6 +81,8 @@ struct Requests {
     waiters: AwaiterList,
     /// What they want to be done on the owner's thread.
     orders: Vec<Order>,
+    /// How many callbacks were ordered, and neither wait in `endings` yet nor were called.
+    callbacks: usize,
 }
 
 impl Side {
@@ -93,6 +95,7 @@ impl Side {
                 swallowed: false,
                 waiters: AwaiterList::default(),
                 orders: Vec::new(),
+                callbacks: 0,
             }),
             values: RefCell::new(None),
             endings: RefCell::new(VecDeque::new()),
@@ -290,12 +293,15 @@ pub(crate) fn silence(task: TaskRef) {
 
 /// Whether it does not. The owner calls.
 pub(crate) fn is_silent(task: TaskRef) -> bool {
-    existing(&task).is_some_and(|side| side.silent.get())
+    let silent = |side: &Side| side.silent.get() || lock(&side.requests).callbacks > 0;
+    existing(&task).is_some_and(silent)
 }
 
 /// Leaves an order for the owner.
 pub(crate) fn add_order(task: TaskRef, order: Order) {
-    lock(&side(&task).requests).orders.push(order);
+    let mut requests = lock(&side(&task).requests);
+    requests.callbacks += usize::from(matches!(order, Order::Watch(_)));
+    requests.orders.push(order);
 }
 
 /// Takes the orders.
@@ -305,11 +311,20 @@ pub(crate) fn take_orders(task: TaskRef) -> Vec<Order> {
     })
 }
 
-/// Nobody will carry the orders out: they may hold what holds the task.
-pub(crate) fn drop_orders(task: TaskRef) {
-    for order in take_orders(task) {
-        drop_contained(order);
-    }
+/// Whether a callback was ordered that neither waits in the list yet nor was called.
+pub(crate) fn has_callbacks(task: TaskRef) -> bool {
+    existing(&task).is_some_and(|side| lock(&side.requests).callbacks > 0)
+}
+
+/// A callback that was ordered waits in the list now, and the task is WATCHED.
+pub(crate) fn callback_is_listed(task: TaskRef) {
+    lock(&side(&task).requests).callbacks -= 1;
+}
+
+/// A callback that was ordered was called: who waits for the last one is woken.
+pub(crate) fn callback_was_called(task: TaskRef) {
+    callback_is_listed(task);
+    wake_waiters_unless_ordered(task);
 }
 
 /// The frames of `task`, or null. The table lives as long as the cell. The owner calls.
@@ -382,6 +397,19 @@ fn take_waiters(task: TaskRef) -> AwaiterList {
 /// Wakes all who wait abroad.
 pub(crate) fn wake_waiters(task: TaskRef) {
     take_waiters(task).wake_all();
+}
+
+/// The same for a task that is DONE, unless a callback comes first: they are woken after that.
+pub(crate) fn wake_waiters_unless_ordered(task: TaskRef) {
+    let Some(record) = existing(&task) else {
+        return;
+    };
+    let mut requests = lock(&record.requests);
+    if requests.callbacks == 0 {
+        let waiters = std::mem::take(&mut requests.waiters);
+        drop(requests);
+        waiters.wake_all();
+    }
 }
 
 /// Forgets all who wait abroad.

@@ -306,7 +306,7 @@ impl<T, E> Child<T, E> {
     /// stand then, and they stay as they are.
     ///
     /// # Panics
-    /// If this is not the thread of the scope.
+    /// As [`Task::on_done`].
     ///
     /// # Examples
     /// ```

@@ -60,6 +60,9 @@ pub enum TaskState {
     Waiting,
     /// Was asked to end, and is not running: it waits for its turn, or cleans up.
     Cancelling,
+    /// Has begun, and is with the loop of another thread, or on its way there: whether it runs or
+    /// waits cannot be seen from here.
+    Elsewhere,
 }
 
 impl fmt::Display for TaskState {
@@ -70,6 +73,7 @@ impl fmt::Display for TaskState {
             Self::Running => "running",
             Self::Waiting => "waiting",
             Self::Cancelling => "cancelling",
+            Self::Elsewhere => "elsewhere",
         })
     }
 }
@@ -92,6 +96,36 @@ impl TaskInfo {
             TaskState::Ready
         } else {
             TaskState::Waiting
+        };
+        Some(Self {
+            name: side::name(task),
+            spawned_at: task.spawned_at,
+            state,
+            awaited: !seen.any(Flags::DAEMON),
+            asked,
+        })
+    }
+
+    /// The same for anybody else: what the flags say at one moment. Whether the task is
+    /// being polled only its loop knows, and the request of its node, too.
+    pub(crate) fn seen_abroad(task: TaskRef) -> Option<Self> {
+        let seen = task.local.seen_abroad();
+        if seen.any(Flags::DONE) {
+            return None;
+        }
+        let asked = side::request(task);
+        let state = if seen.any(Flags::HOMEWARD) {
+            TaskState::Elsewhere
+        } else if seen.any(Flags::ENDING) {
+            TaskState::Running
+        } else if asked.is_some() || seen.any(Flags::ABORT) {
+            TaskState::Cancelling
+        } else if !seen.any(Flags::STARTED) {
+            TaskState::New
+        } else if seen.any(Flags::QUEUED) {
+            TaskState::Ready
+        } else {
+            TaskState::Elsewhere
         };
         Some(Self {
             name: side::name(task),

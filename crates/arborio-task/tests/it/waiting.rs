@@ -300,7 +300,7 @@ fn s10_what_is_sent_to_a_loop_that_is_stopping_has_ended_where_it_was_sent() {
         // On the thread of the loop that it was for, its handle is what it is elsewhere.
         assert_eq!(late.name().unwrap(), "late");
         assert!(!late.cancel() && late.info().is_none());
-        assert!(late.try_on_done(|_| ()).is_err());
+        assert!(late.try_on_done(|ended| assert!(ended.is_err())).is_ok());
         assert!(matches!((&late).await, Err(Interrupt::Stopped)));
         let own = spawn(async { 1 }).await.unwrap();
         (late.await, own)

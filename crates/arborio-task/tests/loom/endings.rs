@@ -177,3 +177,215 @@ fn x05_close_against_an_order_that_holds_its_task() {
         });
     });
 }
+
+/// How often a callback was called.
+#[derive(Clone, Default)]
+struct Calls(Arc<AtomicUsize>);
+
+impl Calls {
+    /// Registers one that looks at the output, if there is one.
+    fn watch(&self, task: &Task<Value>) {
+        let calls = self.clone();
+        task.on_done(move |outcome| {
+            if let Ok(value) = outcome {
+                value.touch();
+            }
+            calls.0.fetch_add(1, Relaxed);
+        });
+    }
+
+    fn assert_once(&self) {
+        assert_eq!(
+            self.0.load(Relaxed),
+            1,
+            "the callback was not called just once"
+        );
+    }
+}
+
+/// The callback is on its way while the task ends: who awaits it waits for that, too.
+#[test]
+fn a12_callback_abroad_against_completion_and_join() {
+    model("callback_abroad_against_completion_and_join", 2, |world| {
+        handle_abroad(world, Some(0), |abroad, task| {
+            let calls = Calls::default();
+            calls.watch(&task);
+            abroad.step();
+            let value = abroad.block_on(task).unwrap();
+            calls.assert_once();
+            value.change();
+        });
+    });
+}
+
+#[test]
+fn a12_callback_abroad_against_completion_and_taking() {
+    model(
+        "callback_abroad_against_completion_and_taking",
+        2,
+        |world| {
+            let calls = Calls::default();
+            let noted = calls.clone();
+            handle_abroad(world, Some(0), move |abroad, mut task| {
+                calls.watch(&task);
+                for _ in 0..2 {
+                    abroad.step();
+                    if let Some(outcome) = task.try_take() {
+                        calls.assert_once();
+                        return outcome.unwrap().change();
+                    }
+                }
+            });
+            noted.assert_once();
+        },
+    );
+}
+
+/// The owner drops the outcome, and not before it was called.
+#[test]
+fn a12_callback_abroad_against_completion_and_detach() {
+    model(
+        "callback_abroad_against_completion_and_detach",
+        2,
+        |world| {
+            let calls = Calls::default();
+            let noted = calls.clone();
+            handle_abroad(world, Some(0), move |abroad, task| {
+                calls.watch(&task);
+                abroad.step();
+                drop(task);
+            });
+            world.join_all();
+            noted.assert_once();
+        },
+    );
+}
+
+/// The handle is at home before its order is: there it is awaited, or dropped.
+#[test]
+fn a12_callback_abroad_of_a_handle_that_goes_home() {
+    model("callback_abroad_of_a_handle_that_goes_home", 2, |world| {
+        for awaited in [true, false] {
+            let (count, calls) = (Count::default(), Calls::default());
+            let main = async {
+                let output = count.value();
+                let child = try_spawn(async move { output }, SpawnOptions::new());
+                let child = child.ok().unwrap();
+                let (send, receive) = loom::sync::mpsc::channel();
+                let calls = calls.clone();
+                world.spawn(move |abroad| {
+                    calls.watch(&child);
+                    abroad.step();
+                    send.send(child).ok().unwrap();
+                });
+                turn().await; // it has ended
+                let child = receive.recv().unwrap();
+                if awaited {
+                    child.await.unwrap().change();
+                }
+            };
+            world
+                .tasks()
+                .run_main(main, |running| world.settle(running))
+                .1
+                .unwrap();
+            world.join_all();
+            calls.assert_once();
+            assert_gone(&count);
+        }
+    });
+}
+
+/// The loop ends meanwhile: it is called all the same, and before the outcome is to be had.
+#[test]
+fn x05_close_against_a_callback_and_a_join_abroad() {
+    for ends in [true, false] {
+        model(
+            "close_against_a_callback_and_a_join_abroad",
+            2,
+            move |world| {
+                close_against_handle(world, ends, move |abroad, task| {
+                    let calls = Calls::default();
+                    calls.watch(&task);
+                    abroad.step();
+                    // Woken for the end, and then only when the outcome is to be had.
+                    let outcome = abroad.block_on_within(3, task);
+                    calls.assert_once();
+                    assert_eq!(
+                        outcome.is_ok_and(|value| {
+                            value.change();
+                            true
+                        }),
+                        ends
+                    );
+                });
+            },
+        );
+    }
+}
+
+#[test]
+fn x05_close_against_a_callback_and_a_detach_abroad() {
+    model("close_against_a_callback_and_a_detach_abroad", 2, |world| {
+        let calls = Calls::default();
+        let noted = calls.clone();
+        close_against_handle(world, true, move |abroad, task| {
+            calls.watch(&task);
+            abroad.step();
+            drop(task);
+        });
+        noted.assert_once();
+    });
+}
+
+/// Somebody else has the PIN, and gives it up when the inbox is closed.
+#[test]
+fn x05_close_against_a_callback_abroad_and_a_canceller() {
+    model(
+        "close_against_a_callback_abroad_and_a_canceller",
+        2,
+        |world| {
+            let count = Count::default();
+            let calls = Calls::default();
+            let main = async {
+                let output = count.value();
+                let child = try_spawn(async move { output }, SpawnOptions::new());
+                let child = child.ok().unwrap();
+                let (send, receive) = std::sync::mpsc::channel();
+                assert!(child.attach(move |canceller| send.send(canceller).unwrap()));
+                let canceller = receive.try_recv().unwrap();
+                world.spawn(move |_| {
+                    canceller.cancel_with(Interrupt::TimedOut);
+                });
+                let calls = calls.clone();
+                world.spawn(move |abroad| {
+                    calls.watch(&child);
+                    abroad.step();
+                    drop(child);
+                });
+            };
+            world
+                .tasks()
+                .run_main(main, |running| world.glance(running))
+                .1
+                .unwrap();
+            world.join_all();
+            calls.assert_once();
+            assert_gone(&count);
+        },
+    );
+}
+
+/// The callback holds the handle of the task that holds the callback.
+#[test]
+fn x05_close_against_a_callback_that_holds_its_task() {
+    model("close_against_a_callback_that_holds_its_task", 2, |world| {
+        close_against_handle(world, true, |abroad, task| {
+            let task = Arc::new(Mutex::new(task));
+            let held = Arc::clone(&task);
+            task.lock().unwrap().on_done(move |_| drop(held));
+            abroad.step();
+            drop(task);
+        });
+    });
+}

@@ -381,3 +381,41 @@ fn s02_a_name_that_no_thread_can_have_is_an_error() {
     let refused = EventLoop::builder().name("a\0b").start().unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::InvalidInput);
 }
+
+#[test]
+fn a12_callbacks_are_registered_from_the_thread_that_has_the_handle() {
+    let event_loop = start();
+    let there = event_loop
+        .handle()
+        .spawn(async { thread::current().id() })
+        .wait()
+        .unwrap();
+    let (sender, receiver) = mpsc::channel();
+    let note = move |task: &Task<String>| {
+        let sender = sender.clone();
+        task.on_done(move |outcome| {
+            let told = outcome.cloned().map_err(drop);
+            sender.send((told, thread::current().id())).unwrap();
+        });
+    };
+    let mut ended = event_loop.handle().spawn(async { String::from("output") });
+    note(&ended);
+    assert_eq!(ended.wait().unwrap(), "output");
+    assert_eq!(
+        receiver.try_recv(),
+        Ok((Ok("output".into()), there)),
+        "before"
+    );
+    let dropped = event_loop.handle().spawn(async { String::from("dropped") });
+    note(&dropped);
+    drop(dropped);
+    assert_eq!(receiver.recv(), Ok((Ok("dropped".into()), there)));
+    let cut_off = event_loop.handle().spawn(pending::<String>());
+    assert_eq!(cut_off.info().unwrap().spawned_at.file(), file!());
+    note(&cut_off);
+    event_loop.stop_and_join(secs(1)).unwrap();
+    assert_eq!(receiver.try_recv(), Ok((Err(()), there)));
+    assert!(cut_off.info().is_none());
+    note(&cut_off);
+    assert_eq!(receiver.try_recv(), Ok((Err(()), thread::current().id())));
+}

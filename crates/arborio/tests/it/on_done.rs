@@ -196,20 +196,102 @@ fn a12_a_callback_of_an_aborted_task_may_abort_the_next_one_for_long() {
 }
 
 #[test]
-fn a12_callbacks_need_the_thread_of_the_loop_and_an_outcome() {
+fn a12_callbacks_need_an_outcome_and_those_that_stay_the_thread_of_the_loop() {
     run(async {
         let task = spawn(async { 6 });
-        let task = thread::spawn(move || {
-            assert!(task.try_on_done(|_| ()).is_err());
-            task
+        let refused = thread::spawn(move || {
+            let refused = panic_message(|| task.on_done_local(|_| ()));
+            (task, refused)
         });
-        let mut task = task.join().unwrap();
+        let (mut task, refused) = refused.join().unwrap();
+        assert!(refused.contains("a callback needs the thread"));
         (&task).await.unwrap();
         task.try_take().unwrap().unwrap();
         assert!(task.try_on_done(|_| ()).is_err());
+        assert!(panic_message(|| task.on_done(|_| ())).contains("a callback needs"));
     });
+}
+
+#[test]
+fn a12_a_callback_from_another_thread_is_called_on_that_of_the_loop() {
+    without_hanging(|| {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        run(async move {
+            let task = spawn(async { String::from("output") });
+            let task = thread::spawn(move || {
+                for number in 0..3 {
+                    let sender = sender.clone();
+                    task.on_done(move |outcome| {
+                        let output = outcome.unwrap().clone();
+                        sender
+                            .send((number, output, thread::current().id()))
+                            .unwrap();
+                    });
+                }
+                task
+            });
+            // Its orders wait in the inbox.
+            let task = task.join().unwrap();
+            let me = thread::current().id();
+            let expected = |number| (number, String::from("output"), me);
+            assert_eq!(task.await.unwrap(), "output");
+            assert!(receiver.try_iter().eq((0..3).map(expected)));
+        });
+    });
+}
+
+#[test]
+fn a12_a_callback_from_another_thread_is_called_before_the_outcome_is_dropped() {
+    without_hanging(|| {
+        for ended in [true, false] {
+            let (sender, receiver) = std::sync::mpsc::channel();
+            run(async move {
+                let task = spawn(async { String::from("output") });
+                if ended {
+                    (&task).await.unwrap();
+                }
+                let task = thread::spawn(move || {
+                    task.on_done(move |outcome| sender.send(outcome.unwrap().clone()).unwrap());
+                    task
+                });
+                drop(task.join().unwrap());
+            });
+            assert!(receiver.iter().eq(["output"]), "ended before: {ended}");
+        }
+    });
+}
+
+#[test]
+fn a12_a_callback_of_a_task_whose_loop_is_over_is_called_at_once() {
     let orphan = run(async { spawn(async { 6 }) });
-    assert!(panic_message(|| orphan.on_done(|_| ())).contains("a callback needs"));
+    let (sender, receiver) = std::sync::mpsc::channel();
+    orphan.on_done(move |outcome| sender.send(*outcome.unwrap()).unwrap());
+    assert_eq!(receiver.try_recv(), Ok(6));
+    orphan.on_done(|_| panic!("on purpose"));
+    assert_eq!(block_on(orphan).unwrap(), 6);
+}
+
+#[test]
+fn t10_a_callback_from_another_thread_takes_a_panic_over() {
+    without_hanging(|| {
+        run(async {
+            let (sender, receiver) = std::sync::mpsc::channel();
+            let task = spawn(fails());
+            let register = thread::spawn(move || {
+                task.on_done(move |outcome: Result<&(), _>| {
+                    sender
+                        .send(matches!(outcome, Err(Interrupt::Panicked(_))))
+                        .unwrap();
+                });
+                drop(task);
+            });
+            register.join().unwrap();
+            yield_now().await; // the panic, which would end the loop
+            while receiver.try_recv() != Ok(true) {
+                yield_now().await;
+            }
+        });
+    });
 }
 
 #[test]

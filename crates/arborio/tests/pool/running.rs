@@ -13,7 +13,7 @@ use std::{
 };
 
 use arborio::{
-    Handle, Interrupt, Leftover, OnUnobservedPanic, Pool, RunError, Scope,
+    Handle, Interrupt, Leftover, OnUnobservedPanic, Pool, RunError, Scope, TaskState,
     cancel::finally,
     net::{TcpListener, TcpStream},
     scope, spawn, spawn_local,
@@ -562,5 +562,66 @@ fn x12_a_task_that_is_awaited_is_rescued() {
         let awaited = spawn(async move { done.send(()).unwrap() });
         awaited.await.unwrap();
         hog.await.unwrap();
+    });
+}
+
+/// A task that runs on another worker than the one who has its handle.
+#[test]
+fn a12_what_is_to_be_done_when_a_task_ends_is_said_from_any_worker() {
+    two().run(async {
+        let (tell, hear) = std::sync::mpsc::channel();
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let task = task().name("elsewhere").spawn(async move {
+            tell.send(()).unwrap();
+            gone.recv().unwrap();
+            here()
+        });
+        hear.recv_timeout(Duration::from_secs(5)).unwrap();
+        let info = task.info().expect("it has not ended");
+        assert_eq!(
+            (info.name.as_deref(), info.state),
+            (Some("elsewhere"), TaskState::Elsewhere)
+        );
+        assert_eq!(info.spawned_at.file(), file!());
+        let called = Arc::new(Mutex::new(None));
+        let note = Arc::clone(&called);
+        task.on_done(move |outcome| *note.lock().unwrap() = Some((*outcome.unwrap(), here())));
+        go.send(()).unwrap();
+        let there = (&task).await.unwrap();
+        assert_ne!(there, here());
+        assert_eq!(*called.lock().unwrap(), Some((there, there)));
+        assert!(task.info().is_none());
+    });
+}
+
+/// Whoever has the task meanwhile, each callback is called once, before the output is to be had.
+#[test]
+fn a12_callbacks_of_tasks_that_move_are_called_once() {
+    two().run(async {
+        for round in 0..20 {
+            let called = Arc::new(AtomicUsize::new(0));
+            let tasks: Vec<_> = (0..50)
+                .map(|number| {
+                    spawn(async move {
+                        yield_now().await;
+                        number
+                    })
+                })
+                .collect();
+            yield_now().await;
+            for (number, task) in tasks.into_iter().enumerate() {
+                let note = Arc::clone(&called);
+                task.on_done(move |outcome| {
+                    assert_eq!(*outcome.unwrap(), number);
+                    note.fetch_add(1, Ordering::Relaxed);
+                });
+                assert_eq!(task.await.unwrap(), number);
+                assert_eq!(
+                    called.load(Ordering::Relaxed),
+                    number + 1,
+                    "in round {round}"
+                );
+            }
+        }
     });
 }
