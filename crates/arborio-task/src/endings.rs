@@ -59,10 +59,13 @@ use crate::{
 /// `Send` if the hub may go to another thread.
 pub(crate) type Ending = Box<dyn FnOnce(TaskRef, bool)>;
 
+/// What another thread wants to attach.
+type Attaching = Box<dyn FnOnce(&Hub, TaskRef) + Send>;
+
 /// Something that another thread wants to be done on the owner's.
 pub(crate) enum Order {
     /// Is called there, unless the task has ended.
-    Attach(Box<dyn FnOnce(&Hub, TaskRef) + Send>),
+    Attach(Attaching),
     /// Is called when the task has ended, in any case.
     Watch(Box<dyn FnOnce(TaskRef, bool) + Send>),
 }
