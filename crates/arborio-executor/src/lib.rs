@@ -37,7 +37,7 @@ mod yields;
 pub use arborio_task::{
     BorrowScope, Borrower, Interrupt, Joining, Lines, Notify, Payload, PolledTask, Reason,
     ReasonKind, Requester, ScopeInfo, ScopeStage, Task, TaskInfo, TaskState, Tasks, Tree,
-    TreeEntry, TreeNode, WaitError, Watched, pending, snapshot, tree,
+    TreeEntry, TreeNode, WaitError, Watched, pending, tree,
 };
 pub use default_loop::get_or_create_default;
 pub use doorbell::{Doorbell, Ring};

@@ -70,7 +70,7 @@ where
 {
     let handle = handle.clone();
     // Observed, because it may panic before it is polled here.
-    let options = SpawnOptions::new().observed();
+    let options = SpawnOptions::new().observed(true);
     ResumeOn(Hop::new(move || OnLoop {
         task: handle.submitter.spawn(future, options),
         was_asked: false,

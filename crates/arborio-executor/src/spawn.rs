@@ -242,22 +242,22 @@ impl TaskBuilder {
         self
     }
 
-    /// Somebody will look at the outcome: a panic waits in the handle, even if
-    /// the handle has not been polled when it happens.
+    /// Whether somebody will look at the outcome for sure: then a panic waits in the handle,
+    /// even if the handle has not been polled when it happens.
     ///
     /// # Examples
     /// ```
     /// # use arborio_executor::doc::run;
     /// use arborio_executor::Interrupt;
     /// run(async {
-    ///     let task = arborio_executor::task().observed().spawn(async { panic!("oh") });
+    ///     let task = arborio_executor::task().observed(true).spawn(async { panic!("oh") });
     ///     arborio_executor::yield_now().await;
     ///     let Err(Interrupt::Panicked(payload)) = task.await else { panic!("no panic") };
     ///     assert_eq!(payload.message(), "oh");
     /// });
     /// ```
-    pub fn observed(mut self) -> Self {
-        self.options = self.options.observed();
+    pub fn observed(mut self, observed: bool) -> Self {
+        self.options = self.options.observed(observed);
         self
     }
 

@@ -47,6 +47,7 @@ use crate::{
 /// assert_eq!(ended.unwrap_err().kind(), ReasonKind::Cancel);
 /// ```
 #[derive(Clone)]
+#[must_use = "a request has no effect on what does not `run` in it"]
 pub struct CancelScope(Arc<Mutex<Orders>>);
 
 /// What is wanted of the scope.

@@ -35,9 +35,12 @@ pub use deadline::{
     move_on_at, timeout, timeout_at,
 };
 pub use detached::{FinallyDetached, finally_detached};
+pub use gather::{
+    Gather, TryGather, gather, gather_all, gather_all_local, gather_local, try_gather,
+    try_gather_local,
+};
 #[doc(hidden)]
-pub use gather::GatherTuple;
-pub use gather::{Gather, TryGather, gather, gather_all, try_gather};
+pub use gather::{GatherLocalTuple, GatherTuple};
 pub use group::{Added, Exhaust, Exhausted, IntoMember, Member, Spawned, TaskGroup};
 pub use handlers::{
     Cancelled, CatchCancel, Finally, Shield, WhenCancelled, cancelled, catch_cancel, finally,

@@ -76,7 +76,7 @@ impl BarrierWaitResult {
     /// # Examples
     /// ```
     /// let alone = arborio_sync::Barrier::new(1);
-    /// assert!(alone.wait_blocking().is_leader());
+    /// assert!(alone.blocking_wait().is_leader());
     /// ```
     pub fn is_leader(&self) -> bool {
         self.leader
@@ -153,13 +153,13 @@ impl<F: Flavour> Barrier<F> {
     /// ```
     /// let barrier = arborio_sync::Barrier::new(2);
     /// std::thread::scope(|scope| {
-    ///     let other = scope.spawn(|| barrier.wait_blocking().is_leader());
-    ///     let ours = barrier.wait_blocking().is_leader();
+    ///     let other = scope.spawn(|| barrier.blocking_wait().is_leader());
+    ///     let ours = barrier.blocking_wait().is_leader();
     ///     assert_ne!(other.join().unwrap(), ours, "one of them leads");
     /// });
     /// ```
     #[track_caller]
-    pub fn wait_blocking(&self) -> BarrierWaitResult {
+    pub fn blocking_wait(&self) -> BarrierWaitResult {
         block_on(self.wait())
     }
 

@@ -155,12 +155,12 @@ impl<F: Flavour> Event<F> {
     /// let event = arborio_sync::Event::new();
     /// std::thread::scope(|scope| {
     ///     scope.spawn(|| event.set());
-    ///     event.wait_blocking();
+    ///     event.blocking_wait();
     /// });
     /// assert!(event.is_set());
     /// ```
     #[track_caller]
-    pub fn wait_blocking(&self) {
+    pub fn blocking_wait(&self) {
         block_on(self.wait());
     }
 }

@@ -166,10 +166,10 @@ impl<T: ?Sized, F: Flavour> Mutex<T, F> {
     /// # Examples
     /// ```
     /// let mutex = arborio_sync::Mutex::new(1);
-    /// assert_eq!(*mutex.lock_blocking(), 1);
+    /// assert_eq!(*mutex.blocking_lock(), 1);
     /// ```
     #[track_caller]
-    pub fn lock_blocking(&self) -> MutexGuard<'_, T, F> {
+    pub fn blocking_lock(&self) -> MutexGuard<'_, T, F> {
         block_on(self.lock())
     }
 

@@ -108,7 +108,7 @@ impl<F: Flavour> Notify<F> {
         /// ```
         /// static CHANGED: arborio_sync::Notify = arborio_sync::Notify::new();
         /// CHANGED.notify_one();
-        /// CHANGED.notified_blocking();
+        /// CHANGED.blocking_notified();
         /// # let mut next = Box::pin(CHANGED.notified());
         /// # assert!(!next.as_mut().enable());
         /// ```
@@ -210,13 +210,13 @@ impl<F: Flavour> Notify<F> {
     /// let notify = arborio_sync::Notify::new();
     /// let told = std::thread::scope(|scope| {
     ///     scope.spawn(|| notify.notify_one());
-    ///     notify.notified_blocking();
+    ///     notify.blocking_notified();
     ///     true
     /// });
     /// assert!(told);
     /// ```
     #[track_caller]
-    pub fn notified_blocking(&self) {
+    pub fn blocking_notified(&self) {
         assert_may_block();
         if !self.permit_ends_wait_since(self.round()) {
             block_on(self.notified());

@@ -215,10 +215,10 @@ impl<T, F: Flavour> OnceCell<T, F> {
     /// # Examples
     /// ```
     /// let cell = arborio_sync::OnceCell::new();
-    /// assert_eq!(*cell.get_or_init_blocking(|| 7), 7);
+    /// assert_eq!(*cell.blocking_get_or_init(|| 7), 7);
     /// ```
     #[track_caller]
-    pub fn get_or_init_blocking(&self, init: impl FnOnce() -> T) -> &T {
+    pub fn blocking_get_or_init(&self, init: impl FnOnce() -> T) -> &T {
         block_on(self.get_or_init(async || init()))
     }
 
@@ -254,11 +254,11 @@ impl<T, F: Flavour> OnceCell<T, F> {
     /// let cell = arborio_sync::OnceCell::new();
     /// std::thread::scope(|scope| {
     ///     scope.spawn(|| cell.set(7));
-    ///     assert_eq!(*cell.wait_blocking(), 7);
+    ///     assert_eq!(*cell.blocking_wait(), 7);
     /// });
     /// ```
     #[track_caller]
-    pub fn wait_blocking(&self) -> &T {
+    pub fn blocking_wait(&self) -> &T {
         block_on(self.wait())
     }
 

@@ -215,10 +215,10 @@ impl<T: ?Sized, F: Flavour> RwLock<T, F> {
     /// # Examples
     /// ```
     /// let lock = arborio_sync::RwLock::new(1);
-    /// assert_eq!(*lock.read_blocking(), 1);
+    /// assert_eq!(*lock.blocking_read(), 1);
     /// ```
     #[track_caller]
-    pub fn read_blocking(&self) -> RwLockReadGuard<'_, T, F> {
+    pub fn blocking_read(&self) -> RwLockReadGuard<'_, T, F> {
         block_on(self.read())
     }
 
@@ -230,11 +230,11 @@ impl<T: ?Sized, F: Flavour> RwLock<T, F> {
     /// # Examples
     /// ```
     /// let lock = arborio_sync::RwLock::new(1);
-    /// *lock.write_blocking() += 1;
+    /// *lock.blocking_write() += 1;
     /// assert_eq!(lock.into_inner(), 2);
     /// ```
     #[track_caller]
-    pub fn write_blocking(&self) -> RwLockWriteGuard<'_, T, F> {
+    pub fn blocking_write(&self) -> RwLockWriteGuard<'_, T, F> {
         block_on(self.write())
     }
 

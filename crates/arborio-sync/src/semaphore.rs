@@ -247,10 +247,10 @@ impl<F: Flavour> Semaphore<F> {
     /// # Examples
     /// ```
     /// let semaphore = arborio_sync::Semaphore::new(1);
-    /// assert_eq!(semaphore.acquire_blocking().unwrap().count(), 1);
+    /// assert_eq!(semaphore.blocking_acquire().unwrap().count(), 1);
     /// ```
     #[track_caller]
-    pub fn acquire_blocking(&self) -> Result<SemaphorePermit<'_, F>, Closed> {
+    pub fn blocking_acquire(&self) -> Result<SemaphorePermit<'_, F>, Closed> {
         block_on(self.acquire())
     }
 
@@ -266,10 +266,10 @@ impl<F: Flavour> Semaphore<F> {
     /// # Examples
     /// ```
     /// let semaphore = arborio_sync::Semaphore::new(2);
-    /// assert_eq!(semaphore.acquire_many_blocking(2).unwrap().count(), 2);
+    /// assert_eq!(semaphore.blocking_acquire_many(2).unwrap().count(), 2);
     /// ```
     #[track_caller]
-    pub fn acquire_many_blocking(&self, count: usize) -> Result<SemaphorePermit<'_, F>, Closed> {
+    pub fn blocking_acquire_many(&self, count: usize) -> Result<SemaphorePermit<'_, F>, Closed> {
         block_on(self.acquire_many(count))
     }
 

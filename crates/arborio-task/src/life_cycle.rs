@@ -94,16 +94,16 @@ impl SpawnOptions {
         self
     }
 
-    /// Somebody will look at the outcome: a panic waits in the handle from the
-    /// start, instead of going to the loop if nobody has polled the handle yet.
+    /// Whether somebody will look at the outcome for sure: then a panic waits in the handle
+    /// from the start, instead of going to the loop if nobody has polled the handle yet.
     ///
     /// # Examples
     /// ```
-    /// let options = arborio_task::SpawnOptions::new().observed();
+    /// let options = arborio_task::SpawnOptions::new().observed(true);
     /// assert!(format!("{options:?}").contains("observed: true"));
     /// ```
-    pub fn observed(mut self) -> Self {
-        self.observed = true;
+    pub fn observed(mut self, observed: bool) -> Self {
+        self.observed = observed;
         self
     }
 

@@ -121,7 +121,7 @@ impl Submitter {
         }
         let unwound = EndTheProcess; // V4
         // SAFETY: V1, V2 and V3; and V4 keeps what is borrowed alive for as long.
-        let mut task = unsafe { self.send(future, options.observed()) };
+        let mut task = unsafe { self.send(future, options.observed(true)) };
         let outcome = task.block_to_the_end();
         mem::forget(unwound);
         outcome

@@ -150,7 +150,7 @@ impl Tasks {
         main: F,
         drive: impl FnOnce(&Running<'_>) -> R,
     ) -> (R, Result<F::Output, Interrupt>) {
-        let options = SpawnOptions::new().name("main").observed();
+        let options = SpawnOptions::new().name("main").observed(true);
         let entered = Entered::new(self);
         let hub = entered.hub();
         // SAFETY: this thread owns the loop while `entered` lives, and
@@ -506,27 +506,15 @@ impl Running<'_> {
     }
 }
 
-/// The tasks of the loop that runs on this thread, without the scopes that they hang
-/// on: those of the root first, and of each scope in the order in which they were
-/// spawned. `None` if no loop runs here. Tasks that have ended are left out.
-///
-/// # Examples
-/// ```
-/// assert!(arborio_task::snapshot().is_none(), "no loop runs here");
-/// ```
-pub fn snapshot() -> Option<Vec<TaskInfo>> {
-    own_current().map(|hub| walk::tasks(&hub))
-}
-
 /// The tree of the loop that runs on this thread: its scopes, and the tasks that have
-/// not ended. `None` if no loop runs here.
+/// not ended. Empty if no loop runs here; see [`Tree`] for what can be asked of it.
 ///
 /// # Examples
 /// ```
-/// assert!(arborio_task::tree().is_none(), "no loop runs here");
+/// assert!(arborio_task::tree().is_empty(), "no loop runs here");
 /// ```
-pub fn tree() -> Option<Tree> {
-    own_current().map(|hub| walk::from_root(&hub))
+pub fn tree() -> Tree {
+    own_current().map_or_else(Tree::default, |hub| walk::from_root(&hub))
 }
 
 /// Whether a loop runs on this thread, be it one that is [embedded](crate::embedded) in a future.

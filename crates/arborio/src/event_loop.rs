@@ -525,7 +525,7 @@ fn spawn_linger(linger: Duration, observer: impl Fn(Report<'_>) + 'static) {
     }
     let watch = async move {
         sleep(linger).await;
-        let left = tree().unwrap_or_default().awaited();
+        let left = tree().awaited();
         arborio_base::contain(|| observer(Report::Lingering(&left)));
     };
     drop(task().name("linger").awaited(false).spawn_local(watch));

@@ -54,8 +54,8 @@ pub use arborio_executor::{
     OnUnobservedPanic, Payload, PolledTask, Reason, ReasonKind, Report, Requester, ResumeOn,
     RunError, ScopeInfo, ScopeStage, SkipPollCycle, SkipReadyCycle, SlowPoll, StopError, Task,
     TaskBuilder, TaskInfo, TaskState, Tree, TreeEntry, TreeNode, WaitError, is_running, resume_on,
-    skip_poll_cycle, skip_ready_cycle, snapshot, spawn, spawn_local, task, tree, try_spawn,
-    try_spawn_local, yield_now,
+    skip_poll_cycle, skip_ready_cycle, spawn, spawn_local, task, tree, try_spawn, try_spawn_local,
+    yield_now,
 };
 pub use arborio_scope::{
     AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, FreeScope, Local, LocalScope,
@@ -64,7 +64,8 @@ pub use arborio_scope::{
 };
 pub use arborio_scope::{Concurrent, concurrent, concurrent_local};
 pub use arborio_scope::{
-    Exhausted, Member, TaskGroup, gather, gather_all, join, limit, race, select, try_gather,
+    Exhausted, Member, TaskGroup, gather, gather_all, gather_all_local, gather_local, join, limit,
+    race, select, try_gather, try_gather_local,
 };
 pub use arborio_task::{NoValue, TaskLocal, WithLocal, task_local};
 pub use background::EventLoop;

@@ -31,9 +31,10 @@ use crate::{
 
 /// Workers that share their tasks: an event loop on each of several threads.
 ///
-/// Tasks that are spawned with [`spawn`](crate::spawn), or in a [`Scope`](crate::Scope), may run on any worker, and
-/// move between their polls to one that has nothing to do. Those of [`spawn_local`](crate::spawn_local), and of a
-/// [`TaskGroup`](crate::TaskGroup), stay on the worker where they were spawned.
+/// Tasks that are spawned with [`spawn`](crate::spawn), in a [`Scope`](crate::Scope) or a
+/// [`TaskGroup`](crate::TaskGroup), or [gathered](crate::gather()), may run on any worker, and
+/// move between their polls to one that has nothing to do. Those of [`spawn_local`](crate::spawn_local) and its like
+/// stay on the worker where they were spawned.
 ///
 /// [`run`](Self::run) and [`PoolBuilder::run`] drive one on the calling thread, which is its first worker. A value of this
 /// type owns one that was [started](PoolBuilder::start) in the background; everybody else has a [`Handle`].

@@ -179,8 +179,9 @@ fn an_unobserved_panic_of_the_last_task_goes_on_in_run() {
 fn an_untaken_panic_that_is_dropped_abroad_goes_on_in_run() {
     let message = panic_of(|| {
         World::default().run(async {
-            let bad: arborio_executor::Task<()> =
-                task().observed().spawn_local(async { panic!("untaken") });
+            let bad: arborio_executor::Task<()> = task()
+                .observed(true)
+                .spawn_local(async { panic!("untaken") });
             skip_ready_cycle().await;
             assert!(bad.is_finished());
             drop(thread::spawn(move || drop(bad)));

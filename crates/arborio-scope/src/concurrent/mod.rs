@@ -72,6 +72,7 @@ use crate::{Local, Sent};
 /// });
 /// assert_eq!(words.into_inner().unwrap(), ["hello", "world"]);
 /// ```
+#[must_use = "branches are dropped, unpolled, unless `run` polls them"]
 pub struct Concurrent<'env, K: Kind = Sent> {
     spawner: Spawner<'env, K>,
 }

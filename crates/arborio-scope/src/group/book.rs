@@ -253,14 +253,14 @@ impl<T> Book<T> {
         let key = self.members.push(PENDING, listed);
         member.enter(roster, key);
         // If it ends abroad just now, whoever ends it sees this place, or we its outcome.
-        if member.is_done() {
+        if member.is_finished() {
             self.end(roster, key, served);
         }
     }
 
     fn end(&mut self, roster: &Arc<Roster<T>>, key: Key, served: &mut Served) {
         let listed = self.members.find(key);
-        let Some(listed) = listed.filter(|one| one.ended == 0 && one.member.is_done()) else {
+        let Some(listed) = listed.filter(|one| one.ended == 0 && one.member.is_finished()) else {
             return; // noted already, and maybe popped since, and another one is here
         };
         let list = self.verdict(&listed.member);

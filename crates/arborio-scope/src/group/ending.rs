@@ -20,7 +20,7 @@ use super::member::Member;
 
 pin_project_lite::pin_project! {
     /// The future of a member that the group has spawned.
-    pub(super) struct MemberFuture<F>
+    pub(crate) struct MemberFuture<F>
     where
         F: Future,
         F::Output: 'static,
@@ -104,17 +104,20 @@ impl<T: 'static> Tell<T> {
 
 impl<T: 'static> Drop for Tell<T> {
     fn drop(&mut self) {
-        let Some(member) = self.member.take() else {
-            return;
-        };
-        let task = member.take_own_task();
-        let tell = Self {
-            member: Some(member),
-        };
-        let report = Report { task, tell };
-        // If the loop is ending it is dropped, and says so.
-        drop(try_spawn(report, SpawnOptions::new()).or_else(spawn_in_scope));
+        if let Some(member) = self.member.take() {
+            member.end_untold();
+        }
     }
+}
+
+/// The member has ended; why is known when `task` has.
+pub(super) fn tell_later<T: 'static>(member: Member<T>, task: Task<()>) {
+    let tell = Tell {
+        member: Some(member),
+    };
+    let report = Report { task, tell };
+    // If the loop is ending it is dropped, and says so.
+    drop(try_spawn(report, SpawnOptions::new()).or_else(spawn_in_scope));
 }
 
 /// For a loop that lies in a future: nothing is spawned there but on its scopes.
@@ -127,14 +130,12 @@ fn spawn_in_scope<T>(report: Report<T>) -> Result<Task<()>, Report<T>> {
 
 /// Waits until the task of a member has ended, and tells why.
 struct Report<T: 'static> {
-    /// `None` if the loop ended before anybody had it.
-    task: Option<Task<()>>,
+    task: Task<()>,
     tell: Tell<T>,
 }
 
 impl<T> Report<T> {
     fn end(&mut self, ended: Option<Result<(), Interrupt>>) {
-        self.task = None;
         let why = ended.and_then(Result::err).unwrap_or(Interrupt::Stopped);
         self.tell.end(Err(why));
     }
@@ -146,19 +147,18 @@ impl<T: 'static> Future for Report<T> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let ended = match &mut self.task {
-            Some(task) => Some(ready!(Pin::new(task).poll(cx))),
-            None => None,
-        };
-        self.end(ended);
+        let ended = ready!(Pin::new(&mut self.task).poll(cx));
+        self.end(Some(ended));
         Poll::Ready(())
     }
 }
 
 impl<T> Drop for Report<T> {
     fn drop(&mut self) {
-        let ended = self.task.as_mut().and_then(Task::try_take);
-        self.end(ended);
+        if self.tell.member.is_some() {
+            let ended = self.task.try_take();
+            self.end(ended);
+        }
     }
 }
 

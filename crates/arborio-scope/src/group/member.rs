@@ -11,9 +11,20 @@
 //!   the lock may leave a waker or a place, and `end` will see that.
 //! - M2: who holds the lock of a group may take that of a member, never the other way
 //!   round; no foreign code runs under either.
+//!
+//! # Where the handle of its task is
+//! On a pool the task may end on another worker before its spawner has brought the handle.
+//!
+//! | `task`   | meaning                                   | brought: `set_task`             |
+//! |----------|-------------------------------------------|---------------------------------|
+//! | Nobody   | not brought yet, or it has ended          | lies here                       |
+//! | Own      | here                                      | -                               |
+//! | Added    | here; a watcher polls it                  | -                               |
+//! | Lent     | who aborts has it, and brings it back     | lies here                       |
+//! | Untold   | the future is gone, and nobody knows why  | tells when the task has ended   |
 
 use std::{
-    fmt,
+    fmt, mem,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     task::{Context, Poll, Waker},
@@ -24,8 +35,10 @@ use arborio_task::{Interrupt, Reason, ReasonKind, SpawnOptions, Task, try_spawn}
 
 use super::{
     book::Roster,
+    ending::tell_later,
     shelf::{Key, Shelf},
 };
+use crate::ApplyTimeout;
 
 /// A member of a [`TaskGroup`](super::TaskGroup).
 ///
@@ -41,7 +54,7 @@ use super::{
 ///     let member = group.spawn(async { 7 });
 ///     assert!(member.outcome().is_none(), "not yet");
 ///     assert_eq!(*member.wait().await.as_ref().unwrap(), 7);
-///     assert!(member.is_done());
+///     assert!(member.is_finished());
 /// });
 /// ```
 pub struct Member<T>(Arc<MemberCell<T>>);
@@ -70,6 +83,10 @@ pub(super) enum Running<T> {
     Own(Task<()>),
     /// It was added; a watcher tells its outcome.
     Added(Task<T>),
+    /// Somebody aborts it.
+    Lent,
+    /// Its future was dropped, and its handle was not here.
+    Untold,
 }
 
 /// Where in a group a member is.
@@ -94,7 +111,7 @@ impl<T> Clone for Place<T> {
 }
 
 impl<T> Member<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(MemberCell {
             outcome: OnceLock::new(),
             state: Mutex::new(MemberState {
@@ -112,7 +129,19 @@ impl<T> Member<T> {
     }
 
     /// Whether it has ended, in whatever way.
-    pub fn is_done(&self) -> bool {
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// run(async {
+    ///     let group = arborio_scope::TaskGroup::new();
+    ///     let member = group.spawn(async {});
+    ///     assert!(!member.is_finished());
+    ///     group.wait_all().await;
+    ///     assert!(member.is_finished());
+    /// });
+    /// ```
+    pub fn is_finished(&self) -> bool {
         self.outcome().is_some()
     }
 
@@ -137,19 +166,31 @@ impl<T> Member<T> {
     /// The outcome itself, if this is the last handle of a member that has ended. The
     /// group has one, too, unless the member was popped.
     ///
+    /// # Errors
+    /// The member. If it [is finished](Self::is_finished), somebody else has a handle.
+    ///
     /// # Examples
     /// ```
     /// # use arborio_executor::doc::run;
     /// use arborio_scope::TaskGroup;
     /// run(async {
     ///     let group = TaskGroup::new();
-    ///     group.spawn(async { String::from("mine") });
-    ///     let member = group.pop_first().await.unwrap();
+    ///     let member = group.spawn(async { String::from("mine") });
+    ///     let member = member.into_outcome().unwrap_err();
+    ///     assert!(!member.is_finished(), "it has not run yet");
+    ///     group.wait_all().await;
+    ///     let member = member.into_outcome().unwrap_err();
+    ///     assert!(member.is_finished(), "the group has a handle of it");
+    ///     drop(group.pop_done());
     ///     assert_eq!(member.into_outcome().unwrap().unwrap(), "mine");
     /// });
     /// ```
-    pub fn into_outcome(self) -> Option<Result<T, Interrupt>> {
-        Arc::into_inner(self.0)?.outcome.into_inner()
+    pub fn into_outcome(self) -> Result<Result<T, Interrupt>, Self> {
+        if !self.is_finished() {
+            return Err(self);
+        }
+        let cell = Arc::try_unwrap(self.0).map_err(Self)?;
+        Ok(cell.outcome.into_inner().expect("it has ended"))
     }
 
     /// Waits until the member has ended.
@@ -170,7 +211,7 @@ impl<T> Member<T> {
     pub async fn wait(&self) -> &Result<T, Interrupt> {
         let waiting = WaitingFor {
             member: self,
-            key: None,
+            seat: Seat::default(),
         };
         waiting.await;
         self.outcome().expect("it has ended")
@@ -191,16 +232,17 @@ impl<T> Member<T> {
     /// ```
     #[track_caller]
     pub fn cancel(&self) -> bool {
-        !self.is_done() && self.cancel_with(&Interrupt::Cancelled(Reason::new(ReasonKind::Cancel)))
+        !self.is_finished()
+            && self.cancel_with(&Interrupt::Cancelled(Reason::new(ReasonKind::Cancel)))
     }
 
     /// The same, with what it gives then.
     pub(crate) fn cancel_with(&self, end: &Interrupt) -> bool {
         // A request wakes a task of ours, or is a message to its loop: no foreign code (M2).
         match &self.state().task {
-            Running::Nobody => false,
             Running::Own(task) => task.cancel_with(end.clone()),
             Running::Added(task) => task.cancel_with(end.clone()),
+            Running::Nobody | Running::Lent | Running::Untold => false,
         }
     }
 
@@ -209,7 +251,7 @@ impl<T> Member<T> {
     pub(crate) fn let_go(&self) {
         let mut state = self.state();
         state.let_go = true;
-        let task = std::mem::replace(&mut state.task, Running::Nobody);
+        let task = mem::replace(&mut state.task, Running::Nobody);
         drop(state);
         drop(task);
         if let Some(Err(Interrupt::Panicked(payload))) = self.outcome() {
@@ -223,30 +265,14 @@ impl<T> Member<T> {
         self.state().let_go
     }
 
-    /// What can end it, from now on; dropped if it has ended already.
-    pub(super) fn set_task(&self, task: Running<T>) {
-        let mut state = self.state();
-        if !self.is_done() {
-            state.task = task;
-            return;
-        }
-        drop(state);
-        drop(task);
-    }
-
-    /// Its own task, if that is known: it is ending.
-    pub(super) fn take_own_task(&self) -> Option<Task<()>> {
-        match std::mem::replace(&mut self.state().task, Running::Nobody) {
-            Running::Own(task) => Some(task),
-            Running::Nobody | Running::Added(_) => None,
-        }
-    }
-
     /// Polls the task that was added.
     pub(super) fn poll_added(&self, cx: &mut Context<'_>) -> Poll<Result<T, Interrupt>> {
         match &mut self.state().task {
             Running::Added(task) => Pin::new(task).poll(cx),
-            _ => Poll::Pending,
+            _ => {
+                cx.waker().wake_by_ref(); // it is aborted on another thread, and comes back
+                Poll::Pending
+            }
         }
     }
 
@@ -267,7 +293,7 @@ impl<T> Member<T> {
         if self.0.outcome.set(outcome).is_err() {
             unreachable!("a member ends once");
         }
-        let task = std::mem::replace(&mut state.task, Running::Nobody);
+        let task = mem::replace(&mut state.task, Running::Nobody);
         let mut next = state.waiters.first(0);
         while let Some(key) = next {
             next = state.waiters.after(key);
@@ -315,30 +341,26 @@ impl<T> Member<T> {
     }
 }
 
-/// Waits for one member.
-struct WaitingFor<'a, T> {
-    member: &'a Member<T>,
-    /// Where its waker is.
-    key: Option<Key>,
-}
+/// A place among those who wait for a member.
+#[derive(Default)]
+pub(crate) struct Seat(Option<Key>);
 
-impl<T> Future for WaitingFor<'_, T> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.member.is_done() {
+impl<T> Member<T> {
+    /// Waits until it has ended, in this place.
+    pub(crate) fn poll_end(&self, seat: &mut Seat, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_finished() {
             return Poll::Ready(());
         }
         let waker = Some(cx.waker().clone()); // foreign code: before the lock
-        let mut state = self.member.state();
-        if self.member.is_done() {
+        let mut state = self.state();
+        if self.is_finished() {
             drop(state);
             return Poll::Ready(()); // M1
         }
-        let old = match self.key {
-            Some(key) => std::mem::replace(state.waiters.get_mut(key), waker),
+        let old = match seat.0 {
+            Some(key) => mem::replace(state.waiters.get_mut(key), waker),
             None => {
-                self.key = Some(state.waiters.push(0, waker));
+                seat.0 = Some(state.waiters.push(0, waker));
                 None
             }
         };
@@ -346,13 +368,112 @@ impl<T> Future for WaitingFor<'_, T> {
         drop(old); // foreign code: after the lock
         Poll::Pending
     }
+
+    /// Does not wait any more.
+    pub(crate) fn rise(&self, seat: &mut Seat) {
+        if let Some(key) = seat.0.take() {
+            let waker = self.state().waiters.remove(key);
+            drop(waker); // the lock is free again
+        }
+    }
+}
+
+/// Waits for one member.
+struct WaitingFor<'a, T> {
+    member: &'a Member<T>,
+    seat: Seat,
+}
+
+impl<T> Future for WaitingFor<'_, T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let member = self.member;
+        member.poll_end(&mut self.seat, cx)
+    }
 }
 
 impl<T> Drop for WaitingFor<'_, T> {
     fn drop(&mut self) {
-        if let Some(key) = self.key {
-            let waker = self.member.state().waiters.remove(key);
-            drop(waker); // the lock is free again
+        self.member.rise(&mut self.seat);
+    }
+}
+
+impl<T: 'static> Member<T> {
+    /// Ends the member without asking it, as [`Task::abort`] does.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_task::{Interrupt, ReasonKind};
+    /// run(async {
+    ///     let group = arborio_scope::TaskGroup::new();
+    ///     let member = group.spawn(std::future::pending::<()>());
+    ///     member.abort();
+    ///     let Err(Interrupt::Cancelled(reason)) = member.wait().await else { panic!() };
+    ///     assert_eq!(reason.kind(), ReasonKind::Abort);
+    /// });
+    /// ```
+    pub fn abort(&self) {
+        let mut state = self.state();
+        let lent = match &state.task {
+            Running::Own(_) | Running::Added(_) => mem::replace(&mut state.task, Running::Lent),
+            _ => return,
+        };
+        drop(state); // destructors run now, and find what they need (M2)
+        match &lent {
+            Running::Own(task) => task.abort(),
+            Running::Added(task) => task.abort(),
+            _ => unreachable!("it was here"),
+        }
+        self.set_task(lent);
+    }
+
+    /// What can end it, from now on; dropped if it has ended already.
+    pub(super) fn set_task(&self, task: Running<T>) {
+        let mut state = self.state();
+        let before = mem::replace(&mut state.task, Running::Nobody);
+        if self.is_finished() {
+            drop(state);
+            drop(task);
+            return;
+        }
+        match (before, task) {
+            (Running::Untold, Running::Own(task)) => {
+                drop(state);
+                tell_later(self.clone(), task);
+            }
+            (_, task) => state.task = task,
+        }
+    }
+
+    /// Its future was dropped: tells why when its task has ended, or has who brings the
+    /// handle do so.
+    pub(super) fn end_untold(self) {
+        let mut state = self.state();
+        let task = match mem::replace(&mut state.task, Running::Nobody) {
+            Running::Own(task) => Some(task),
+            _ if state.let_go => None,
+            _ => {
+                state.task = Running::Untold;
+                return;
+            }
+        };
+        drop(state);
+        match task {
+            Some(task) => tell_later(self, task),
+            None => self.end(Err(Interrupt::Stopped)), // nobody asks
+        }
+    }
+}
+
+impl<T> ApplyTimeout for Member<T> {
+    fn apply_timeout(&self, limit: std::time::Duration) -> bool {
+        // A timer is armed, or a message sent: no foreign code (M2).
+        match &self.state().task {
+            Running::Own(task) => task.apply_timeout(limit),
+            Running::Added(task) => task.apply_timeout(limit),
+            Running::Nobody | Running::Lent | Running::Untold => false,
         }
     }
 }

@@ -8,11 +8,14 @@ mod ending;
 mod exhaust;
 mod member;
 mod shelf;
+mod spawn;
 mod wait;
 
 pub use book::Exhausted;
 pub use exhaust::Exhaust;
 pub use member::Member;
+pub(crate) use member::Seat;
+pub(crate) use spawn::{Spawner, spawn_on, spawn_sent_on};
 pub(crate) use wait::FirstFailure;
 
 use std::{fmt, sync::Arc};
@@ -22,7 +25,7 @@ use arborio_task::{Interrupt, Reason, ReasonKind, SpawnOptions, Task, try_spawn}
 
 use self::{
     book::{Roster, Served},
-    ending::{MemberFuture, Watch},
+    ending::Watch,
     member::Running,
 };
 use crate::scope::AnyScope;
@@ -216,10 +219,13 @@ impl<T> Drop for CancelOnDrop<'_, T> {
 }
 
 impl<T: 'static> TaskGroup<T> {
-    /// Spawns `future` as a task, and adds it.
+    /// Spawns `future` as a task, and adds it. On a pool it runs on any worker.
     ///
-    /// If the scope of the group is closed, or belongs to another thread, the future is
-    /// dropped, and the member ends with [`Interrupt::Closed`].
+    /// If the scope of the group is closed, the future is dropped, and the member ends with
+    /// [`Interrupt::Closed`].
+    ///
+    /// The output is `Sync`, too, as everybody who has a handle of the member sees it;
+    /// [`spawn_local`](Self::spawn_local) takes all others.
     ///
     /// # Panics
     /// If the group is in no scope, and no loop runs on this thread.
@@ -236,15 +242,44 @@ impl<T: 'static> TaskGroup<T> {
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> Member<T>
     where
+        F: Future<Output = T> + Send + 'static,
+        T: Send + Sync,
+    {
+        self.spawn_by(future, spawn_sent_on)
+    }
+
+    /// As [`spawn`](Self::spawn), for a future that need not be `Send`: it stays on this
+    /// thread. A scope that belongs to another thread is closed for it.
+    ///
+    /// # Panics
+    /// As `spawn`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use std::rc::Rc;
+    /// run(async {
+    ///     let group = arborio_scope::TaskGroup::new();
+    ///     let member = group.spawn_local(async { Rc::new("here") });
+    ///     assert_eq!(**member.wait().await.as_ref().unwrap(), "here");
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn spawn_local<F>(&self, future: F) -> Member<T>
+    where
+        F: Future<Output = T> + 'static,
+    {
+        self.spawn_by(future, spawn_on)
+    }
+
+    #[track_caller]
+    pub(crate) fn spawn_by<F>(&self, future: F, spawner: impl Spawner<F>) -> Member<T>
+    where
         F: Future<Output = T> + 'static,
     {
         let member = Member::new();
         self.enlist(member.clone());
-        let future = MemberFuture::new(future, member.clone());
-        match spawn_on(self.scope.as_ref(), future, SpawnOptions::new()) {
-            Ok(task) => member.set_task(Running::Own(task)),
-            Err(future) => future.refuse(Interrupt::Closed),
-        }
+        member.run_on(self.scope.as_ref(), future, spawner);
         member
     }
 
@@ -283,27 +318,6 @@ impl<T: 'static> TaskGroup<T> {
     }
 }
 
-/// Spawns where the members of a group hang. The future comes back if its scope is closed,
-/// or belongs to another thread.
-#[track_caller]
-pub(crate) fn spawn_on<F>(
-    scope: Option<&AnyScope>,
-    future: F,
-    options: SpawnOptions,
-) -> Result<Task<F::Output>, F>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    match scope {
-        Some(scope) => scope.try_spawn(future, options),
-        None => match try_spawn(future, options) {
-            Ok(task) => Ok(task),
-            Err(_) => panic!("no Arborio loop runs on this thread: a group spawns on one"),
-        },
-    }
-}
-
 /// What can be [added](TaskGroup::add) to a group. `How` is for the compiler, which
 /// tells futures from the others by it.
 ///
@@ -327,7 +341,7 @@ pub trait IntoMember<T, How> {
     fn into_member(self, group: &TaskGroup<T>) -> Member<T>;
 }
 
-/// A future, which becomes a task; see [`IntoMember`].
+/// A future that is `Send`, which becomes a task; see [`IntoMember`].
 #[derive(Debug)]
 pub enum Spawned {}
 
@@ -337,8 +351,8 @@ pub enum Added {}
 
 impl<F> IntoMember<F::Output, Spawned> for F
 where
-    F: Future + 'static,
-    F::Output: 'static,
+    F: Future + Send + 'static,
+    F::Output: Send + Sync + 'static,
 {
     #[track_caller]
     fn into_member(self, group: &TaskGroup<F::Output>) -> Member<F::Output> {

@@ -157,7 +157,7 @@ impl<T> TaskGroup<T> {
     ///     let group = arborio_scope::TaskGroup::new();
     ///     let member = group.spawn(async { "done" });
     ///     group.wait_all().await;
-    ///     assert!(member.is_done());
+    ///     assert!(member.is_finished());
     /// });
     /// ```
     pub fn wait_all(&self) -> impl Future<Output = ()> + use<T> {

@@ -83,9 +83,10 @@ where
         self
     }
 
-    /// Somebody will look at the outcome: an error waits in the handle from the start.
-    pub fn observed(mut self) -> Self {
-        self.options.spawn = self.options.spawn.observed();
+    /// Whether somebody will look at the outcome for sure: then an error waits in the handle
+    /// from the start.
+    pub fn observed(mut self, observed: bool) -> Self {
+        self.options.spawn = self.options.spawn.observed(observed);
         self
     }
 }

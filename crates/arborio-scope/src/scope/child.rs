@@ -268,7 +268,7 @@ impl<E> Drop for Kept<E> {
 /// # use arborio_executor::doc::run;
 /// use arborio_scope::{Scope, scope};
 /// let caught = run(scope(async |s: &Scope<std::io::Error>| {
-///     let child = s.task().observed().spawn(async { Err::<(), _>(std::io::Error::other("no")) });
+///     let child = s.task().observed(true).spawn(async { Err::<(), _>(std::io::Error::other("no")) });
 ///     Ok(child.await.unwrap_err().to_string())
 /// }));
 /// assert_eq!(caught.unwrap(), "no");

@@ -160,6 +160,29 @@ impl AnyScope {
         Ok(self.note(task, &spawned))
     }
 
+    /// The same for a task that may run on every worker of a pool. Gives the future back if
+    /// the scope is closed.
+    pub(crate) fn try_spawn_sent<F>(
+        &self,
+        future: F,
+        options: SpawnOptions,
+    ) -> Result<Task<F::Output>, F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let Some(branch) = self.0.branch() else {
+            return Err(future);
+        };
+        if !self.tells_all() {
+            return branch.try_spawn_sent(future, options);
+        }
+        let (noted, spawned) = Noted::new(Arc::clone(&self.0), future);
+        let task = branch.try_spawn_sent(noted, options);
+        let task = task.map_err(Noted::into_inner)?;
+        Ok(self.note(task, &spawned))
+    }
+
     /// Spawns a task of the scope. If the scope is closed, the future is dropped, and the
     /// task ends with [`Interrupt::Closed`].
     ///

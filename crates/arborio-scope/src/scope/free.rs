@@ -61,7 +61,9 @@ where
     #[track_caller]
     pub(crate) fn keep(scope: Scope<E>) -> Self {
         let branch = scope.0.branch().expect("it entered");
-        let options = SpawnOptions::new().observed().awaited(!branch.is_silent());
+        let options = SpawnOptions::new()
+            .observed(true)
+            .awaited(!branch.is_silent());
         let keeper = keeper(Unkept(Some(scope.clone())));
         let keeper = match branch.try_spawn_above(keeper, options.clone()) {
             Ok(task) => Some(task),
@@ -203,6 +205,7 @@ where
 ///
 /// # Cancel safety
 /// Dropping it cancels the scope.
+#[must_use = "dropping it cancels the scope"]
 pub struct ScopeEnd<E>
 where
     E: From<Interrupt> + Send + 'static,
@@ -268,6 +271,7 @@ pin_project_lite::pin_project! {
     ///
     /// # Cancel safety
     /// Dropping it changes nothing.
+    #[must_use = "futures do nothing unless awaited"]
     pub struct ScopeEnded<'a, E> {
         scope: &'a Scope<E>,
         #[pin]

@@ -2,7 +2,9 @@
 
 use std::{error::Error, fmt, io, ops, sync::Arc, time::Duration};
 
-use arborio_task::{Branch, Interrupt, Reason, ReasonKind, SpawnOptions, Task, Tree};
+use arborio_task::{
+    Branch, Interrupt, Reason, ReasonKind, SpawnOptions, Task, Tree, embedded::Local,
+};
 use arborio_timers::Instant;
 
 use super::{
@@ -197,7 +199,7 @@ where
         B: FnOnce(Ready<V>) -> F,
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        let child = self.task().observed();
+        let child = self.task().observed(true);
         Starting::new(move |ready| child.spawn(body(ready)))
     }
 
@@ -227,6 +229,33 @@ where
         F::Output: ChildOutput<E, Value: Send>,
     {
         self.task().spawn(future)
+    }
+
+    /// As [`spawn`](Self::spawn), for a future that need not be `Send`: it stays on this
+    /// thread. A scope that belongs to another thread is closed for it; see
+    /// [`local`](Self::local).
+    ///
+    /// # Panics
+    /// If no loop runs on this thread.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_scope::{Scope, scope};
+    /// use std::rc::Rc;
+    /// let word = run(scope(async |s: &Scope<()>| {
+    ///     let shared = Rc::new("not sent");
+    ///     s.spawn_local(async move { Ok(shared.len()) }).await
+    /// }));
+    /// assert_eq!(word, Ok(8));
+    /// ```
+    #[track_caller]
+    pub fn spawn_local<F>(&self, future: F) -> ChildOf<F, E>
+    where
+        F: Future + 'static,
+        F::Output: ChildOutput<E>,
+    {
+        ChildBuilder::<E, Local>::new(self).spawn(future)
     }
 
     /// As [`spawn`](Self::spawn), but gives the future back if the scope is closed.

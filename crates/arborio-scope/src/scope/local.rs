@@ -138,7 +138,7 @@ where
         B: FnOnce(Ready<V>) -> F,
         F: Future<Output = Result<(), E>> + 'static,
     {
-        let child = self.task().observed();
+        let child = self.task().observed(true);
         Starting::new(move |ready| child.spawn(body(ready)))
     }
 }

@@ -105,7 +105,7 @@ where
         self
     }
 
-    /// The observer is told everything: when the scope is opened, is asked to end and has
+    /// Whether the observer is told everything: also when the scope is opened, is asked to end and has
     /// ended, and when a task of it is spawned and has ended.
     ///
     /// # Examples
@@ -115,7 +115,7 @@ where
     /// use std::sync::{Arc, Mutex};
     /// let names = Arc::new(Mutex::new(Vec::new()));
     /// let heard = Arc::clone(&names);
-    /// let scope = Scope::<()>::builder().verbose().observer(move |note: &ScopeNote| {
+    /// let scope = Scope::<()>::builder().verbose(true).observer(move |note: &ScopeNote| {
     ///     if let ScopeNote::Spawned(task) = note {
     ///         heard.lock().unwrap().push(task.name.clone().unwrap());
     ///     }
@@ -128,8 +128,8 @@ where
     /// assert_eq!(ended, Ok(()));
     /// assert_eq!(*names.lock().unwrap(), ["cook", "waiter"]);
     /// ```
-    pub fn verbose(mut self) -> Self {
-        self.verbose = true;
+    pub fn verbose(mut self, verbose: bool) -> Self {
+        self.verbose = verbose;
         self
     }
 
@@ -336,6 +336,42 @@ where
     {
         self.scope
             .run_anywhere::<Sent, _, _>(Some(Later::new()), body)
+            .await
+    }
+
+    /// As [`ScopeBuilder::run_local`].
+    ///
+    /// # Errors
+    /// [`Failed`], with all the errors.
+    ///
+    /// # Panics
+    /// As [`scope`](super::scope).
+    ///
+    /// # Cancel safety
+    /// As [`scope`](super::scope).
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_scope::Scope;
+    /// use std::rc::Rc;
+    /// let failed = run(Scope::<std::io::Error>::builder().report().run_local(async |s| {
+    ///     for word in ["one", "two"].map(Rc::new) {
+    ///         s.spawn(async move { Err::<(), _>(std::io::Error::other(*word)) });
+    ///     }
+    ///     Ok(())
+    /// }));
+    /// let failed = failed.unwrap_err();
+    /// assert_eq!(failed.first.to_string(), "one");
+    /// assert_eq!(failed.later[0].to_string(), "two");
+    /// ```
+    pub async fn run_local<R, B>(self, body: B) -> Result<R, Failed<E>>
+    where
+        B: AsyncFnOnce(&LocalScope<E>) -> Result<R, E>,
+    {
+        let body = async |scope: &Scope<E>| body(&LocalScope::new(scope.clone())).await;
+        self.scope
+            .run_anywhere::<Local, _, _>(Some(Later::new()), body)
             .await
     }
 }

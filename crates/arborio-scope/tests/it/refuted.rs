@@ -307,7 +307,7 @@ fn s2_a_cleanup_that_begins_while_errors_are_dropped_is_waited_for() {
         // Both errors wait in their handles until the scope ends.
         let handles = [1, 2].map(|n| {
             s.task()
-                .observed()
+                .observed(true)
                 .spawn(async move { Err::<(), _>(Number(n)) })
         });
         std::mem::forget(handles);

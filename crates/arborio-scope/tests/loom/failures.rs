@@ -121,7 +121,7 @@ fn an_error_of_a_child_whose_handle_is_dropped_abroad() {
                 let scope = Scope::<Fault>::builder().observer(observer);
                 scope
                     .run(async |s| {
-                        let child = s.task().observed().spawn(async {
+                        let child = s.task().observed(true).spawn(async {
                             turns(1).await;
                             Err::<(), _>(Fault::Left)
                         });

@@ -236,11 +236,11 @@ impl<T, F: Flavour> Promise<T, F> {
     /// let promise = arborio_sync::Promise::new();
     /// std::thread::scope(|scope| {
     ///     scope.spawn(|| promise.set(vec![1]).unwrap());
-    ///     assert_eq!(promise.take_blocking().unwrap(), [1]);
+    ///     assert_eq!(promise.blocking_take().unwrap(), [1]);
     /// });
     /// ```
     #[track_caller]
-    pub fn take_blocking(&self) -> Result<T, PromiseError> {
+    pub fn blocking_take(&self) -> Result<T, PromiseError> {
         assert_may_block();
         match self.pledge.try_take() {
             pledge::Taking::There(outcome) => outcome,
@@ -321,11 +321,11 @@ impl<T: Clone, F: Flavour> Promise<T, F> {
     /// let promise = arborio_sync::Promise::new();
     /// std::thread::scope(|scope| {
     ///     scope.spawn(|| promise.set(7).unwrap());
-    ///     assert_eq!(promise.wait_blocking().unwrap(), 7);
+    ///     assert_eq!(promise.blocking_wait().unwrap(), 7);
     /// });
     /// ```
     #[track_caller]
-    pub fn wait_blocking(&self) -> Result<T, PromiseError> {
+    pub fn blocking_wait(&self) -> Result<T, PromiseError> {
         assert_may_block();
         let there = self.pledge.read(Outcome::clone);
         there.unwrap_or_else(|| block_on(self.wait()))

@@ -278,8 +278,8 @@ fn it_shows_how_many_have_come<F: Flavour>() {
 #[test]
 fn a_blocking_wait_in_a_task_panics_even_if_nobody_is_missing() {
     let alone = arborio_sync::Barrier::new(1);
-    assert!(in_a_poll(|| panics(|| alone.wait_blocking())));
-    assert!(alone.wait_blocking().is_leader());
+    assert!(in_a_poll(|| panics(|| alone.blocking_wait())));
+    assert!(alone.blocking_wait().is_leader());
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn threads_go_from_round_to_round_together() {
                 scope.spawn(|| {
                     for round in 1..=ROUNDS {
                         come.fetch_add(1, Ordering::Relaxed);
-                        if barrier.wait_blocking().is_leader() {
+                        if barrier.blocking_wait().is_leader() {
                             led.fetch_add(1, Ordering::Relaxed);
                         }
                         // Relaxed: the barrier is what orders them.

@@ -153,7 +153,7 @@ fn threads_that_wait_for_each_other_lose_no_set() {
                         if me == 0 {
                             events[1].set();
                         }
-                        events[me].wait_blocking();
+                        events[me].blocking_wait();
                         events[me].clear();
                         if me == 1 {
                             events[0].set();
@@ -298,6 +298,6 @@ fn the_last_poll_counts_for_the_wake<F: Flavour>() {
 fn a_blocking_wait_in_a_task_panics_even_if_the_event_is_set() {
     let event = arborio_sync::Event::new();
     event.set();
-    assert!(in_a_poll(|| panics(|| event.wait_blocking())));
-    event.wait_blocking();
+    assert!(in_a_poll(|| panics(|| event.blocking_wait())));
+    event.blocking_wait();
 }

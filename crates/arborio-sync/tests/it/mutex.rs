@@ -470,6 +470,6 @@ fn it_shows_its_value_unless_it_is_locked<F: Flavour>() {
 #[test]
 fn a_blocking_lock_in_a_task_panics_even_if_the_mutex_is_free() {
     let mutex = arborio_sync::Mutex::new(1);
-    assert!(in_a_poll(|| panics(|| mutex.lock_blocking())));
-    assert_eq!(*mutex.lock_blocking(), 1);
+    assert!(in_a_poll(|| panics(|| mutex.blocking_lock())));
+    assert_eq!(*mutex.blocking_lock(), 1);
 }

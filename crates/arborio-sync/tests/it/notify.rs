@@ -446,8 +446,8 @@ fn an_owned_future_waits_as_the_others_do() {
 fn a_blocking_wait_in_a_task_panics_even_if_one_is_kept() {
     let notify = arborio_sync::Notify::new();
     notify.notify_one();
-    assert!(in_a_poll(|| panics(|| notify.notified_blocking())));
-    notify.notified_blocking();
+    assert!(in_a_poll(|| panics(|| notify.blocking_notified())));
+    notify.blocking_notified();
 }
 
 #[test]
@@ -464,7 +464,7 @@ fn threads_that_notify_each_other_lose_nothing() {
                         if me == 0 {
                             notify[1].notify_one();
                         }
-                        notify[me].notified_blocking();
+                        notify[me].blocking_notified();
                         turns.fetch_add(1, Ordering::Relaxed);
                         if me == 1 {
                             notify[0].notify_one();

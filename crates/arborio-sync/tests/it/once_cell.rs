@@ -308,10 +308,10 @@ fn it_shows_its_value<F: Flavour>() {
 #[test]
 fn a_blocking_wait_in_a_task_panics_even_if_the_cell_is_full() {
     let cell = arborio_sync::OnceCell::from(1);
-    assert!(in_a_poll(|| panics(|| cell.wait_blocking())));
-    assert!(in_a_poll(|| panics(|| cell.get_or_init_blocking(|| 2))));
+    assert!(in_a_poll(|| panics(|| cell.blocking_wait())));
+    assert!(in_a_poll(|| panics(|| cell.blocking_get_or_init(|| 2))));
     assert_eq!(
-        (cell.wait_blocking(), cell.get_or_init_blocking(|| 2)),
+        (cell.blocking_wait(), cell.blocking_get_or_init(|| 2)),
         (&1, &1)
     );
 }
@@ -320,9 +320,9 @@ fn a_blocking_wait_in_a_task_panics_even_if_the_cell_is_full() {
 fn y18_a_blocking_initialiser_that_panics_lets_the_next_try() {
     let cell = arborio_sync::OnceCell::new();
     assert!(panics(
-        || cell.get_or_init_blocking(|| panic!("an initialiser panics"))
+        || cell.blocking_get_or_init(|| panic!("an initialiser panics"))
     ));
-    assert_eq!(cell.get_or_init_blocking(|| 7), &7);
+    assert_eq!(cell.blocking_get_or_init(|| 7), &7);
 }
 
 #[test]
@@ -338,14 +338,14 @@ fn among_threads_one_initialiser_comes_to_its_end() {
                     scope.spawn(move || {
                         start.wait();
                         let value = match (round + thread) % 4 {
-                            0 => cell.wait_blocking(),
+                            0 => cell.blocking_wait(),
                             1 => {
                                 // One that gives up, wherever it is.
                                 let mut get = get_or(cell, pending());
                                 let _ = poll_idle(&mut get).is_ready();
                                 return;
                             }
-                            2 => cell.get_or_init_blocking(|| {
+                            2 => cell.blocking_get_or_init(|| {
                                 begun.fetch_add(1, Ordering::Relaxed);
                                 thread
                             }),

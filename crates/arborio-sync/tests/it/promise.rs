@@ -406,10 +406,10 @@ fn it_shows_what_it_is<F: Flavour>() {
 fn a_blocking_wait_in_a_task_panics_even_if_it_is_done() {
     let promise = arborio_sync::Promise::new();
     promise.set(7).unwrap();
-    assert!(in_a_poll(|| panics(|| promise.wait_blocking())));
-    assert!(in_a_poll(|| panics(|| promise.take_blocking())));
-    assert_eq!(promise.wait_blocking().unwrap(), 7);
-    assert_eq!(promise.take_blocking().unwrap(), 7);
+    assert!(in_a_poll(|| panics(|| promise.blocking_wait())));
+    assert!(in_a_poll(|| panics(|| promise.blocking_take())));
+    assert_eq!(promise.blocking_wait().unwrap(), 7);
+    assert_eq!(promise.blocking_take().unwrap(), 7);
 }
 
 /// Waiters, takers and a completer meet at once: each value is taken once, and
@@ -430,7 +430,7 @@ fn y13_takers_and_readers_race_for_one_value() {
                 for _ in 0..2 {
                     scope.spawn(move || {
                         start.wait();
-                        match promise.take_blocking() {
+                        match promise.blocking_take() {
                             Ok(value) => {
                                 assert_eq!(value.number, 7);
                                 taken.fetch_add(1, Ordering::Relaxed);
@@ -440,7 +440,7 @@ fn y13_takers_and_readers_race_for_one_value() {
                     });
                     scope.spawn(move || {
                         start.wait();
-                        match promise.wait_blocking() {
+                        match promise.blocking_wait() {
                             Ok(value) => assert_eq!(value.number, 7),
                             Err(error) => assert!(matches!(error, PromiseError::Taken)),
                         }

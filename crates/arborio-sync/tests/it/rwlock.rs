@@ -379,10 +379,10 @@ fn it_shows_its_value_unless_somebody_writes<F: Flavour>() {
 #[test]
 fn a_blocking_lock_in_a_task_panics_even_if_the_lock_is_free() {
     let lock = arborio_sync::RwLock::new(1);
-    assert!(in_a_poll(|| panics(|| lock.read_blocking())));
-    assert!(in_a_poll(|| panics(|| lock.write_blocking())));
-    *lock.write_blocking() += 1;
-    assert_eq!(*lock.read_blocking(), 2);
+    assert!(in_a_poll(|| panics(|| lock.blocking_read())));
+    assert!(in_a_poll(|| panics(|| lock.blocking_write())));
+    *lock.blocking_write() += 1;
+    assert_eq!(*lock.blocking_read(), 2);
 }
 
 #[test]
@@ -446,7 +446,7 @@ fn threads_see_whole_writes_only() {
                                 continue;
                             }
                             let _ = poll_idle(&mut write(lock)).is_ready();
-                            let guard = lock.read_blocking();
+                            let guard = lock.blocking_read();
                             assert!(guard.iter().all(|part| *part == guard[0]));
                         }
                     });

@@ -466,7 +466,7 @@ fn it_shows_what_is_free<F: Flavour>() {
 #[test]
 fn a_blocking_acquire_in_a_task_panics_even_if_a_permit_is_free() {
     let semaphore = arborio_sync::Semaphore::new(1);
-    assert!(in_a_poll(|| panics(|| semaphore.acquire_blocking())));
-    assert!(in_a_poll(|| panics(|| semaphore.acquire_many_blocking(1))));
-    assert_eq!(semaphore.acquire_blocking().unwrap().count(), 1);
+    assert!(in_a_poll(|| panics(|| semaphore.blocking_acquire())));
+    assert!(in_a_poll(|| panics(|| semaphore.blocking_acquire_many(1))));
+    assert_eq!(semaphore.blocking_acquire().unwrap().count(), 1);
 }

@@ -38,8 +38,8 @@ impl Subject for Gathering {
             can("wait, dropped", |it, world| {
                 world.glance(it.0.wait());
             }),
-            can("wait_blocking", |it, _| {
-                it.0.wait_blocking();
+            can("blocking_wait", |it, _| {
+                it.0.blocking_wait();
             })
             .waits(),
         ]

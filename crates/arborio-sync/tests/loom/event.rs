@@ -37,7 +37,7 @@ impl Subject for Gate {
             can("wait, dropped", |gate, world| {
                 world.glance(gate.0.wait());
             }),
-            can("wait_blocking", |gate, _| gate.0.wait_blocking()).waits(),
+            can("blocking_wait", |gate, _| gate.0.blocking_wait()).waits(),
             can("is_set", |gate, _| {
                 gate.0.is_set();
             }),

@@ -77,8 +77,8 @@ impl<const BARGING: bool> Subject for Contended<BARGING> {
             can("lock, polled in vain", |it, world| {
                 it.have(world, world.impatient(it.mutex.lock()));
             }),
-            can("lock_blocking", |it, world| {
-                it.have(world, it.mutex.lock_blocking());
+            can("blocking_lock", |it, world| {
+                it.have(world, it.mutex.blocking_lock());
             }),
             can("is_locked", |it, _| {
                 it.mutex.is_locked();

@@ -41,7 +41,7 @@ use crate::interrupt::{Interrupt, ReasonKind};
 /// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
 /// let main = async {
 ///     drop(try_spawn(async {}, SpawnOptions::new().name("two\nlines")));
-///     let lines = arborio_task::tree().unwrap().lines().to_string();
+///     let lines = arborio_task::tree().lines().to_string();
 ///     let last: Vec<_> = lines.lines().last().unwrap().split('\t').collect();
 ///     assert_eq!(last.len(), Lines::COLUMNS.len());
 ///     assert_eq!(last[..4], ["1", "task", "new", r"two\nlines"]);

@@ -80,7 +80,7 @@ impl Describe for () {
 /// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
 /// let main = async {
 ///     let cook = try_spawn(async {}, SpawnOptions::new().name("cook")).ok().unwrap();
-///     let drawn = arborio_task::tree().unwrap().to_string();
+///     let drawn = arborio_task::tree().to_string();
 ///     assert!(drawn.starts_with("run\n├─ task `main` (running) "));
 ///     assert!(drawn.contains("\n└─ task `cook` (new) "));
 ///     cook.await.unwrap();
@@ -99,7 +99,7 @@ pub struct Tree {
 /// use arborio_task::{NoNotify, Tasks, TreeNode};
 /// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
 /// let main = async {
-///     let tree = arborio_task::tree().unwrap();
+///     let tree = arborio_task::tree();
 ///     let [run, main] = tree.entries() else { panic!("two lines") };
 ///     assert!(matches!((run.depth, &run.node), (0, TreeNode::Run)));
 ///     assert!(matches!((main.depth, &main.node), (1, TreeNode::Task(_))));
@@ -146,7 +146,7 @@ impl Tree {
     /// use arborio_task::{NoNotify, Tasks, Tree};
     /// let mut trees = Tree::default();
     /// for _ in 0..2 {
-    ///     let main = async { arborio_task::tree().unwrap() };
+    ///     let main = async { arborio_task::tree() };
     ///     let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
     ///     trees.append(&tasks.run_main(main, |running| while running.run_next() {}).1.unwrap());
     /// }
@@ -196,7 +196,7 @@ impl Tree {
     /// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
     /// let main = async {
     ///     drop(try_spawn(async {}, SpawnOptions::new().name("daemon").awaited(false)));
-    ///     let tree = arborio_task::tree().unwrap();
+    ///     let tree = arborio_task::tree();
     ///     assert_eq!(tree.tasks().count(), 2);
     ///     assert_eq!(tree.awaited().tasks().count(), 1);
     /// };

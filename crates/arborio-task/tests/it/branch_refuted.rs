@@ -65,7 +65,7 @@ fn the_owner_of_an_open_branch_holds_a_task_with_a_panic_when_the_loop_ends() {
     run(async {
         let holder = Holder::new();
         let branch = Branch::enter(holder.clone()).unwrap();
-        let options = SpawnOptions::new().observed();
+        let options = SpawnOptions::new().observed(true);
         let task = branch.try_spawn(fails(), options).ok().unwrap();
         turn().await;
         assert!(task.is_finished());
@@ -109,7 +109,7 @@ fn a_branch_leaves_while_the_loop_ends_its_tasks() {
     let ((), _) = tasks().run_main(
         async {
             let branch = enter();
-            let options = || SpawnOptions::new().observed();
+            let options = || SpawnOptions::new().observed(true);
             let panicked = branch.try_spawn(fails(), options()).ok().unwrap();
             let last = branch.try_spawn(pending(), options()).ok().unwrap();
             KEPT.lock().unwrap().extend([panicked, last]);
@@ -140,7 +140,7 @@ fn a_handle_is_dropped_by_the_waker_that_takes_the_branch_out_at_the_end() {
     let ((), _) = tasks().run_main(
         async {
             let branch = enter();
-            let options = SpawnOptions::new().observed();
+            let options = SpawnOptions::new().observed(true);
             let panicked = branch.try_spawn(fails(), options).ok().unwrap();
             drop(on(&branch, pending::<()>()));
             turn().await;
@@ -392,7 +392,7 @@ fn a_panic_in_a_handle_that_outlives_its_branch_goes_to_the_loop() {
     let ((), _) = tasks().run_main(
         async {
             let branch = enter();
-            let options = SpawnOptions::new().observed();
+            let options = SpawnOptions::new().observed(true);
             let task = branch.try_spawn(fails(), options).ok().unwrap();
             turn().await;
             assert!(branch.leave().is_empty());

@@ -39,7 +39,7 @@ fn h07_a_value_and_a_future_that_both_panic_when_they_are_dropped_end_one_task()
                         pending::<()>().await;
                     }
                 };
-                try_spawn(child, SpawnOptions::new().observed())
+                try_spawn(child, SpawnOptions::new().observed(true))
                     .ok()
                     .unwrap()
             });
@@ -119,7 +119,7 @@ fn h07_a_task_lets_go_of_its_values_when_its_future_goes_and_not_with_its_handle
             let child = GUARD.sync_scope(value, || {
                 let inside = panics.then(|| bomb("the future"));
                 let child = async move { drop(inside) };
-                try_spawn(child, SpawnOptions::new().observed())
+                try_spawn(child, SpawnOptions::new().observed(true))
                     .ok()
                     .unwrap()
             });
@@ -133,7 +133,7 @@ fn h07_a_task_lets_go_of_its_values_when_its_future_goes_and_not_with_its_handle
                         let _ = &inside;
                         std::task::Poll::Ready(())
                     });
-                    try_spawn(child, SpawnOptions::new().observed())
+                    try_spawn(child, SpawnOptions::new().observed(true))
                         .ok()
                         .unwrap()
                 })

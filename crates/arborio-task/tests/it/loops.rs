@@ -263,7 +263,7 @@ fn a_task_that_is_not_awaited_is_not_pending() {
 }
 
 #[test]
-fn the_snapshot_names_tasks_and_what_they_do() {
+fn the_tree_names_tasks_and_what_they_do() {
     let main = async {
         let named = |name| SpawnOptions::new().name(name);
         let waits = try_spawn(pending::<()>(), named("waits").awaited(false))
@@ -278,9 +278,9 @@ fn the_snapshot_names_tasks_and_what_they_do() {
         );
         turn().await;
         let new = try_spawn(async {}, named("new")).ok().unwrap();
-        let all = arborio_task::snapshot().unwrap();
+        let all = arborio_task::tree();
         let seen: Vec<_> = all
-            .iter()
+            .tasks()
             .map(|task| (task.name.as_deref().unwrap(), task.state, task.awaited))
             .collect();
         assert_eq!(

@@ -67,7 +67,7 @@ fn x06_only_the_handle_of_a_panicking_task_sees_the_panic() {
 fn an_unobserved_panic_comes_up_and_an_observed_one_waits() {
     let (panics, (mut observed,)) = run_and_collect(async {
         let unobserved: Task<()> = spawn(async { panic!("nobody looks") });
-        let options = SpawnOptions::new().observed();
+        let options = SpawnOptions::new().observed(true);
         let observed: Task<()> = try_spawn(async { panic!("somebody will") }, options)
             .ok()
             .unwrap();
@@ -100,7 +100,7 @@ fn the_panic_of_a_task_that_somebody_polled_waits_in_its_handle() {
 #[test]
 fn a_panic_comes_up_if_its_handle_is_dropped_untaken() {
     let (panics, ()) = run_and_collect(async {
-        let options = SpawnOptions::new().observed();
+        let options = SpawnOptions::new().observed(true);
         let task: Task<()> = try_spawn(async { panic!("untaken") }, options)
             .ok()
             .unwrap();
@@ -113,7 +113,7 @@ fn a_panic_comes_up_if_its_handle_is_dropped_untaken() {
 #[test]
 fn a_panic_comes_up_if_its_handle_is_dropped_on_another_thread() {
     let (panics, ()) = run_and_collect(async {
-        let options = SpawnOptions::new().observed();
+        let options = SpawnOptions::new().observed(true);
         let task: Task<()> = try_spawn(async { panic!("dropped abroad") }, options)
             .ok()
             .unwrap();
@@ -124,7 +124,7 @@ fn a_panic_comes_up_if_its_handle_is_dropped_on_another_thread() {
     });
     assert!(panics.len() <= 1);
     let (panics, _) = tasks().run_main(async {}, |running| {
-        let options = SpawnOptions::new().observed();
+        let options = SpawnOptions::new().observed(true);
         let task: Task<()> = try_spawn(async { panic!("dropped abroad") }, options)
             .ok()
             .unwrap();
@@ -154,7 +154,7 @@ fn x07_a_panic_in_the_destructor_of_an_aborted_future_is_the_outcome() {
                 let _bomb = Bomb;
                 pending::<()>().await;
             },
-            SpawnOptions::new().observed(),
+            SpawnOptions::new().observed(true),
         );
         let task = task.ok().unwrap();
         turn().await;
@@ -320,10 +320,8 @@ fn a_panicking_driver_ends_every_task_first() {
     }));
     assert!(ended.is_err());
     assert_eq!(probes.alive(), 0);
-    assert!(
-        arborio_task::snapshot().is_none(),
-        "no loop is current any more"
-    );
+    let tree = arborio_task::tree();
+    assert!(tree.is_empty(), "no loop is current any more");
 }
 
 #[test]

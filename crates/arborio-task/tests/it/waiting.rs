@@ -122,7 +122,7 @@ fn s11_a_wait_gives_the_output_or_why_there_is_none() {
         matches!(ended, Err(WaitError::Interrupted(Interrupt::Cancelled(_)))),
         "{ended:?}"
     );
-    let options = SpawnOptions::new().observed();
+    let options = SpawnOptions::new().observed(true);
     let panics = async { panic!("no bread") };
     let mut panicking: Task<()> = background.submitter.spawn(panics, options);
     let Err(WaitError::Interrupted(Interrupt::Panicked(payload))) = panicking.wait() else {
@@ -244,7 +244,7 @@ fn s10_a_future_that_is_not_send_is_made_and_dropped_on_the_loop() {
 fn s10_what_cannot_be_made_is_the_panic_of_its_task() {
     let background = Background::start();
     let make = || -> std::future::Ready<()> { panic!("no flour") };
-    let options = SpawnOptions::new().observed();
+    let options = SpawnOptions::new().observed(true);
     let ended = background.submitter.spawn_with(make, options).wait();
     let Err(WaitError::Interrupted(Interrupt::Panicked(payload))) = ended else {
         panic!("{ended:?}");

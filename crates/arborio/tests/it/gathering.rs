@@ -52,7 +52,7 @@ fn a09_the_first_error_comes_at_once_and_the_others_go_on() {
             Ok(1)
         };
         let bad = after(1, Err(Failed::Here("bad")));
-        let futures: [std::pin::Pin<Box<dyn Future<Output = _>>>; 2] =
+        let futures: [std::pin::Pin<Box<dyn Future<Output = _> + Send>>; 2] =
             [Box::pin(slow), Box::pin(bad)];
         assert_eq!(try_gather(futures).await, Err(Failed::Here("bad")));
         assert_eq!((clock(), log.len()), (secs(1), 0));
@@ -133,7 +133,7 @@ fn a09_a_task_that_is_cancelled_ends_it_and_the_others_go_on() {
             noted.add("slow");
             Ok(())
         };
-        let both: [std::pin::Pin<Box<dyn Future<Output = _>>>; 2] =
+        let both: [std::pin::Pin<Box<dyn Future<Output = _> + Send>>; 2] =
             [Box::pin(slow), Box::pin(inner)];
         assert_eq!(try_gather(both).await, Err(Failed::Interrupted));
         sleep(secs(2)).await;

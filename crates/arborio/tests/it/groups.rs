@@ -3,8 +3,8 @@
 use std::{future::pending, rc::Rc};
 
 use arborio::{
-    Interrupt, Member, Scope, TaskGroup,
-    cancel::{catch_cancel, finally, move_on_after},
+    Interrupt, Member, ReasonKind, Scope, TaskGroup,
+    cancel::{ApplyTimeout, catch_cancel, finally, move_on_after},
     scope, spawn,
     time::{Instant, clock, sleep},
     yield_now,
@@ -206,7 +206,7 @@ fn s13_members_need_not_be_send_and_handles_of_sendable_ones_are() {
     fn assert_send<T: Send>(_: &T) {}
     simulated(async {
         let group = TaskGroup::new();
-        group.spawn(async { Rc::new(5) });
+        group.spawn_local(async { Rc::new(5) });
         assert_eq!(*gave(&group.wait_first().await.unwrap()), 5);
         let sendable = TaskGroup::<String>::new();
         assert_send(&sendable);
@@ -225,7 +225,7 @@ fn s14_any_future_is_added_a_sleep_too() {
         group.wait_all().await;
         log.add(("world", clock().as_secs()));
         assert_eq!(log.take(), [("hello", 1), ("world", 2)]);
-        assert!(nap.is_done());
+        assert!(nap.is_finished());
     });
 }
 
@@ -261,7 +261,7 @@ fn s14_a_task_that_has_ended_counts_at_once_and_tells_those_who_wait() {
         let first = group.wait_first();
         let waiting = spawn(async move { gave(&first.await.unwrap()) });
         yield_now().await;
-        assert!(group.add(task).is_done());
+        assert!(group.add(task).is_finished());
         assert!(group.has_done());
         assert_eq!(waiting.await.unwrap(), 3);
         group.cancel_all();
@@ -464,11 +464,85 @@ fn a_member_is_awaited_by_many_and_its_output_taken_by_its_last_handle() {
             assert_eq!(waiter.await.unwrap(), 4);
         }
         assert_eq!(group.pop_done(), Some(member.clone()));
-        assert!(
-            member.clone().into_outcome().is_none(),
-            "there is another handle"
-        );
+        let refused = member.clone().into_outcome().unwrap_err();
+        assert!(refused.is_finished(), "there is another handle");
+        drop(refused);
         assert_eq!(member.into_outcome().unwrap().unwrap(), "once");
+    });
+}
+
+#[test]
+fn a_member_that_has_not_ended_keeps_its_outcome_for_later() {
+    simulated(async {
+        let group = TaskGroup::new();
+        let member = group.spawn(async { "later" });
+        let member = member.into_outcome().unwrap_err();
+        assert!(!member.is_finished());
+        group.wait_all().await;
+        drop(group);
+        assert_eq!(member.into_outcome().unwrap().unwrap(), "later");
+    });
+}
+
+/// Why a member was cancelled.
+fn why<T>(member: &Member<T>) -> ReasonKind {
+    match member.outcome() {
+        Some(Err(Interrupt::Cancelled(reason))) => reason.kind(),
+        _ => panic!("it was not cancelled"),
+    }
+}
+
+#[test]
+fn members_are_aborted_whatever_they_do_and_their_destructors_find_them() {
+    simulated(async {
+        let (group, log) = (TaskGroup::<()>::new(), Log::new());
+        let unstarted = group.spawn(pending());
+        unstarted.abort();
+        let noted = log.clone();
+        let cleanup = async move || noted.add("never cleans up");
+        let spawned = group.spawn(finally(pending(), cleanup.clone()));
+        let added = group.add(spawn(finally(pending(), cleanup)));
+        let again = group.clone();
+        let meddles = group.spawn(async move {
+            let _meddler = OnDrop(move || again.iter().for_each(|member| member.abort()));
+            pending().await
+        });
+        yield_now().await;
+        meddles.abort();
+        group.wait_all().await;
+        for member in [&unstarted, &spawned, &added, &meddles] {
+            assert_eq!(why(member), ReasonKind::Abort);
+        }
+        assert_eq!(log.len(), 0);
+        assert_eq!(clock(), secs(0));
+        spawned.abort();
+        assert!(!spawned.cancel(), "it has ended");
+    });
+}
+
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+#[test]
+fn s27_members_are_given_a_limited_time() {
+    simulated(async {
+        let group = TaskGroup::<()>::new();
+        let spawned = group.spawn(pending());
+        let added = group.add(spawn(pending()));
+        assert!(spawned.apply_timeout(secs(2)) && added.apply_timeout(secs(1)));
+        assert_eq!(group.wait_first().await, Some(added.clone()));
+        assert_eq!(clock(), secs(1));
+        group.wait_all().await;
+        assert_eq!(clock(), secs(2));
+        for member in [spawned, added] {
+            assert!(matches!(member.outcome(), Some(Err(Interrupt::TimedOut))));
+            assert!(!member.apply_timeout(secs(1)));
+        }
     });
 }
 

@@ -24,7 +24,8 @@ struct Meddler(TaskGroup<u32>, Log<usize>);
 
 impl Drop for Meddler {
     fn drop(&mut self) {
-        self.1.add(self.0.iter().filter(Member::is_done).count());
+        self.1
+            .add(self.0.iter().filter(Member::is_finished).count());
         self.0.spawn(async { 9 });
         self.0.cancel_all();
     }

@@ -18,7 +18,7 @@ use crate::{
 type Outcome = Result<&'static str, &'static str>;
 
 /// A member that ends so many seconds from now.
-fn after<T: 'static>(group: &TaskGroup<T>, seconds: u64, value: T) -> Member<T> {
+fn after<T: Send + Sync + 'static>(group: &TaskGroup<T>, seconds: u64, value: T) -> Member<T> {
     group.spawn(async move {
         sleep(secs(seconds)).await;
         value

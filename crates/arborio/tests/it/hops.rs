@@ -442,7 +442,7 @@ fn x25_s29_a_panic_inside_goes_on_in_who_awaits_and_the_thread_lives() {
                 panic!("on a pool thread")
             });
             let task = arborio::task()
-                .observed()
+                .observed(true)
                 .spawn(async { hop.await.unwrap() });
             let ended: Result<(), _> = task.await;
             let Err(Interrupt::Panicked(payload)) = ended else {

@@ -562,7 +562,7 @@ fn s29_a_destructor_that_panics_inside_goes_on_in_who_awaits() {
                 suspended.send(()).unwrap();
                 pending::<()>().await;
             });
-            let task = arborio::task().observed().spawn(hop);
+            let task = arborio::task().observed(true).spawn(hop);
             yield_now().await;
             is_suspended.recv().unwrap();
             task.cancel();

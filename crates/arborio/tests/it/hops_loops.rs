@@ -165,7 +165,7 @@ fn s12_a_panic_of_the_part_goes_on_in_who_awaits_and_its_loop_lives() {
         let event_loop = start();
         run(async {
             let hop = resume_on(event_loop.handle(), async { panic!("on another loop") });
-            let ended = arborio::task().observed().spawn(hop).await;
+            let ended = arborio::task().observed(true).spawn(hop).await;
             let Err(Interrupt::Panicked(payload)) = ended.map(Result::<(), _>::unwrap) else {
                 panic!("no panic")
             };

@@ -260,7 +260,7 @@ fn h07_a_panic_leaves_nothing_set() {
             }
         });
         assert_eq!(caught.await, "caught");
-        let task = task().observed();
+        let task = task().observed(true);
         let task = REQUEST.sync_scope(2, || task.spawn(async { panic!("on purpose") }));
         assert!(matches!(task.await, Err(Interrupt::Panicked(_))));
         assert_eq!(request(), None);

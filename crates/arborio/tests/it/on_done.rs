@@ -392,7 +392,10 @@ fn t10_a_late_callback_sees_the_error_that_waits_in_the_handle() {
     let log = Log::new();
     run(async {
         let ended = scope(async |s: &Scope<Code>| {
-            let child = s.task().observed().spawn(async { Err::<(), _>(Code(7)) });
+            let child = s
+                .task()
+                .observed(true)
+                .spawn(async { Err::<(), _>(Code(7)) });
             yield_now().await;
             let note = log.clone();
             child.on_done_local(move |outcome| note.add(*outcome.unwrap().unwrap_err()));

@@ -109,7 +109,7 @@ fn x06_a_panic_that_is_awaited_is_seen_by_its_awaiter_alone() {
 #[test]
 fn x06_an_observed_task_keeps_its_panic_until_somebody_looks() {
     simulated().run(async {
-        let doomed = task().observed().spawn(async { panic!("kept") });
+        let doomed = task().observed(true).spawn(async { panic!("kept") });
         sleep(secs(1)).await;
         let Err(Interrupt::Panicked(payload)) = doomed.await else {
             panic!("it did not panic")
@@ -384,7 +384,7 @@ impl Drop for RunsInDrop {
     fn drop(&mut self) {
         assert!(thread::panicking());
         let output = simulated().run(async {
-            let doomed = task().observed().spawn(async { panic!("inside") });
+            let doomed = task().observed(true).spawn(async { panic!("inside") });
             let panicked = matches!(doomed.await, Err(Interrupt::Panicked(_)));
             sleep(secs(1)).await;
             let (client, server) = connected().await.unwrap();

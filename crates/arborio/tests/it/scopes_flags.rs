@@ -3,6 +3,10 @@
 use std::{
     future::pending,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -206,7 +210,7 @@ fn t10_an_error_that_was_waited_for_and_is_not_taken_ends_the_scope_after_all() 
     simulated(async {
         let start = clock();
         let ended = scope(async |s: &Scope<Code>| {
-            let child = s.task().observed().spawn(special(End::Error));
+            let child = s.task().observed(true).spawn(special(End::Error));
             sleep(seconds(1)).await;
             drop(child); // the error was waiting in it
             pending::<Result<(), Code>>().await
@@ -214,11 +218,44 @@ fn t10_an_error_that_was_waited_for_and_is_not_taken_ends_the_scope_after_all() 
         assert_eq!(ended.await, Err(Code(1)));
         assert_eq!(clock() - start, seconds(1));
         let ended = scope(async |s: &Scope<Code>| {
-            let child = s.task().observed().spawn(special(End::Error));
+            let child = s.task().observed(true).spawn(special(End::Error));
             sleep(seconds(1)).await;
             Ok(child) // it outlives the scope with its error
         });
         assert_eq!(ended.await.map(drop), Err(Code(1)));
+    });
+}
+
+#[test]
+fn t10_what_is_said_to_be_observed_and_then_not_is_as_if_nothing_was_said() {
+    simulated(async {
+        let start = clock();
+        let ended = scope(async |s: &Scope<Code>| {
+            let task = s.task().observed(true).observed(false);
+            let child = task.spawn(special(End::Error));
+            sleep(seconds(1)).await;
+            Ok(drop(child))
+        });
+        assert_eq!(ended.await, Err(Code(1)));
+        assert!(clock() - start < seconds(1), "nobody waited for it");
+    });
+}
+
+#[test]
+fn the_observer_of_a_scope_that_is_not_verbose_hears_only_what_is_lost() {
+    simulated(async {
+        for verbose in [false, true] {
+            let heard = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&heard);
+            let scope = Scope::<Code>::builder().verbose(true).verbose(verbose);
+            let scope = scope.observer(move |_| _ = count.fetch_add(1, Ordering::Relaxed));
+            let ended = scope.run(async |s| {
+                s.spawn(async {});
+                Ok(())
+            });
+            assert_eq!(ended.await, Ok(()));
+            assert_eq!(heard.load(Ordering::Relaxed) > 0, verbose);
+        }
     });
 }
 

@@ -81,7 +81,10 @@ fn t17_values_and_errors_of_tasks_reach_the_body_under_every_executor() {
                 yield_now().await;
                 Ok(inner.await? + 1)
             });
-            let fails = s.task().observed().spawn(async { Err::<(), _>(Code(3)) });
+            let fails = s
+                .task()
+                .observed(true)
+                .spawn(async { Err::<(), _>(Code(3)) });
             assert_eq!(fails.await, Err(Code(3)));
             outer.await
         });

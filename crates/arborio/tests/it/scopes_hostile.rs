@@ -389,7 +389,7 @@ fn handles_are_harmless_after_the_end() {
             panic!("an observer that panics");
         });
         let ended = builder.run(async |s| {
-            let panics = s.task().observed().spawn(fails());
+            let panics = s.task().observed(true).spawn(fails());
             yield_now().await;
             kept = Some((s.clone(), panics));
             Ok(())
@@ -423,7 +423,7 @@ fn a_panic_after_the_end_of_its_scope_in_a_handle_that_is_dropped_comes_out_of_r
         simulated(async {
             let mut kept = None;
             let ended = scope(async |s: &Scope<Code>| {
-                kept = Some(s.task().observed().spawn(fails()));
+                kept = Some(s.task().observed(true).spawn(fails()));
                 yield_now().await;
                 Ok(())
             });

@@ -3,7 +3,7 @@
 use std::{cell::Cell, future::pending, rc::Rc};
 
 use arborio::{
-    AnyScope, LocalScope, Ready, Scope,
+    AnyScope, Interrupt, LocalScope, Ready, Scope,
     cancel::finally,
     local_scope, scope, spawn_local,
     time::{clock, sleep},
@@ -87,6 +87,49 @@ fn a_scope_is_local_on_its_own_loop_only_and_while_it_is_open() {
         });
         assert_eq!(ended.await, Ok(4));
         assert!(kept.unwrap().local().is_none());
+    });
+}
+
+#[test]
+fn a_scope_takes_tasks_that_are_not_send_on_its_own_thread_while_it_is_open() {
+    simulated(async {
+        let mut kept = None;
+        let ended = scope(async |s: &Scope<Code>| {
+            kept = Some(s.clone());
+            let word = Rc::new("here");
+            let length = s.spawn_local(async move { Ok(word.len()) });
+            let abroad = s.clone();
+            let elsewhere = move || {
+                arborio::run(async move {
+                    let refused = abroad.spawn_local(async { Ok::<_, Code>(Rc::new(4)) });
+                    matches!(refused.outcome().await, Err(Interrupt::Closed))
+                })
+            };
+            assert!(std::thread::spawn(elsewhere).join().unwrap());
+            length.await
+        });
+        assert_eq!(ended.await, Ok(4));
+        let late = kept.unwrap().spawn_local(async { Ok::<_, Code>(()) });
+        assert!(matches!(late.outcome().await, Err(Interrupt::Closed)));
+    });
+}
+
+#[test]
+fn a_local_scope_that_reports_has_the_later_errors() {
+    simulated(async {
+        let scope = Scope::<Code>::builder().report();
+        let failed = scope.run_local(async |s: &LocalScope<Code>| {
+            for number in 1..=3 {
+                let number = Rc::new(number);
+                s.spawn(async move { Err::<(), _>(Code(*number)) });
+            }
+            Ok(())
+        });
+        let failed = failed.await.unwrap_err();
+        assert_eq!(
+            (failed.first, failed.later),
+            (Code(1), vec![Code(2), Code(3)])
+        );
     });
 }
 

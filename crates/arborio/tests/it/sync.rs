@@ -477,13 +477,13 @@ fn s31_a_blocking_lock_in_a_task_is_refused() {
     arborio::run(async {
         let task = spawn(async {
             let lock = Mutex::new(());
-            let _guard = lock.lock_blocking();
+            let _guard = lock.blocking_lock();
         });
         let interrupt = task.await.unwrap_err();
         assert!(interrupt.to_string().contains("panicked"), "{interrupt}");
     });
     // Elsewhere it is what threads use.
-    assert_eq!(*Mutex::new(7).lock_blocking(), 7);
+    assert_eq!(*Mutex::new(7).blocking_lock(), 7);
 }
 
 /// The clock is held while a thread has the lock: time does not pass.
@@ -495,7 +495,7 @@ fn s31_a_thread_and_a_task_share_a_mutex() {
     let hold = clock.hold();
     let theirs = Arc::clone(&mutex);
     let holder = thread::spawn(move || {
-        let mut guard = theirs.lock_blocking();
+        let mut guard = theirs.blocking_lock();
         sender.send(()).unwrap();
         *guard += 1;
         drop(guard);

@@ -255,7 +255,7 @@ fn g11_the_client_sees_the_end_however_its_handler_ends() {
     for ending in [Ending::Good, Ending::Error, Ending::Panic, Ending::Abort] {
         run(async {
             let (client, server) = connected().await.unwrap();
-            let handler: Task<io::Result<()>> = arborio::task().observed().spawn(async move {
+            let handler: Task<io::Result<()>> = arborio::task().observed(true).spawn(async move {
                 server.write_all(b"hello").await?;
                 match ending {
                     Ending::Good => Ok(()),

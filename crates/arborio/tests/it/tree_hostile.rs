@@ -106,11 +106,10 @@ struct Looks(Seen, &'static str);
 
 impl Drop for Looks {
     fn drop(&mut self) {
-        let state = tree().and_then(|tree| {
-            let mut tasks = tree.tasks();
-            let of_this = tasks.find(|task| task.name.as_deref() == Some(self.1));
-            of_this.map(|task| task.state)
-        });
+        let tree = tree();
+        let mut tasks = tree.tasks();
+        let of_this = tasks.find(|task| task.name.as_deref() == Some(self.1));
+        let state = of_this.map(|task| task.state);
         self.0.0.lock().unwrap().push(state);
     }
 }
@@ -193,14 +192,14 @@ fn t03_a_scope_that_was_leaked_by_a_task_that_has_ended_hangs_on_the_scope_aroun
 
 #[test]
 fn t03_there_is_no_tree_elsewhere_nor_after_the_end() {
-    assert!(tree().is_none());
+    assert!(tree().is_empty());
     simulated(async {
         let mut kept = None;
         let ended = scope(async |s: &Scope<Code>| {
             s.spawn(async {});
             assert!(!s.tree().is_empty());
             let elsewhere = s.clone();
-            let abroad = move || (tree().is_none(), elsewhere.tree().is_empty());
+            let abroad = move || (tree().is_empty(), elsewhere.tree().is_empty());
             assert_eq!(thread::spawn(abroad).join().unwrap(), (true, true));
             kept = Some(s.clone());
             Ok(())
@@ -235,7 +234,7 @@ fn t03_what_a_daemon_waits_for_is_not_awaited_either() {
 
 #[test]
 fn t03_the_tree_is_taken_while_a_scope_is_entered_by_a_task_that_is_being_dropped() {
-    struct EntersLate(Rc<RefCell<Option<Tree>>>);
+    struct EntersLate(Rc<RefCell<Tree>>);
     impl Drop for EntersLate {
         fn drop(&mut self) {
             let late = Scope::<Code>::builder().name("late");
@@ -244,7 +243,7 @@ fn t03_the_tree_is_taken_while_a_scope_is_entered_by_a_task_that_is_being_droppe
             *self.0.borrow_mut() = tree();
         }
     }
-    let seen = Rc::new(RefCell::new(None));
+    let seen = Rc::new(RefCell::new(Tree::default()));
     let enters = EntersLate(Rc::clone(&seen));
     simulated(async {
         let dying = spawn_local(async move {
@@ -254,7 +253,7 @@ fn t03_the_tree_is_taken_while_a_scope_is_entered_by_a_task_that_is_being_droppe
         yield_now().await;
         dying.abort();
     });
-    let tree = seen.borrow_mut().take().unwrap();
+    let tree = seen.take();
     assert_eq!(place_of(&tree, "late").0, 2, "{tree}");
 }
 
@@ -273,5 +272,5 @@ fn t03_a_scope_under_another_executor_has_a_tree_of_its_own() {
         ended.await
     });
     assert_eq!(ended, Ok(()));
-    assert!(tree().is_none());
+    assert!(tree().is_empty());
 }

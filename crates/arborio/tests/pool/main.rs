@@ -1,6 +1,7 @@
 //! Pools: several event loops that share their tasks.
 
 mod background;
+mod groups;
 mod guests;
 mod lending;
 mod running;

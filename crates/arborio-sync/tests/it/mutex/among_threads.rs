@@ -35,7 +35,7 @@ fn threads_exclude_each_other_however_they_lock() {
             for turn in 0..EACH {
                 let guard = match (turn + number) % 4 {
                     0 => Some(block_on(mutex.lock())),
-                    1 => Some(mutex.lock_blocking()),
+                    1 => Some(mutex.blocking_lock()),
                     2 => mutex.try_lock(),
                     _ => {
                         // Given up at once, granted or not.

@@ -24,7 +24,7 @@ fn threads_never_hold_more_permits_than_there_are() {
                             let count = 1 + (turn + thread) % SIZE;
                             let permits = match turn % 3 {
                                 0 => block_on(semaphore.acquire_many(count)).unwrap(),
-                                1 => semaphore.acquire_many_blocking(count).unwrap(),
+                                1 => semaphore.blocking_acquire_many(count).unwrap(),
                                 _ => {
                                     let _ = poll_idle(&mut acquire(semaphore, count)).is_ready();
                                     continue;

@@ -98,7 +98,7 @@ fn more_permits_than_can_be_are_not_waited_for<F: Flavour>() {
     let semaphore = Semaphore::<F>::new(1);
     let more = Semaphore::<F>::MAX_PERMITS + 1;
     assert!(panics(|| drop(semaphore.acquire_many(more))));
-    assert!(panics(|| drop(semaphore.acquire_many_blocking(more))));
+    assert!(panics(|| drop(semaphore.blocking_acquire_many(more))));
     for count in [2, more, usize::MAX] {
         let error = semaphore.try_acquire_many(count).unwrap_err();
         assert_eq!(error, TryAcquireError::NoPermits);

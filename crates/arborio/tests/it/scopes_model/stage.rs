@@ -135,7 +135,7 @@ impl Stage {
         let mut task = scope.task().bubble(member.bubble).master(member.master);
         task = task.awaited(member.awaited);
         if member.observed {
-            task = task.observed();
+            task = task.observed(true);
         }
         let child = match work {
             Work::Leaf(script) => task.spawn(perform(stage, life, script)),

@@ -1,24 +1,30 @@
 //! Results of many tasks, in the order in which they were given.
+//!
+//! The tasks are members of a group that nobody else has. What members give is `Sync`; an
+//! output that is not is [`given`] in a lock.
+
+mod given;
+mod tuple;
+
+pub use tuple::{GatherLocalTuple, GatherTuple};
 
 use std::{
     fmt,
-    future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use arborio_task::{Branch, Interrupt, SpawnOptions, Task};
+use arborio_task::Interrupt;
 
-use crate::{
-    group::{FirstFailure, Member, TaskGroup, spawn_on},
-    scope::AnyScope,
-};
+use self::given::{Given, Giving};
+use crate::group::{FirstFailure, Member, Spawner, TaskGroup, spawn_on, spawn_sent_on};
 
 /// Runs `futures` as tasks, and gives their outputs in the order of the futures.
 ///
 /// The tasks are spawned by this call, on the current scope, or on the loop if there is
-/// none. An output that is a `Result` is an output like others; for those see
-/// [`try_gather`].
+/// none. On a pool they run on all workers. An output that is a `Result` is an output like
+/// others; for those see [`try_gather`]. Futures that are not `Send` are for
+/// [`gather_local`].
 ///
 /// # Errors
 /// The first interrupt, at once: a task was cancelled, or panicked. The others go on,
@@ -42,10 +48,37 @@ use crate::{
 pub fn gather<I>(futures: I) -> Gather<<I::Item as Future>::Output>
 where
     I: IntoIterator,
-    I::Item: Future + 'static,
-    <I::Item as Future>::Output: 'static,
+    I::Item: Future<Output: Send> + Send + 'static,
 {
-    Gather(Children::spawn(futures, |_| false))
+    Gather(Children::spawn(futures, |_| false, || spawn_sent_on))
+}
+
+/// As [`gather`], of futures that need not be `Send`: they run on this thread.
+///
+/// # Errors
+/// As [`gather`].
+///
+/// # Panics
+/// As [`gather`].
+///
+/// # Cancel safety
+/// As [`gather`].
+///
+/// # Examples
+/// ```
+/// # use arborio_executor::doc::run;
+/// use arborio_scope::gather_local;
+/// use std::rc::Rc;
+/// let words = run(async { gather_local(["a", "b"].map(async |word| Rc::new(word))).await });
+/// assert_eq!(*words.unwrap()[1], "b");
+/// ```
+#[track_caller]
+pub fn gather_local<I>(futures: I) -> Gather<<I::Item as Future>::Output>
+where
+    I: IntoIterator,
+    I::Item: Future<Output: 'static> + 'static,
+{
+    Gather(Children::spawn(futures, |_| false, || spawn_on))
 }
 
 /// As [`gather`], of futures that give results.
@@ -73,11 +106,41 @@ where
 pub fn try_gather<I, V, E>(futures: I) -> TryGather<V, E>
 where
     I: IntoIterator,
+    I::Item: Future<Output = Result<V, E>> + Send + 'static,
+    V: Send + 'static,
+    E: From<Interrupt> + Send + 'static,
+{
+    TryGather(Children::spawn(futures, Result::is_err, || spawn_sent_on))
+}
+
+/// As [`try_gather`], of futures that need not be `Send`: they run on this thread.
+///
+/// # Errors
+/// As [`try_gather`].
+///
+/// # Panics
+/// As [`try_gather`].
+///
+/// # Cancel safety
+/// As [`gather`].
+///
+/// # Examples
+/// ```
+/// # use arborio_executor::doc::run;
+/// use arborio_scope::try_gather_local;
+/// use std::{io, rc::Rc};
+/// let both = [1, 2].map(async |n| io::Result::Ok(Rc::new(n)));
+/// assert_eq!(*run(async { try_gather_local(both).await }).unwrap()[1], 2);
+/// ```
+#[track_caller]
+pub fn try_gather_local<I, V, E>(futures: I) -> TryGather<V, E>
+where
+    I: IntoIterator,
     I::Item: Future<Output = Result<V, E>> + 'static,
     V: 'static,
     E: From<Interrupt> + 'static,
 {
-    TryGather(Children::spawn(futures, Result::is_err))
+    TryGather(Children::spawn(futures, Result::is_err, || spawn_on))
 }
 
 /// As [`gather`], but waits for all tasks, and gives every outcome.
@@ -101,37 +164,60 @@ pub fn gather_all<I>(
 ) -> impl Future<Output = Vec<Result<<I::Item as Future>::Output, Interrupt>>> + use<I>
 where
     I: IntoIterator,
-    I::Item: Future + 'static,
-    <I::Item as Future>::Output: 'static,
+    I::Item: Future<Output: Send> + Send + 'static,
 {
-    let mut children = Children::spawn(futures, |_| false);
-    async move {
-        children.group.wait_all().await;
-        children.take_all()
-    }
+    Children::spawn(futures, |_| false, || spawn_sent_on).all()
+}
+
+/// As [`gather_all`], of futures that need not be `Send`: they run on this thread.
+///
+/// # Panics
+/// If no loop runs on this thread.
+///
+/// # Cancel safety
+/// As [`gather`].
+///
+/// # Examples
+/// ```
+/// # use arborio_executor::doc::run;
+/// use arborio_scope::gather_all_local;
+/// use std::rc::Rc;
+/// let outcomes = run(async { gather_all_local([async { Rc::new(1) }]).await });
+/// assert_eq!(**outcomes[0].as_ref().unwrap(), 1);
+/// ```
+#[track_caller]
+pub fn gather_all_local<I>(
+    futures: I,
+) -> impl Future<Output = Vec<Result<<I::Item as Future>::Output, Interrupt>>> + use<I>
+where
+    I: IntoIterator,
+    I::Item: Future<Output: 'static> + 'static,
+{
+    Children::spawn(futures, |_| false, || spawn_on).all()
 }
 
 /// Tasks whose outputs are gathered.
 struct Children<T> {
-    group: TaskGroup<T>,
+    group: TaskGroup<Given<T>>,
     /// In the order of the results. Empty when it is over.
-    members: Vec<Member<T>>,
-    first_failure: FirstFailure<T>,
+    members: Vec<Member<Given<T>>>,
+    first_failure: FirstFailure<Given<T>>,
 }
 
 impl<T: 'static> Children<T> {
     #[track_caller]
-    fn spawn<I>(futures: I, is_error: fn(&T) -> bool) -> Self
+    fn spawn<I, S>(futures: I, is_error: fn(&T) -> bool, spawner: impl Fn() -> S) -> Self
     where
         I: IntoIterator,
         I::Item: Future<Output = T> + 'static,
+        S: Spawner<Giving<I::Item>>,
     {
         let group = TaskGroup::new();
         let mut members = Vec::new();
         for future in futures {
-            members.push(group.spawn(future));
+            members.push(group.spawn_by(Giving::new(future, is_error), spawner()));
         }
-        let first_failure = group.pop_judged(is_error);
+        let first_failure = group.pop_judged(Given::is_error);
         Self {
             group,
             members,
@@ -141,12 +227,16 @@ impl<T: 'static> Children<T> {
 }
 
 impl<T> Children<T> {
+    /// The outcomes of all, when all have ended.
+    async fn all(mut self) -> Vec<Result<T, Interrupt>> {
+        self.group.wait_all().await;
+        self.take_all()
+    }
+
     /// The outcomes of all, which have ended.
     fn take_all(&mut self) -> Vec<Result<T, Interrupt>> {
-        self.group.exhaust_done().for_each(drop); // ours are the last handles then
-        let members = std::mem::take(&mut self.members).into_iter();
-        let outcome = |member: Member<T>| member.into_outcome().expect(ENDED);
-        members.map(outcome).collect()
+        let members = std::mem::take(&mut self.members);
+        members.iter().map(outcome_of).collect()
     }
 
     /// All outputs, or the first one that has failed; then the others go on.
@@ -158,11 +248,19 @@ impl<T> Children<T> {
         let mut others = std::mem::take(&mut self.members);
         others.retain(|member| *member != failed);
         others.iter().for_each(Member::let_go);
-        Poll::Ready(Err(failed.into_outcome().expect(ENDED)))
+        Poll::Ready(Err(outcome_of(&failed)))
     }
 }
 
-const ENDED: &str = "the task has ended, and nobody else has its outcome";
+const ENDED: &str = "the task has ended, and nobody else takes its output";
+
+/// The outcome of a member that has ended.
+fn outcome_of<T>(member: &Member<Given<T>>) -> Result<T, Interrupt> {
+    match member.outcome().expect(ENDED) {
+        Ok(given) => Ok(given.take().expect(ENDED)),
+        Err(interrupt) => Err(interrupt.clone()),
+    }
+}
 
 impl<T> Drop for Children<T> {
     fn drop(&mut self) {
@@ -223,114 +321,3 @@ impl<V, E> fmt::Debug for TryGather<V, E> {
         f.debug_tuple("TryGather").field(&self.0.group).finish()
     }
 }
-
-/// As [`gather`](crate::gather()), of at most eight futures whose outputs may differ: gives
-/// a tuple of them, or the first interrupt.
-///
-/// # Examples
-/// ```
-/// # use arborio_executor::doc::run;
-/// use arborio_scope::gather;
-/// let both = run(async { gather!(async { 1 }, async { "two" }).await });
-/// assert_eq!(both.unwrap(), (1, "two"));
-/// ```
-#[macro_export]
-macro_rules! gather {
-    ($($future:expr),+ $(,)?) => {
-        $crate::GatherTuple::gather(($($future,)+))
-    };
-}
-
-/// A tuple of futures for [`gather!`](crate::gather!).
-#[doc(hidden)]
-pub trait GatherTuple {
-    type Output;
-    fn gather(self) -> impl Future<Output = Result<Self::Output, Interrupt>>;
-}
-
-/// One task of a tuple.
-struct One<T> {
-    task: Option<Task<T>>,
-    output: Option<T>,
-}
-
-impl<T: 'static> One<T> {
-    #[track_caller]
-    fn spawn(scope: Option<&AnyScope>, future: impl Future<Output = T> + 'static) -> Self {
-        let options = SpawnOptions::new();
-        let task = spawn_on(scope, future, options.clone()).unwrap_or_else(|refused| {
-            Branch::spawn_ended(refused, options, Interrupt::Closed)
-                .expect("no Arborio loop runs on this thread")
-        });
-        Self {
-            task: Some(task),
-            output: None,
-        }
-    }
-
-    /// Whether it has given its output.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Result<bool, Interrupt> {
-        if let Some(task) = &mut self.task
-            && let Poll::Ready(outcome) = Pin::new(task).poll(cx)
-        {
-            self.task = None;
-            self.output = Some(outcome?);
-        }
-        Ok(self.output.is_some())
-    }
-
-    fn let_go(&mut self) {
-        self.task = None;
-    }
-}
-
-impl<T> Drop for One<T> {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.cancel();
-        }
-    }
-}
-
-macro_rules! gather_tuple {
-    ($($future:ident $number:tt)+) => {
-        impl<$($future),+> GatherTuple for ($($future,)+)
-        where
-            $($future: Future + 'static, $future::Output: 'static,)+
-        {
-            type Output = ($($future::Output,)+);
-
-            #[track_caller]
-            fn gather(self) -> impl Future<Output = Result<Self::Output, Interrupt>> {
-                let scope = AnyScope::current();
-                let mut tasks = ($(One::spawn(scope.as_ref(), self.$number),)+);
-                poll_fn(move |cx| {
-                    let (mut all, mut failure) = (true, None);
-                    $(if failure.is_none() {
-                        match tasks.$number.poll(cx) {
-                            Ok(done) => all &= done,
-                            Err(interrupt) => failure = Some(interrupt),
-                        }
-                    })+
-                    if let Some(interrupt) = failure {
-                        $(tasks.$number.let_go();)+
-                        return Poll::Ready(Err(interrupt));
-                    }
-                    if !all {
-                        return Poll::Pending;
-                    }
-                    Poll::Ready(Ok(($(tasks.$number.output.take().expect(ENDED),)+)))
-                })
-            }
-        }
-    };
-}
-
-gather_tuple!(A 0);
-gather_tuple!(A 0 B 1);
-gather_tuple!(A 0 B 1 C 2);
-gather_tuple!(A 0 B 1 C 2 D 3);
-gather_tuple!(A 0 B 1 C 2 D 3 E 4);
-gather_tuple!(A 0 B 1 C 2 D 3 E 4 F 5);
-gather_tuple!(A 0 B 1 C 2 D 3 E 4 F 5 G 6);
-gather_tuple!(A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7);
