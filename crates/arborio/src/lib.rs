@@ -30,6 +30,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod adapters;
 mod background;
 mod ctrl_c;
 mod driver;
@@ -45,6 +46,10 @@ pub mod signal;
 #[cfg(feature = "stdio")]
 pub mod stdio;
 
+#[cfg(feature = "hyper")]
+pub use adapters::hyper;
+#[cfg(feature = "tokio")]
+pub use adapters::tokio;
 pub use arborio_base::Forked;
 pub use arborio_executor::blocking::{
     Blocking, EnterExecutor, enter_executor, run_in_executor, spawn_blocking, spawn_blocking_with,

@@ -26,6 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     (FACADE, LIBRARIES),
+    ("arborio-ecosystem", &[FACADE]),
     ("arborio-bench", EVERYTHING),
     ("xtask", &[]),
 ];

@@ -26,7 +26,7 @@ impl<S: StreamSocket> Connection<S> {
             .poll_read_stream(cx, wanted, |socket| Ok(readv(socket, bufs)?))
     }
 
-    fn poll_write_vectored(
+    pub(super) fn poll_write_vectored(
         &self,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
@@ -37,7 +37,7 @@ impl<S: StreamSocket> Connection<S> {
     }
 
     /// Closing twice, or after the peer, is legal.
-    fn close_writing(&self) -> io::Result<()> {
+    pub(super) fn close_writing(&self) -> io::Result<()> {
         match self.shutdown(Shutdown::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             other => other,

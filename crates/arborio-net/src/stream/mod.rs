@@ -7,6 +7,8 @@ mod halves;
 mod options;
 mod system;
 mod tcp;
+#[cfg(feature = "tokio")]
+mod tokio;
 mod unix;
 
 use std::{
@@ -34,7 +36,7 @@ pub use self::{
 /// reference, and everybody who waits is woken. For halves that can be moved
 /// apart, see [`split`](Self::split) and [`into_split`](Self::into_split). It
 /// also implements the `AsyncRead` and `AsyncWrite` of `futures-io`, as do
-/// references to it and the halves.
+/// references to it and the halves; with the feature `tokio`, those of tokio, too.
 ///
 /// Dropping it closes the connection. A write to a connection that the peer
 /// has closed is a `BrokenPipe` error and never the signal `SIGPIPE`.
