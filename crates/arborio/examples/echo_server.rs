@@ -11,10 +11,13 @@
 use std::{env, hint, io, time::Duration};
 
 use arborio::{
-    EventLoop, Leftover, Pool,
+    EventLoop, Pool,
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},
-    spawn, stdin, task,
+    options::Leftover,
+    spawn,
+    stdio::stdin,
+    task,
 };
 use rustix::time::{ClockId, clock_gettime};
 

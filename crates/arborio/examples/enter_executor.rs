@@ -4,7 +4,8 @@
 use std::thread::{self, ThreadId};
 
 use arborio::{
-    enter_executor, spawn,
+    blocking::enter_executor,
+    spawn,
     time::{Duration, sleep},
 };
 

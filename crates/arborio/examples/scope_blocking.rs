@@ -4,7 +4,8 @@
 use std::{sync::mpsc, thread};
 
 use arborio::{
-    Interrupt, Scope, spawn_blocking_with,
+    Interrupt, Scope,
+    blocking::spawn_blocking_with,
     time::{Duration, Instant, sleep},
 };
 

@@ -1,7 +1,10 @@
 //! Giving others a turn: one that is ready runs before one that skips a ready
 //! cycle, and ten ready cycles run before one that skips a poll cycle.
 
-use arborio::{skip_poll_cycle, skip_ready_cycle, spawn};
+use arborio::{
+    spawn,
+    task::{skip_poll_cycle, skip_ready_cycle},
+};
 
 async fn after_the_others() {
     skip_ready_cycle().await;

@@ -11,7 +11,7 @@ use arborio_sync::Event;
 /// With [`Cancel`](Self::Cancel) the first Ctrl-C [stops](crate::Handle::stop) the loop: every task is asked
 /// to end, may clean up within the [grace](crate::Builder::grace), and `run` goes on as after any
 /// stop. [`stop_reason`](crate::Handle::stop_reason) is
-/// [`ReasonKind::CtrlC`](crate::ReasonKind::CtrlC) then, and so is the reason that scopes pass on to their
+/// [`ReasonKind::CtrlC`](crate::cancel::ReasonKind::CtrlC) then, and so is the reason that scopes pass on to their
 /// tasks. The second Ctrl-C drops what is left, at once. The third ends the process, as it does
 /// where there is no handler: a task that does not return from its poll cannot be dropped.
 ///

@@ -30,7 +30,7 @@ pub(crate) type Observer = Arc<dyn Fn(Report<'_>) + Send + Sync>;
 /// Runs `main` on a new event loop on this thread, and returns its output.
 ///
 /// Returns when `main` and every awaited task that was spawned meanwhile have
-/// ended; tasks that are [not awaited](crate::TaskBuilder::awaited) are asked to end
+/// ended; tasks that are [not awaited](crate::task::TaskBuilder::awaited) are asked to end
 /// then, and waited for. `main` may borrow from the caller.
 ///
 /// # Panics
@@ -190,7 +190,7 @@ impl Builder {
     ///
     /// # Examples
     /// ```
-    /// use arborio::{Drain, EventLoop};
+    /// use arborio::{EventLoop, options::Drain};
     /// assert_eq!(EventLoop::builder().drain(Drain::ToEmpty).run(async { 1 }), 1);
     /// ```
     pub fn drain(mut self, drain: Drain) -> Self {
@@ -203,7 +203,7 @@ impl Builder {
     ///
     /// # Examples
     /// ```
-    /// use arborio::{EventLoop, Leftover};
+    /// use arborio::{EventLoop, options::Leftover};
     /// EventLoop::builder().leftover(Leftover::Cancel).run(async {
     ///     // Would keep the loop alive for ever.
     ///     drop(arborio::spawn(std::future::pending::<()>()));
@@ -220,7 +220,7 @@ impl Builder {
     ///
     /// # Examples
     /// ```
-    /// use arborio::{EventLoop, OnUnobservedPanic};
+    /// use arborio::{EventLoop, options::OnUnobservedPanic};
     /// let builder = EventLoop::builder().on_unobserved_panic(OnUnobservedPanic::Report);
     /// let done = builder.run(async {
     ///     drop(arborio::spawn(async { panic!("nobody looks") }));
@@ -240,7 +240,7 @@ impl Builder {
     ///
     /// # Examples
     /// ```
-    /// use arborio::{EventLoop, Report, time::{Clock, sleep}};
+    /// use arborio::{EventLoop, options::Report, time::{Clock, sleep}};
     /// use std::{sync::mpsc, time::Duration};
     /// let (told, reports) = mpsc::channel();
     /// EventLoop::builder()
@@ -284,13 +284,13 @@ impl Builder {
         self
     }
 
-    /// How long a poll of a task may take before the [watchdog](crate::Report::SlowPoll) tells the observer which
+    /// How long a poll of a task may take before the [watchdog](crate::options::Report::SlowPoll) tells the observer which
     /// task it is: 1 s by default, and then only on a real clock; `None` for never. Whatever else is ready on
     /// this thread waits for that poll.
     ///
     /// # Examples
     /// ```
-    /// use arborio::{EventLoop, Report};
+    /// use arborio::{EventLoop, options::Report};
     /// use std::{sync::{Mutex, mpsc::channel}, time::Duration};
     /// let (tell, told) = channel();
     /// let tell = Mutex::new(tell);
@@ -326,7 +326,7 @@ impl Builder {
     ///
     /// # Examples
     /// ```
-    /// use arborio::{EventLoop, OnUnobservedPanic};
+    /// use arborio::{EventLoop, options::OnUnobservedPanic};
     /// use std::sync::mpsc;
     /// let (sink, log) = mpsc::channel();
     /// EventLoop::builder()

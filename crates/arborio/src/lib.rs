@@ -28,6 +28,24 @@
 //! # Ok(())
 //! # }
 //! ```
+//! # Where things are
+//! At the root is what one calls, and what one writes in signatures, every day. The rest is in
+//! modules; some have the name of the function that they are about.
+//!
+//! | module           | what is there                                                      |
+//! |------------------|--------------------------------------------------------------------|
+//! | [`prelude`]      | what most programs use                                              |
+//! | [`task`](mod@task)   | options, switches of threads and task-locals of a task          |
+//! | [`scope`](mod@scope) | options, outcomes and kinds of scopes, and of their tasks       |
+//! | [`group`]        | members of a [`TaskGroup`]                                          |
+//! | [`combine`]      | futures and streams of [`join`](join()), [`race`](race()), [`limit`](limit()) and [`gather`](gather()) |
+//! | [`concurrent`]   | branches that borrow from their task                                |
+//! | [`cancel`]       | asking to end, answering, deadlines, reasons                        |
+//! | [`time`], [`net`], [`sync`] | clocks and sleeps; sockets; locks and channels           |
+//! | [`blocking`]     | jobs that block                                                     |
+//! | `io`, `stdio`, `signal` | adapters; standard streams; signals (features)               |
+//! | [`options`]      | what a loop or a pool is told, and what it tells                    |
+//! | [`tree`](mod@tree)   | what hangs on a loop or a scope                                 |
 #![forbid(unsafe_code)]
 
 mod adapters;
@@ -51,34 +69,22 @@ pub use adapters::hyper;
 #[cfg(feature = "tokio")]
 pub use adapters::tokio;
 pub use arborio_base::Forked;
-pub use arborio_executor::blocking::{
-    Blocking, EnterExecutor, enter_executor, run_in_executor, spawn_blocking, spawn_blocking_with,
-};
+pub use arborio_executor::blocking::spawn_blocking;
 pub use arborio_executor::{
-    BorrowScope, Borrower, Drain, Handle, Interrupt, Joining, Leftover, Lines, NoLoop,
-    OnUnobservedPanic, Payload, PolledTask, Reason, ReasonKind, Report, Requester, ResumeOn,
-    RunError, ScopeInfo, ScopeStage, SkipPollCycle, SkipReadyCycle, SlowPoll, StopError, Task,
-    TaskBuilder, TaskInfo, TaskState, Tree, TreeEntry, TreeNode, WaitError, is_running, resume_on,
-    skip_poll_cycle, skip_ready_cycle, spawn, spawn_local, task, tree, try_spawn, try_spawn_local,
-    yield_now,
+    Handle, Interrupt, NoLoop, RunError, StopError, Task, WaitError, is_running, spawn,
+    spawn_local, task, tree, try_spawn, try_spawn_local, yield_now,
 };
-pub use arborio_scope::{
-    AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, FreeScope, Local, LocalScope,
-    Outcome, Ready, Reporting, Scope, ScopeBuilder, ScopeClosed, ScopeEnd, ScopeEnded, ScopeNote,
-    Sent, local_scope, scope,
-};
+pub use arborio_scope::{AnyScope, Child, LocalScope, Scope, local_scope, scope};
 pub use arborio_scope::{Concurrent, concurrent, concurrent_local};
 pub use arborio_scope::{
-    Exhausted, Member, TaskGroup, gather, gather_all, gather_all_local, gather_local, join, limit,
-    race, select, try_gather, try_gather_local,
+    TaskGroup, gather, gather_all, gather_all_local, gather_local, join, limit, race, select,
+    try_gather, try_gather_local,
 };
-pub use arborio_task::{NoValue, TaskLocal, WithLocal, task_local};
+pub use arborio_task::task_local;
 pub use background::EventLoop;
 pub use ctrl_c::CtrlC;
 pub use event_loop::{Builder, run, run_scope};
 pub use pool::{Pool, PoolBuilder};
-#[cfg(feature = "stdio")]
-pub use stdio::{stderr, stdin, stdout};
 
 /// # Examples
 /// ```
@@ -139,6 +145,122 @@ pub use arborio_macros::main;
 #[doc(inline)]
 pub use arborio_macros::test;
 
+/// What a task is made with, where it goes on, and what it carries.
+///
+/// The function [`task`](task()) makes a task with options.
+///
+/// # Examples
+/// ```
+/// use arborio::{task, task::skip_ready_cycle};
+///
+/// let greeter = task().name("greeter");
+/// let said = arborio::run(async {
+///     let greeting = greeter.spawn(async {
+///         skip_ready_cycle().await;
+///         "hello"
+///     });
+///     assert_eq!(greeting.name().unwrap(), "greeter");
+///     greeting.await
+/// });
+/// assert_eq!(said.unwrap(), "hello");
+/// ```
+pub mod task {
+    pub use arborio_executor::{
+        Joining, Payload, PolledTask, ResumeOn, SkipPollCycle, SkipReadyCycle, TaskBuilder,
+        resume_on, skip_poll_cycle, skip_ready_cycle,
+    };
+    pub use arborio_task::{NoValue, TaskLocal, WithLocal};
+}
+
+/// What a scope and its tasks are made with, how they end, and other kinds of scopes.
+///
+/// The function [`scope`](scope()) runs a body with a [`Scope`].
+///
+/// # Examples
+/// ```
+/// use arborio::{Scope, scope, scope::{Failed, Ready}};
+///
+/// let port = arborio::run(scope(async |s: &Scope<()>| {
+///     s.start(async |ready: Ready<u16>| Ok(ready.tell(80))).await
+/// }));
+/// assert_eq!(port, Ok(80));
+/// let failed: Failed<()> = arborio::run(async {
+///     Scope::builder().report().run(async |_| Err::<(), _>(())).await.unwrap_err()
+/// });
+/// assert!(failed.later.is_empty());
+/// ```
+pub mod scope {
+    pub use arborio_executor::{BorrowScope, Borrower};
+    pub use arborio_scope::{
+        ChildBuilder, ChildOf, ChildOutput, Failed, FreeScope, Local, Outcome, Ready, Reporting,
+        ScopeBuilder, ScopeClosed, ScopeEnd, ScopeEnded, ScopeNote, Sent,
+    };
+}
+
+/// The members of a [`TaskGroup`], and what can become one.
+///
+/// # Examples
+/// ```
+/// use arborio::{TaskGroup, group::Member};
+///
+/// fn slowest(group: &TaskGroup<u8>) -> Option<Member<u8>> {
+///     group.iter().last()
+/// }
+/// let slow = arborio::run(async {
+///     let group = TaskGroup::new();
+///     group.spawn(async { 1 });
+///     group.spawn(async { arborio::yield_now().await; 2 });
+///     group.wait_all().await;
+///     slowest(&group).unwrap().outcome().unwrap().clone()
+/// });
+/// assert_eq!(slow.unwrap(), 2);
+/// ```
+pub mod group {
+    pub use arborio_scope::{Added, Exhaust, Exhausted, IntoMember, Member, Spawned};
+}
+
+/// What hangs on a loop or a scope: tasks, scopes, and what is known of each.
+///
+/// The function [`tree`](tree()) takes the tree of the loop of this thread,
+/// [`Scope::tree`] that of a scope.
+///
+/// # Examples
+/// ```
+/// use arborio::{task, tree, tree::TaskState};
+///
+/// let states: Vec<TaskState> = arborio::run(async {
+///     let daemon = task().awaited(false).spawn(std::future::pending::<()>());
+///     let states = tree().tasks().map(|task| task.state).collect();
+///     drop(daemon);
+///     states
+/// });
+/// assert_eq!(states, [TaskState::Running, TaskState::New]);
+/// assert!(tree().is_empty(), "no loop runs here");
+/// ```
+pub mod tree {
+    pub use arborio_executor::{
+        Lines, ScopeInfo, ScopeStage, TaskInfo, TaskState, Tree, TreeEntry, TreeNode,
+    };
+}
+
+/// What a loop or a pool is told when it is made, and what it tells its observer.
+///
+/// # Examples
+/// ```
+/// use arborio::{EventLoop, options::Leftover};
+/// use std::future::pending;
+///
+/// let options = EventLoop::builder().leftover(Leftover::Cancel);
+/// let main = options.run(async {
+///     drop(arborio::spawn(pending::<()>()));
+///     "nobody waits for the task"
+/// });
+/// assert!(main.starts_with("nobody"));
+/// ```
+pub mod options {
+    pub use arborio_executor::{Drain, Leftover, OnUnobservedPanic, Report, SlowPoll};
+}
+
 /// Asking a part of a program to end, and answering.
 ///
 /// # Examples
@@ -155,11 +277,12 @@ pub use arborio_macros::test;
 /// ```
 pub mod cancel {
     pub use arborio_scope::{
-        ApplyTimeout, CancelScope, Cancelled, CatchCancel, Finally, FinallyDetached, MoveOn,
+        ApplyTimeout, CancelScope, Cancelled, CatchCancel, Finally, FinallyDetached, MoveOn, Run,
         Shield, Ticker, Timeout, WhenCancelled, cancelled, catch_cancel,
         current_effective_deadline, fail_after, fail_at, finally, finally_detached, is_cancelling,
         move_on_after, move_on_at, repeat_timeout, shield,
     };
+    pub use arborio_task::{Reason, ReasonKind, Requester};
 }
 
 /// The futures, streams and traits of what combines futures.
@@ -175,9 +298,9 @@ pub mod cancel {
 /// ```
 pub mod combine {
     pub use arborio_scope::{
-        Added, Bounded, BoundedOrdered, Exhaust, Gather, IntoMember, Join, Join1, Join2, Join3,
-        Join4, Join5, Join6, Join7, Join8, JoinArray, JoinVec, Limit, Race, Race1, Race2, Race3,
-        Race4, Race5, Race6, Race7, Race8, RaceVec, Spawned, TryGather,
+        Bounded, BoundedOrdered, Gather, Join, Join1, Join2, Join3, Join4, Join5, Join6, Join7,
+        Join8, JoinArray, JoinVec, Limit, Race, Race1, Race2, Race3, Race4, Race5, Race6, Race7,
+        Race8, RaceVec, TryGather,
     };
 }
 
@@ -242,11 +365,24 @@ pub mod net {
 }
 
 /// What most programs use.
+///
+/// # Examples
+/// ```
+/// use arborio::prelude::*;
+///
+/// let sum = run(scope(async |s: &Scope<Interrupt>| {
+///     let two = s.spawn(finally(async { Ok(2) }, async || sleep(Duration::ZERO).await));
+///     let three = s.spawn(async { Ok(3) });
+///     let (two, three) = join((two, three)).await;
+///     Ok(two? + three?)
+/// }));
+/// assert_eq!(sum.unwrap(), 5);
+/// ```
 pub mod prelude {
     pub use crate::{
-        Interrupt, Task,
-        cancel::ApplyTimeout,
-        run, spawn, spawn_blocking, spawn_local,
+        Interrupt, Scope, Task, TaskGroup,
+        cancel::{ApplyTimeout, finally},
+        join, race, run, scope, select, spawn, spawn_blocking, spawn_local,
         time::{Duration, Instant, sleep, timeout},
         yield_now,
     };

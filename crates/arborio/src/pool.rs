@@ -21,11 +21,11 @@ use arborio_reactor::LoopReactor;
 use arborio_timers::{Clock, Timers};
 
 use crate::{
-    Leftover,
     ctrl_c::{CtrlC, MaybeLookout},
     driver::{Driver, LoopNotifier, ReactorBell},
     event_loop::{EndWatches, GRACE, LINGER, Observer, SlowPolls, write_to_stderr},
     hooks,
+    options::Leftover,
     owner::{Background, Caller, Owner},
 };
 
@@ -225,7 +225,7 @@ impl PoolBuilder {
     ///
     /// # Examples
     /// ```
-    /// use arborio::{Leftover, Pool, spawn};
+    /// use arborio::{Pool, options::Leftover, spawn};
     /// Pool::builder().leftover(Leftover::Cancel).run(async {
     ///     drop(spawn(std::future::pending::<()>()));
     /// });
@@ -241,7 +241,7 @@ impl PoolBuilder {
     ///
     /// # Examples
     /// ```
-    /// use arborio::{OnUnobservedPanic, Pool, spawn, yield_now};
+    /// use arborio::{Pool, options::OnUnobservedPanic, spawn, yield_now};
     /// let builder = Pool::builder().on_unobserved_panic(OnUnobservedPanic::Report);
     /// let done = builder.observer(|_| {}).run(async {
     ///     drop(spawn(async { panic!("nobody looks") }));
@@ -281,13 +281,13 @@ impl PoolBuilder {
         self
     }
 
-    /// How long a poll of a task may take before the [watchdog](crate::Report::SlowPoll) tells the observer which
+    /// How long a poll of a task may take before the [watchdog](crate::options::Report::SlowPoll) tells the observer which
     /// task it is: 1 s by default, and then only on a real clock; `None` for never. Whatever else is ready on
     /// this thread waits for that poll.
     ///
     /// # Examples
     /// ```
-    /// use arborio::{Pool, Report};
+    /// use arborio::{Pool, options::Report};
     /// use std::{sync::{Mutex, mpsc::channel}, time::Duration};
     /// let (tell, told) = channel();
     /// let tell = Mutex::new(tell);
@@ -330,7 +330,7 @@ impl PoolBuilder {
     ///
     /// # Examples
     /// ```
-    /// use arborio::{OnUnobservedPanic, Pool, spawn};
+    /// use arborio::{Pool, options::OnUnobservedPanic, spawn};
     /// use std::sync::Mutex;
     /// static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
     /// Pool::builder()

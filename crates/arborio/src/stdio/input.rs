@@ -122,7 +122,7 @@ pub fn stdin() -> Stdin {
 /// # fn main() {
 /// use arborio::io::AsyncReadExt;
 /// // Who has no input is at its end.
-/// let count = arborio::run(async { arborio::stdin().read(&mut [0; 8]).await });
+/// let count = arborio::run(async { arborio::stdio::stdin().read(&mut [0; 8]).await });
 /// assert_eq!(count.unwrap(), 0);
 /// # }
 /// # #[cfg(not(feature = "io"))]

@@ -19,8 +19,8 @@
 //! use arborio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, StreamExt};
 //!
 //! arborio::run(async {
-//!     let mut stdout = arborio::stdout();
-//!     let mut lines = BufReader::new(arborio::stdin()).lines();
+//!     let mut stdout = arborio::stdio::stdout();
+//!     let mut lines = BufReader::new(arborio::stdio::stdin()).lines();
 //!     let mut count = 0;
 //!     while let Some(line) = lines.next().await {
 //!         count += 1;

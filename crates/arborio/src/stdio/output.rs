@@ -192,7 +192,7 @@ impl Writer {
 /// # fn main() {
 /// use arborio::io::AsyncWriteExt;
 /// let written = arborio::run(async {
-///     let mut stdout = arborio::stdout();
+///     let mut stdout = arborio::stdio::stdout();
 ///     stdout.write_all(b"one line\n").await?;
 ///     stdout.flush().await
 /// });
@@ -214,7 +214,7 @@ pub fn stdout() -> Stdout {
 /// # fn main() {
 /// use arborio::io::AsyncWriteExt;
 /// let written = arborio::run(async {
-///     let mut stderr = arborio::stderr();
+///     let mut stderr = arborio::stdio::stderr();
 ///     stderr.write_all(b"a complaint\n").await?;
 ///     stderr.flush().await
 /// });

@@ -13,9 +13,11 @@ use std::{
 };
 
 use arborio::{
-    EventLoop, Handle, Interrupt, OnUnobservedPanic, StopError, Task, WaitError,
+    EventLoop, Handle, Interrupt, StopError, Task, WaitError,
     cancel::finally,
-    skip_ready_cycle, spawn, spawn_local,
+    options::OnUnobservedPanic,
+    spawn, spawn_local,
+    task::skip_ready_cycle,
     time::{Clock, sleep, timeout},
     try_spawn, yield_now,
 };

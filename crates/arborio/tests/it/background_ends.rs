@@ -12,9 +12,10 @@ use std::{
 };
 
 use arborio::{
-    Drain, EventLoop, Handle, Interrupt, RunError, StopError, WaitError,
+    EventLoop, Handle, Interrupt, RunError, StopError, WaitError,
     cancel::{finally, shield},
-    skip_ready_cycle,
+    options::Drain,
+    task::skip_ready_cycle,
     time::sleep,
     yield_now,
 };

@@ -11,9 +11,9 @@ use std::{
 
 use arborio::{
     Interrupt, Scope,
-    blocking::{Blocking, BlockingPool},
+    blocking::{Blocking, BlockingPool, run_in_executor, spawn_blocking_with},
     cancel::{finally, shield},
-    run, run_in_executor, spawn, spawn_blocking, spawn_blocking_with,
+    run, spawn, spawn_blocking,
     time::{Instant, sleep, timeout},
 };
 

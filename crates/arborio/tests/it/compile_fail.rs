@@ -103,10 +103,10 @@ fn g05_a_sleep_that_is_not_awaited_is_pointed_out() {
 
 #[test]
 fn g05_a_yield_that_is_not_awaited_is_pointed_out() {
-    accepted("arborio::yield_now().await; arborio::skip_poll_cycle().await;");
+    accepted("arborio::yield_now().await; arborio::task::skip_poll_cycle().await;");
     refused("arborio::yield_now();", "futures do nothing unless awaited");
     refused(
-        "arborio::skip_poll_cycle();",
+        "arborio::task::skip_poll_cycle();",
         "futures do nothing unless awaited",
     );
 }
@@ -166,8 +166,8 @@ fn h02_a_task_cannot_borrow_from_its_spawner() {
 #[test]
 fn h02_h03_s29_s12_a_hop_borrows_nothing_and_is_sent() {
     let hops = [
-        "arborio::enter_executor(",
-        "arborio::resume_on(&arborio::Handle::current().unwrap(), ",
+        "arborio::blocking::enter_executor(",
+        "arborio::task::resume_on(&arborio::Handle::current().unwrap(), ",
     ];
     for hop in hops {
         let program = |before: &str, part: &str| format!("{before} drop({hop}{part}));");

@@ -8,8 +8,8 @@ use std::{
 };
 
 use arborio::{
-    CtrlC, EventLoop, Handle, Interrupt, Pool, ReasonKind, RunError, Scope,
-    cancel::{finally, shield},
+    CtrlC, EventLoop, Handle, Interrupt, Pool, RunError, Scope,
+    cancel::{ReasonKind, finally, shield},
     run, scope, spawn,
     time::{Clock, Duration, clock, sleep},
 };

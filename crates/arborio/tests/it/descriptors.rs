@@ -4,8 +4,9 @@
 use std::{future::pending, os::fd::AsRawFd, process::Command};
 
 use arborio::{
-    EventLoop, Leftover, Pool,
+    EventLoop, Pool,
     net::{TcpListener, UdpSocket, UnixDatagram, UnixListener, UnixStream},
+    options::Leftover,
     run, spawn, spawn_blocking,
     time::{Clock, sleep},
 };

@@ -4,7 +4,10 @@
 use std::{cell::Cell, rc::Rc, thread, time::Instant};
 
 use arborio::{
-    Drain, EventLoop, Handle, skip_ready_cycle, spawn_local,
+    EventLoop, Handle,
+    options::Drain,
+    spawn_local,
+    task::skip_ready_cycle,
     time::{Duration, interval, sleep},
     yield_now,
 };
@@ -143,7 +146,7 @@ fn x14_a_socket_that_is_always_readable_does_not_starve_its_sibling() {
         });
         client.write_all(b"x").await.unwrap();
         while reads.get() == 0 {
-            arborio::skip_poll_cycle().await;
+            arborio::task::skip_poll_cycle().await;
         }
         for _ in 0..5 {
             let before = reads.get();

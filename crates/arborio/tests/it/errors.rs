@@ -8,8 +8,8 @@ use std::{
 };
 
 use arborio::{
-    EventLoop, Interrupt, NoLoop, RunError, Scope, ScopeClosed, StopError, WaitError,
-    blocking::BlockingPool, cancel::shield, run, scope, spawn, try_spawn,
+    EventLoop, Interrupt, NoLoop, RunError, Scope, StopError, WaitError, blocking::BlockingPool,
+    cancel::shield, run, scope, scope::ScopeClosed, spawn, try_spawn,
 };
 
 use crate::support::{ms, secs, simulated, without_hanging};

@@ -3,8 +3,9 @@
 use std::{future::pending, rc::Rc};
 
 use arborio::{
-    Interrupt, Member, ReasonKind, Scope, TaskGroup,
-    cancel::{ApplyTimeout, catch_cancel, finally, move_on_after},
+    Interrupt, Scope, TaskGroup,
+    cancel::{ApplyTimeout, ReasonKind, catch_cancel, finally, move_on_after},
+    group::Member,
     scope, spawn,
     time::{Instant, clock, sleep},
     yield_now,
@@ -551,7 +552,7 @@ fn the_outcome_of_a_member_that_the_end_of_the_loop_ended_is_stopped() {
     let mut kept = None;
     let start = Instant::now();
     arborio::EventLoop::builder()
-        .leftover(arborio::Leftover::Cancel)
+        .leftover(arborio::options::Leftover::Cancel)
         .run(async {
             let group = TaskGroup::<()>::new();
             let started = group.spawn(pending());

@@ -9,7 +9,8 @@ use std::{
 };
 
 use arborio::{
-    Interrupt, Member, TaskGroup,
+    Interrupt, TaskGroup,
+    group::Member,
     time::{Instant, clock, sleep},
     yield_now,
 };

@@ -3,8 +3,9 @@
 use std::{future::pending, pin::pin};
 
 use arborio::{
-    Member, TaskGroup,
+    TaskGroup,
     cancel::move_on_after,
+    group::Member,
     spawn, spawn_local,
     time::{clock, sleep},
     yield_now,

@@ -13,9 +13,8 @@ use std::{
 
 use arborio::{
     AnyScope, Handle, Interrupt, Pool, Scope,
-    blocking::BlockingPool,
+    blocking::{BlockingPool, enter_executor},
     cancel::{catch_cancel, current_effective_deadline, finally, move_on_after},
-    enter_executor,
     net::TcpListener,
     run, scope, spawn, spawn_blocking, task_local,
     time::{Clock, Instant, sleep, timeout},
@@ -81,7 +80,7 @@ fn s29_s07_nothing_happens_before_a_hop_is_polled() {
     let pool = pool_of(1);
     let hop = pool.enter(async { unreachable!("it is not polled") });
     assert_eq!(pool.threads(), 0);
-    drop::<arborio::EnterExecutor<_>>(hop);
+    drop::<arborio::blocking::EnterExecutor<_>>(hop);
     assert_eq!(pool.threads(), 0);
 }
 

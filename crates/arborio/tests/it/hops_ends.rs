@@ -11,10 +11,12 @@ use std::{
 };
 
 use arborio::{
-    Interrupt, Leftover, ReasonKind, Scope, StopError, Task,
-    blocking::{BlockingPool, EnterExecutor},
-    cancel::{catch_cancel, finally, is_cancelling, move_on_after, shield},
-    enter_executor, join, run, select, spawn,
+    Interrupt, Scope, StopError, Task,
+    blocking::{BlockingPool, EnterExecutor, enter_executor},
+    cancel::{ReasonKind, catch_cancel, finally, is_cancelling, move_on_after, shield},
+    join,
+    options::Leftover,
+    run, select, spawn,
     time::{sleep, timeout},
     yield_now,
 };

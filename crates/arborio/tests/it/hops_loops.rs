@@ -11,9 +11,10 @@ use std::{
 };
 
 use arborio::{
-    AnyScope, Handle, Interrupt, ResumeOn, Scope,
+    AnyScope, Handle, Interrupt, Scope,
     cancel::{catch_cancel, finally},
-    resume_on, run, scope, spawn,
+    run, scope, spawn,
+    task::{ResumeOn, resume_on},
     time::{sleep, timeout},
     yield_now,
 };

@@ -4,7 +4,9 @@
 use std::future::pending;
 
 use arborio::{
-    EventLoop, Leftover, OnUnobservedPanic, Report, RunError, spawn, task,
+    EventLoop, RunError,
+    options::{Leftover, OnUnobservedPanic, Report},
+    spawn, task,
     time::{Duration, clock, sleep},
     yield_now,
 };

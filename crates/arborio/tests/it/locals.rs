@@ -16,9 +16,13 @@ use std::{
 };
 
 use arborio::{
-    Handle, Interrupt, NoValue, Ready, Scope,
+    Handle, Interrupt, Scope,
     cancel::{finally, move_on_after},
-    run, scope, spawn, spawn_local, task, task_local,
+    run, scope,
+    scope::Ready,
+    spawn, spawn_local, task,
+    task::NoValue,
+    task_local,
     time::sleep,
     yield_now,
 };

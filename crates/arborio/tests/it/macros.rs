@@ -10,7 +10,8 @@ use std::{
 };
 
 use arborio::{
-    Pool, is_running, skip_ready_cycle, spawn, spawn_local,
+    Pool, is_running, spawn, spawn_local,
+    task::skip_ready_cycle,
     time::{Clock, clock, sleep},
     yield_now,
 };

@@ -11,7 +11,9 @@ use std::{
 };
 
 use arborio::{
-    EventLoop, Handle, Interrupt, OnUnobservedPanic, is_running, run, spawn, spawn_local, task,
+    EventLoop, Handle, Interrupt, is_running,
+    options::OnUnobservedPanic,
+    run, spawn, spawn_local, task,
     time::{sleep, timeout},
     yield_now,
 };

@@ -3,7 +3,8 @@
 use std::{cell::Cell, io, rc::Rc, time::Instant};
 
 use arborio::{
-    Builder, EventLoop, Task, run, skip_poll_cycle, skip_ready_cycle, spawn, spawn_local,
+    Builder, EventLoop, Task, run, spawn, spawn_local,
+    task::{skip_poll_cycle, skip_ready_cycle},
     time::{Clock, clock, sleep},
 };
 

@@ -16,7 +16,7 @@ use std::{
 use arborio::{
     EventLoop,
     net::TcpListener,
-    skip_poll_cycle,
+    task::skip_poll_cycle,
     time::{Clock, clock, sleep},
 };
 

@@ -8,7 +8,9 @@ use std::{
 };
 
 use arborio::{
-    EventLoop, Handle, Interrupt, Leftover, RunError, is_running, run, spawn, spawn_local, task,
+    EventLoop, Handle, Interrupt, RunError, is_running,
+    options::Leftover,
+    run, spawn, spawn_local, task,
     time::{Instant, clock, sleep},
     try_spawn, try_spawn_local, yield_now,
 };

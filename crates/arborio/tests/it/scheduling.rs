@@ -9,7 +9,8 @@ use std::{
 };
 
 use arborio::{
-    run, skip_poll_cycle, skip_ready_cycle, spawn, spawn_local,
+    run, spawn, spawn_local,
+    task::{skip_poll_cycle, skip_ready_cycle},
     time::{Instant, clock, sleep},
     yield_now,
 };

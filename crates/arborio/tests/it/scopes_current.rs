@@ -3,9 +3,11 @@
 use std::{cell::RefCell, future::pending, pin::Pin, rc::Rc, time::Duration};
 
 use arborio::{
-    AnyScope, Interrupt, Ready, ReasonKind, Scope,
-    cancel::{current_effective_deadline, fail_after, move_on_after, shield},
-    run, scope, spawn,
+    AnyScope, Interrupt, Scope,
+    cancel::{ReasonKind, current_effective_deadline, fail_after, move_on_after, shield},
+    run, scope,
+    scope::Ready,
+    spawn,
     time::{Instant, clock, sleep},
     yield_now,
 };

@@ -16,9 +16,10 @@ use std::{
 };
 
 use arborio::{
-    AnyScope, LocalScope, Scope, ScopeNote,
+    AnyScope, LocalScope, Scope,
     cancel::{catch_cancel, fail_after, finally, move_on_after},
     local_scope, scope,
+    scope::ScopeNote,
     time::{Instant, sleep},
     try_spawn, try_spawn_local, yield_now,
 };

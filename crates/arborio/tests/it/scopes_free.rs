@@ -3,9 +3,11 @@
 use std::{future::pending, sync::Arc, sync::Mutex};
 
 use arborio::{
-    AnyScope, FreeScope, Interrupt, Scope, ScopeNote,
+    AnyScope, Interrupt, Scope,
     cancel::{catch_cancel, finally, move_on_after},
-    run_scope, scope, spawn, spawn_local,
+    run_scope, scope,
+    scope::{FreeScope, ScopeNote},
+    spawn, spawn_local,
     time::{clock, sleep},
     yield_now,
 };

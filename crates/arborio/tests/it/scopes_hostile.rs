@@ -14,9 +14,12 @@ use std::{
 };
 
 use arborio::{
-    EventLoop, Interrupt, Leftover, Scope, ScopeNote,
+    EventLoop, Interrupt, Scope,
     cancel::{catch_cancel, finally, move_on_after},
-    run, scope, spawn,
+    options::Leftover,
+    run, scope,
+    scope::ScopeNote,
+    spawn,
     time::{clock, sleep},
     yield_now,
 };

@@ -3,9 +3,11 @@
 use std::{cell::Cell, future::pending, rc::Rc};
 
 use arborio::{
-    AnyScope, Interrupt, LocalScope, Ready, Scope,
+    AnyScope, Interrupt, LocalScope, Scope,
     cancel::finally,
-    local_scope, scope, spawn_local,
+    local_scope, scope,
+    scope::Ready,
+    spawn_local,
     time::{clock, sleep},
 };
 

@@ -54,7 +54,7 @@ fn difference(tree: &Tree) -> Option<String> {
     let found = match played {
         Ok(found) => sorted(found),
         Err(raised) => {
-            return Some(arborio::Payload::new(raised).message().to_owned());
+            return Some(arborio::task::Payload::new(raised).message().to_owned());
         }
     };
     let missing = expected.iter().find(|record| !found.contains(record));

@@ -86,7 +86,7 @@ fn order_of_bytes(seed: Option<u64>) -> Vec<usize> {
             }));
             clients.push(client);
         }
-        arborio::skip_poll_cycle().await; // all eight wait now
+        arborio::task::skip_poll_cycle().await; // all eight wait now
         for client in &clients {
             client.write_all(b"x").await.unwrap();
         }

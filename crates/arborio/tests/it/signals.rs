@@ -13,7 +13,8 @@ use std::{
 use arborio::{
     EventLoop, Pool, run,
     signal::{Signal, Signals, ctrl_c, signal},
-    skip_poll_cycle, spawn,
+    spawn,
+    task::skip_poll_cycle,
     time::timeout,
 };
 use futures_lite::{StreamExt, future::block_on};

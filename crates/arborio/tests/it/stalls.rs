@@ -3,8 +3,9 @@
 use std::{cell::RefCell, future::pending, rc::Rc, sync::mpsc, thread};
 
 use arborio::{
-    Handle, Interrupt, RunError, Task, TaskState, run, spawn, spawn_local, task,
+    Handle, Interrupt, RunError, Task, run, spawn, spawn_local, task,
     time::{Clock, clock, sleep},
+    tree::TaskState,
 };
 
 use crate::support::{

@@ -8,7 +8,8 @@ use std::{
 };
 
 use arborio::{
-    EventLoop, Pool, run, spawn, stderr, stdin, stdout,
+    EventLoop, Pool, run, spawn,
+    stdio::{stderr, stdin, stdout},
     time::{Clock, clock, sleep},
 };
 use futures_lite::{

@@ -225,7 +225,7 @@ pub(crate) fn without_hanging<R: Send + 'static>(body: impl FnOnce() -> R + Send
 /// What the panic in `body` said.
 pub(crate) fn panic_message<R: Debug>(body: impl FnOnce() -> R) -> String {
     let payload = catch_unwind(AssertUnwindSafe(body)).unwrap_err();
-    arborio::Payload::new(payload).message().to_owned()
+    arborio::task::Payload::new(payload).message().to_owned()
 }
 
 /// Set in the processes that [`in_own_process`] starts.

@@ -162,7 +162,7 @@ fn g10_two_megabytes_reach_a_slow_reader_complete() {
             let (mut all, mut buffer) = (Vec::new(), vec![0; 16 << 10]);
             loop {
                 // Lets the sender fill every buffer on the way.
-                arborio::skip_poll_cycle().await;
+                arborio::task::skip_poll_cycle().await;
                 match server.read(&mut buffer).await.unwrap() {
                     0 => return all,
                     count => all.extend_from_slice(&buffer[..count]),
@@ -185,7 +185,7 @@ fn g10_a_writer_waits_for_room_while_bytes_come_the_other_way() {
         let sender = Arc::clone(&client);
         let writer = spawn(async move { sender.write_all(&noise(4 << 20)).await });
         for _ in 0..100 {
-            arborio::skip_poll_cycle().await;
+            arborio::task::skip_poll_cycle().await;
         }
         assert!(!writer.is_finished(), "nobody has read: there is no room");
         let mut left = 4 << 20;

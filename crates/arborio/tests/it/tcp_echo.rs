@@ -98,7 +98,7 @@ fn g12_two_hundred_clients_get_their_bytes_back_whatever_others_do() {
         }
         // The client that reset is noticed by its handler alone.
         while log.len() < 202 {
-            arborio::skip_poll_cycle().await;
+            arborio::task::skip_poll_cycle().await;
         }
         let ends = log.take();
         let polite = ends.iter().filter(|end| **end == Ok(10)).count();
@@ -131,7 +131,7 @@ fn g12_two_tasks_share_a_socket_one_reads_and_one_writes() {
         let reading = spawn_local(async move { read_to_end(&reader).await.unwrap() });
         for _ in 0..100 {
             stream.write_all(b"x").await.unwrap();
-            arborio::skip_poll_cycle().await;
+            arborio::task::skip_poll_cycle().await;
         }
         stream.shutdown(std::net::Shutdown::Write).unwrap();
         let answers = reading.await.unwrap();

@@ -63,7 +63,9 @@ fn at_the_end_of_a_thread<K: 'static>(
                 let told: Box<dyn FnOnce()> = Box::new(move || {
                     // A panic that leaves a destructor of a thread-local ends the process.
                     let ended = catch_unwind(AssertUnwindSafe(body));
-                    sender.send(ended.map_err(arborio::Payload::new)).unwrap();
+                    sender
+                        .send(ended.map_err(arborio::task::Payload::new))
+                        .unwrap();
                 });
                 LAST.set(Some(AtTheEnd(Some((told, |told| told())))));
             });

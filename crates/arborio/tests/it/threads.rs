@@ -14,7 +14,8 @@ use std::{
 };
 
 use arborio::{
-    Handle, Interrupt, run, skip_ready_cycle, spawn,
+    Handle, Interrupt, run, spawn,
+    task::skip_ready_cycle,
     time::{Duration, sleep},
     yield_now,
 };

@@ -9,8 +9,14 @@ use std::{
 };
 
 use arborio::{
-    AnyScope, Interrupt, ReasonKind, Report, RunError, Scope, ScopeInfo, ScopeStage, Tree,
-    TreeNode, cancel::finally, task, time::sleep, tree, yield_now,
+    AnyScope, Interrupt, RunError, Scope,
+    cancel::{ReasonKind, finally},
+    options::Report,
+    task,
+    time::sleep,
+    tree,
+    tree::{ScopeInfo, ScopeStage, Tree, TreeNode},
+    yield_now,
 };
 
 use futures_lite::future::poll_once;
@@ -367,7 +373,7 @@ fn g02_a_stalled_loop_draws_its_scopes() {
 fn t03_a_captured_log_has_openings_spawns_and_ends_with_their_names() {
     let log = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&log);
-    let observer = move |note: &arborio::ScopeNote| {
+    let observer = move |note: &arborio::scope::ScopeNote| {
         let _ = now(); // nothing is locked or borrowed
         let note = note.to_string();
         let (note, _) = note.rsplit_once(") ").expect("a place");
@@ -514,7 +520,7 @@ fn t03_names_of_any_kind_come_through_the_lines_and_break_nothing() {
                 let rows: Vec<Vec<_>> = lines.lines().map(|l| l.split('\t').collect()).collect();
                 assert!(
                     rows.iter()
-                        .all(|row| row.len() == arborio::Lines::COLUMNS.len())
+                        .all(|row| row.len() == arborio::tree::Lines::COLUMNS.len())
                 );
                 let [scope, task] = &rows[..] else {
                     panic!("{lines}")

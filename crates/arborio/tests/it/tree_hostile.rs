@@ -10,7 +10,12 @@ use std::{
 };
 
 use arborio::{
-    Scope, TaskState, Tree, cancel::finally, scope, spawn, spawn_local, task, time::sleep, tree,
+    Scope,
+    cancel::finally,
+    scope, spawn, spawn_local, task,
+    time::sleep,
+    tree,
+    tree::{TaskState, Tree},
     yield_now,
 };
 

@@ -184,7 +184,7 @@ fn g03_a_byte_that_is_there_comes_before_the_jump() {
             let (client, server) = connected().await.unwrap();
             client.write_all(b"x").await.unwrap();
             let read = timeout(secs(3600), async {
-                arborio::skip_poll_cycle().await;
+                arborio::task::skip_poll_cycle().await;
                 server.read(&mut [0]).await
             });
             assert_eq!(read.await.unwrap().unwrap(), 1);
@@ -260,7 +260,7 @@ fn w06_a_task_may_move_the_clock_itself() {
         arborio::yield_now().await;
         moved.advance(secs(5));
         assert!(!tasks[0].is_finished(), "timers fire in a pass only");
-        arborio::skip_poll_cycle().await;
+        arborio::task::skip_poll_cycle().await;
         arborio::yield_now().await;
         assert!(tasks[0].is_finished() && !tasks[1].is_finished());
         for task in tasks {

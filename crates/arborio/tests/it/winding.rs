@@ -6,8 +6,9 @@ use std::{
 };
 
 use arborio::{
-    EventLoop, Interrupt, Leftover, Report, Scope,
+    EventLoop, Interrupt, Scope,
     cancel::{catch_cancel, finally, shield},
+    options::{Leftover, Report},
     scope, spawn, spawn_local, task,
     time::{clock, sleep},
     yield_now,

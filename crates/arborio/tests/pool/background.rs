@@ -8,8 +8,9 @@ use std::{
 };
 
 use arborio::{
-    EventLoop, Handle, Interrupt, OnUnobservedPanic, Pool, StopError, WaitError,
+    EventLoop, Handle, Interrupt, Pool, StopError, WaitError,
     cancel::{finally, shield},
+    options::OnUnobservedPanic,
     spawn, task,
     time::sleep,
 };

@@ -12,8 +12,9 @@ use std::{
 };
 
 use arborio::{
-    BorrowScope, Interrupt, Pool, WaitError,
+    Interrupt, Pool, WaitError,
     cancel::finally,
+    scope::BorrowScope,
     sync::{Event, Semaphore},
     time::{sleep, timeout},
     yield_now,
@@ -202,7 +203,7 @@ fn mixed<'scope>(
     s: &'scope BorrowScope<'scope, '_>,
     purse: &'scope Purse,
     number: usize,
-) -> Option<arborio::Borrower<'scope, Coin<'scope>>> {
+) -> Option<arborio::scope::Borrower<'scope, Coin<'scope>>> {
     let (future, output) = (purse.lend(), purse.lend());
     let task = s.spawn(async move {
         let _future = future;

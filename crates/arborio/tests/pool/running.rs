@@ -13,13 +13,15 @@ use std::{
 };
 
 use arborio::{
-    Handle, Interrupt, Leftover, OnUnobservedPanic, Pool, RunError, Scope, TaskState,
+    Handle, Interrupt, Pool, RunError, Scope,
     cancel::finally,
     net::{TcpListener, TcpStream},
+    options::{Leftover, OnUnobservedPanic},
     scope, spawn, spawn_local,
     sync::oneshot,
     task,
     time::{Duration, sleep, timeout},
+    tree::TaskState,
     yield_now,
 };
 use futures_lite::AsyncReadExt as _;

@@ -9,7 +9,12 @@ use std::{
     time::Duration,
 };
 
-use arborio::{EventLoop, Pool, Report, SlowPoll, time::sleep, yield_now};
+use arborio::{
+    EventLoop, Pool,
+    options::{Report, SlowPoll},
+    time::sleep,
+    yield_now,
+};
 
 /// An observer, and what it is told of slow polls.
 fn ears() -> (impl Fn(Report<'_>) + Send + Sync, Receiver<SlowPoll>) {

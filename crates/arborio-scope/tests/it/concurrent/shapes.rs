@@ -225,7 +225,7 @@ fn what_may_be_sent_and_shared() {
     let c = Concurrent::new();
     is_sync(&is_send(c.spawner()));
     is_sync(&is_send(c.spawn(async { Cell::new(1) })));
-    is_send(c);
+    drop(is_send(c));
     let local = Concurrent::local();
     let _: Spawner<'_, Local> = local.spawner();
 }

@@ -12,8 +12,9 @@ use std::{
 };
 
 use arborio::{
-    Child, FreeScope, LocalScope, Scope, ScopeBuilder,
+    Child, LocalScope, Scope,
     cancel::{current_effective_deadline, move_on_after},
+    scope::{FreeScope, ScopeBuilder},
     time::{Instant, sleep},
 };
 
