@@ -43,6 +43,7 @@ const ASKED_IN_A_ROW: u32 = 16;
 /// assert_eq!(arborio_executor::Drain::default(), arborio_executor::Drain::Bounded);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Drain {
     /// A pass after [`DRAIN_BOUND`] polls at the latest.
     #[default]
@@ -60,6 +61,7 @@ pub enum Drain {
 /// assert_eq!(OnUnobservedPanic::default(), OnUnobservedPanic::Propagate);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnUnobservedPanic {
     /// Every task is ended, and the panic goes on in the caller of `run`.
     #[default]
@@ -75,6 +77,7 @@ pub enum OnUnobservedPanic {
 /// assert_eq!(arborio_executor::Leftover::default(), arborio_executor::Leftover::Wait);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Leftover {
     /// `run` waits for every awaited one, and then asks the others to end.
     #[default]
@@ -92,7 +95,7 @@ pub enum Leftover {
 /// let report = Report::Lingering(&tree).to_string();
 /// assert!(report.starts_with("main has ended; the loop waits for 0 tasks"));
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Report<'a> {
     /// A task panicked, and nobody observed it.

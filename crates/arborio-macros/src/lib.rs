@@ -50,7 +50,7 @@ use crate::{
 /// | `workers`          | a pool with a worker for each processor                                 |
 /// | `crate = "path"`   | where the crate `arborio` is found, if it has another name              |
 ///
-/// The function of a pool must be `Send`.
+/// The function stays on this thread, so it need not be `Send`, also that of a pool.
 #[proc_macro_attribute]
 pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
     expand(Purpose::Main, options, item)
@@ -65,7 +65,7 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// |---------------------|------------------------------------------------------------------------|
 /// | `clock = "virtual"` | time jumps to the next deadline when every task waits                  |
 /// | `seed = N`          | permutes what has no order by contract, as a function of `N`           |
-/// | `workers = N`       | a pool of `N` workers instead of a loop; the function must be `Send`   |
+/// | `workers = N`       | a pool of `N` workers instead of a loop; this thread is the first      |
 /// | `workers`           | a pool with a worker for each processor                                |
 /// | `crate = "path"`    | where the crate `arborio` is found, if it has another name             |
 ///

@@ -26,6 +26,7 @@ use crate::{
 /// assert_eq!(ticks.missed_tick(), MissedTick::Burst);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum MissedTick {
     /// Make up for them: the missed ticks follow at once, on their old times.
     #[default]

@@ -8,14 +8,14 @@ use arborio_executor::{
     BorrowScope, Handle, OnUnobservedPanic, StopError, WaitError, get_or_create_default,
 };
 
-use crate::{event_loop::Builder, owner::Background};
+use crate::{event_loop::LoopBuilder, owner::Background};
 
 /// An event loop: one thread, strict order, tasks that need not be `Send`.
 ///
-/// [`run`](crate::run()) and [`Builder::run`] drive one on the calling thread. A value of this type
-/// owns one that was [started](Builder::start) on a thread of its own; everybody else has a
+/// [`run`](crate::run()) and [`LoopBuilder::run`] drive one on the calling thread. A value of this type
+/// owns one that was [started](LoopBuilder::start) on a thread of its own; everybody else has a
 /// [`Handle`]. The loop waits for tasks until it is stopped. Dropping the owner stops it, and waits
-/// for its end for at most the loop's [grace](Builder::grace) and a tenth of a second. On the
+/// for its end for at most the loop's [grace](LoopBuilder::grace) and a tenth of a second. On the
 /// thread of a loop the drop does not wait, and the loop ends in the background.
 ///
 /// # Examples
@@ -48,8 +48,8 @@ impl EventLoop {
     /// ```
     /// assert_eq!(arborio::EventLoop::builder().run(async { 1 }), 1);
     /// ```
-    pub fn builder() -> Builder {
-        Builder::new()
+    pub fn builder() -> LoopBuilder {
+        LoopBuilder::new()
     }
 
     /// The loop that runs on this thread, if one does.
@@ -151,7 +151,7 @@ impl EventLoop {
 
     /// [Stops](Handle::stop) the loop and blocks this thread until the loop's has ended, at most
     /// for `grace` and a tenth of a second. `grace`, on the loop's clock, is what the tasks have to
-    /// clean up, instead of what the [options](Builder::grace) said.
+    /// clean up, instead of what the [options](LoopBuilder::grace) said.
     ///
     /// # Errors
     /// [`StopError::Forked`] if this is the child of a fork and the loop is its parent's, where it goes on;
@@ -180,7 +180,7 @@ impl EventLoop {
     }
 }
 
-impl Builder {
+impl LoopBuilder {
     /// Starts the loop on a thread of its own, and returns when that is up.
     ///
     /// The loop does not end when it has nothing to do, but when it is stopped. By default the

@@ -9,7 +9,7 @@ use arborio_sync::Event;
 /// What Ctrl-C does to a loop or a pool.
 ///
 /// With [`Cancel`](Self::Cancel) the first Ctrl-C [stops](crate::Handle::stop) the loop: every task is asked
-/// to end, may clean up within the [grace](crate::Builder::grace), and `run` goes on as after any
+/// to end, may clean up within the [grace](crate::LoopBuilder::grace), and `run` goes on as after any
 /// stop. [`stop_reason`](crate::Handle::stop_reason) is
 /// [`ReasonKind::CtrlC`](crate::cancel::ReasonKind::CtrlC) then, and so is the reason that scopes pass on to their
 /// tasks. The second Ctrl-C drops what is left, at once. The third ends the process, as it does

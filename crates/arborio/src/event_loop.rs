@@ -25,7 +25,7 @@ pub(crate) const LINGER: Duration = Duration::from_secs(5);
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// Gets what nobody asked for and somebody should know.
-pub(crate) type Observer = Arc<dyn Fn(Report<'_>) + Send + Sync>;
+pub(crate) type Observer = Arc<dyn Fn(&Report<'_>) + Send + Sync>;
 
 /// Runs `main` on a new event loop on this thread, and returns its output.
 ///
@@ -34,7 +34,7 @@ pub(crate) type Observer = Arc<dyn Fn(Report<'_>) + Send + Sync>;
 /// then, and waited for. `main` may borrow from the caller.
 ///
 /// # Panics
-/// If a loop runs on this thread already; [`Builder::try_run`] tells instead.
+/// If a loop runs on this thread already; [`LoopBuilder::try_run`] tells instead.
 /// If `main` panics, or another task does and nobody has polled its handle:
 /// every task is ended, and the panic goes on here.
 ///
@@ -55,7 +55,7 @@ pub(crate) type Observer = Arc<dyn Fn(Report<'_>) + Send + Sync>;
 /// ```
 #[track_caller]
 pub fn run<F: Future>(main: F) -> F::Output {
-    Builder::new().run(main)
+    LoopBuilder::new().run(main)
 }
 
 /// Runs `body` in a scope that is the root of everything: errors come out of here.
@@ -85,13 +85,13 @@ where
     B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
     E: From<Interrupt> + Send + 'static,
 {
-    Builder::new().run_scope(body)
+    LoopBuilder::new().run_scope(body)
 }
 
 /// The options of an [`EventLoop`](crate::EventLoop) that is about to run.
 #[derive(Clone)]
 #[must_use = "a builder does nothing until it runs"]
-pub struct Builder {
+pub struct LoopBuilder {
     pub(crate) name: Option<String>,
     clock: Clock,
     options: LoopOptions,
@@ -105,7 +105,7 @@ pub struct Builder {
     observer: Option<Observer>,
 }
 
-impl Builder {
+impl LoopBuilder {
     pub(crate) fn new() -> Self {
         Self {
             name: None,
@@ -335,7 +335,7 @@ impl Builder {
     ///     .run(async { drop(arborio::spawn(async { panic!("oh") })) });
     /// assert_eq!(log.recv().unwrap(), "a task panicked: oh");
     /// ```
-    pub fn observer(mut self, observer: impl Fn(Report<'_>) + Send + Sync + 'static) -> Self {
+    pub fn observer(mut self, observer: impl Fn(&Report<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Arc::new(observer));
         self
     }
@@ -436,7 +436,7 @@ impl Builder {
         let observer = observer.unwrap_or_else(|| write_to_stderr("loop", name));
         let tell = |report: Report<'_>| {
             owner.is_told(&report);
-            arborio_base::contain(|| observer(report));
+            arborio_base::contain(|| observer(&report));
         };
         let measured = !clock.is_simulated() && options.seed.is_none();
         let notifier = Arc::new(LoopNotifier::new());
@@ -490,7 +490,7 @@ impl SlowPolls {
             Self::Longer(limit) => limit,
         }?;
         let observer = Arc::clone(observer);
-        let tell = move |poll: &SlowPoll| observer(Report::SlowPoll(poll));
+        let tell = move |poll: &SlowPoll| observer(&Report::SlowPoll(poll));
         Some(arborio_executor::watch(tasks.watched(), limit, tell))
     }
 }
@@ -519,14 +519,14 @@ impl Watches for EndWatches<'_> {
 }
 
 /// A task that tells, after `linger`, what the loop still waits for.
-fn spawn_linger(linger: Duration, observer: impl Fn(Report<'_>) + 'static) {
+fn spawn_linger(linger: Duration, observer: impl Fn(&Report<'_>) + 'static) {
     if linger == Duration::MAX {
         return;
     }
     let watch = async move {
         sleep(linger).await;
         let left = tree().awaited();
-        arborio_base::contain(|| observer(Report::Lingering(&left)));
+        arborio_base::contain(|| observer(&Report::Lingering(&left)));
     };
     drop(task().name("linger").awaited(false).spawn_local(watch));
 }
@@ -561,9 +561,9 @@ pub(crate) fn write_to_stderr(what: &'static str, name: Option<String>) -> Obser
     })
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for LoopBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
+        f.debug_struct("LoopBuilder")
             .field("name", &self.name)
             .field("clock", &self.clock)
             .field("options", &self.options)

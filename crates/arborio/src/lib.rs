@@ -83,7 +83,7 @@ pub use arborio_scope::{
 pub use arborio_task::task_local;
 pub use background::EventLoop;
 pub use ctrl_c::CtrlC;
-pub use event_loop::{Builder, run, run_scope};
+pub use event_loop::{LoopBuilder, run, run_scope};
 pub use pool::{Pool, PoolBuilder};
 
 /// # Examples
@@ -258,7 +258,8 @@ pub mod tree {
 /// assert!(main.starts_with("nobody"));
 /// ```
 pub mod options {
-    pub use arborio_executor::{Drain, Leftover, OnUnobservedPanic, Report, SlowPoll};
+    pub use arborio_base::contained_panics;
+    pub use arborio_executor::{Drain, Leftover, MAX_WORKERS, OnUnobservedPanic, Report, SlowPoll};
 }
 
 /// Asking a part of a program to end, and answering.

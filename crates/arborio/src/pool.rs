@@ -14,10 +14,12 @@ use std::{
 
 use arborio_base::Process;
 use arborio_executor::{
-    BorrowScope, Ending, Handle, LoopOptions, MAX_WORKERS, Notify, OnUnobservedPanic, Report,
-    RunError, Seat, StopError, Tasks, Team, WaitError, drive_in_team, is_running,
+    BorrowScope, Drain, Ending, Handle, Interrupt, LoopOptions, MAX_WORKERS, Notify,
+    OnUnobservedPanic, Report, RunError, Seat, StopError, Tasks, Team, WaitError, drive_in_team,
+    is_running,
 };
 use arborio_reactor::LoopReactor;
+use arborio_scope::{Scope, scope};
 use arborio_timers::{Clock, Timers};
 
 use crate::{
@@ -31,7 +33,7 @@ use crate::{
 
 /// Workers that share their tasks: an event loop on each of several threads.
 ///
-/// Tasks that are spawned with [`spawn`](crate::spawn), in a [`Scope`](crate::Scope) or a
+/// Tasks that are spawned with [`spawn`](crate::spawn), in a [`Scope`] or a
 /// [`TaskGroup`](crate::TaskGroup), or [gathered](crate::gather()), may run on any worker, and
 /// move between their polls to one that has nothing to do. Those of [`spawn_local`](crate::spawn_local) and its like
 /// stay on the worker where they were spawned.
@@ -74,7 +76,8 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// The options of a pool, all at their defaults.
+    /// The options of a pool, all at their defaults. On a machine with more than [`MAX_WORKERS`] cores it has as many
+    /// workers as that.
     ///
     /// # Examples
     /// ```
@@ -97,7 +100,7 @@ impl Pool {
 
     /// Runs `main` on a new pool with a worker for each core, and returns its output.
     ///
-    /// This thread is the first worker, and `main` stays on it; it may borrow. Returns when `main` and every awaited
+    /// This thread is the first worker, and `main` stays on it; it may borrow, and need not be `Send`. Returns when `main` and every awaited
     /// task of every worker have ended, as [`run`](crate::run) does.
     ///
     /// # Panics
@@ -107,8 +110,39 @@ impl Pool {
     /// # Examples
     /// See [`Pool`].
     #[track_caller]
-    pub fn run<F: Future + Send>(main: F) -> F::Output {
+    pub fn run<F: Future>(main: F) -> F::Output {
         Self::builder().run(main)
+    }
+
+    /// As [`run_scope`](crate::run_scope), on a new pool with a worker for each core: the tasks of the scope run on all
+    /// of them.
+    ///
+    /// # Errors
+    /// The first error of the body or of a task.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{Pool, Scope};
+    /// let sum = Pool::run_scope(async |s: &Scope<std::io::Error>| {
+    ///     let parts = [1, 2, 3].map(|n| s.spawn(async move { Ok(n * n) }));
+    ///     let mut sum = 0;
+    ///     for part in parts {
+    ///         sum += part.await?;
+    ///     }
+    ///     Ok(sum)
+    /// });
+    /// assert_eq!(sum.unwrap(), 14);
+    /// ```
+    #[track_caller]
+    pub fn run_scope<R, E, B>(body: B) -> Result<R, E>
+    where
+        B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
+        E: From<Interrupt> + Send + 'static,
+    {
+        Self::builder().run_scope(body)
     }
 
     /// How others use the pool. What they [spawn](Handle::spawn) comes to the first worker, and moves from
@@ -207,17 +241,32 @@ impl PoolBuilder {
         self
     }
 
-    /// How many workers there are, the calling thread included; by default one for each core.
+    /// How many workers there are, the calling thread included; by default one for each core, but not more than
+    /// [`MAX_WORKERS`].
     ///
     /// # Panics
-    /// `run` panics, and `try_run` fails, if there are none or more than 63.
+    /// `run` panics, and `try_run` and `start` fail, if there are none or more than [`MAX_WORKERS`].
     ///
     /// # Examples
     /// ```
-    /// assert_eq!(arborio::Pool::builder().workers(3).run(async { 1 }), 1);
+    /// use arborio::{Pool, options::MAX_WORKERS};
+    /// assert_eq!(Pool::builder().workers(3).run(async { 1 }), 1);
+    /// assert!(Pool::builder().workers(MAX_WORKERS + 1).start().is_err());
     /// ```
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
+        self
+    }
+
+    /// Whether ready tasks can keep a worker from its I/O for ever.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{Pool, options::Drain};
+    /// assert_eq!(Pool::builder().drain(Drain::ToEmpty).run(async { 1 }), 1);
+    /// ```
+    pub fn drain(mut self, drain: Drain) -> Self {
+        self.options.drain = drain;
         self
     }
 
@@ -339,7 +388,7 @@ impl PoolBuilder {
     ///     .run(async { drop(spawn(async { panic!("oh") })) });
     /// assert_eq!(*LOG.lock().unwrap(), ["a task panicked: oh"]);
     /// ```
-    pub fn observer(mut self, observer: impl Fn(Report<'_>) + Send + Sync + 'static) -> Self {
+    pub fn observer(mut self, observer: impl Fn(&Report<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Arc::new(observer));
         self
     }
@@ -354,11 +403,34 @@ impl PoolBuilder {
     /// assert_eq!(arborio::Pool::builder().run(async { 1 }), 1);
     /// ```
     #[track_caller]
-    pub fn run<F: Future + Send>(self, main: F) -> F::Output {
+    pub fn run<F: Future>(self, main: F) -> F::Output {
         match self.try_run(main) {
             Ok(output) => output,
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// As [`Pool::run_scope`], with these options.
+    ///
+    /// # Errors
+    /// As [`Pool::run_scope`].
+    ///
+    /// # Panics
+    /// As [`Pool::run`].
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{Pool, Scope};
+    /// let ended = Pool::builder().workers(2).run_scope(async |_: &Scope<()>| Ok(1));
+    /// assert_eq!(ended, Ok(1));
+    /// ```
+    #[track_caller]
+    pub fn run_scope<R, E, B>(self, body: B) -> Result<R, E>
+    where
+        B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
+        E: From<Interrupt> + Send + 'static,
+    {
+        self.run(scope(body))
     }
 
     /// As [`run`](Self::run), but misuse and a system that refuses are errors instead of panics.
@@ -377,7 +449,7 @@ impl PoolBuilder {
     /// assert!(matches!(nested, Err(RunError::Nested)));
     /// ```
     #[track_caller]
-    pub fn try_run<F: Future + Send>(self, main: F) -> Result<F::Output, RunError> {
+    pub fn try_run<F: Future>(self, main: F) -> Result<F::Output, RunError> {
         self.drive_here(Arc::new(Caller), OnUnobservedPanic::Propagate, main)
     }
 
@@ -410,7 +482,7 @@ impl PoolBuilder {
     /// Drives the first worker on this thread, and the others on theirs, until they end. What a panic does that
     /// nobody observes is `on_panic`, if the options do not say.
     #[track_caller]
-    fn drive_here<F: Future + Send>(
+    fn drive_here<F: Future>(
         self,
         owner: Arc<dyn Owner>,
         on_panic: OnUnobservedPanic,
@@ -527,7 +599,7 @@ impl Shared {
     ) -> Result<F::Output, RunError> {
         let tell = |report: Report<'_>| {
             self.owner.is_told(&report);
-            arborio_base::contain(|| (self.observer)(report));
+            arborio_base::contain(|| (self.observer)(&report));
         };
         hooks::install();
         let notifier = Arc::new(LoopNotifier::new());

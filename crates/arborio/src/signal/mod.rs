@@ -12,7 +12,7 @@
 //! * A handler is installed also where the signal was ignored, as `nohup` does. A handler of somebody
 //!   else that was there before is still called.
 //! * A listener is a descriptor: on a simulated clock it holds time as
-//!   [descriptors do](crate::Builder::io_holds_clock).
+//!   [descriptors do](crate::LoopBuilder::io_holds_clock).
 //!
 //! # Examples
 //! ```

@@ -189,7 +189,7 @@ fn h02_h03_s29_s12_a_hop_borrows_nothing_and_is_sent() {
 #[test]
 fn f12_what_may_go_to_another_thread_does_and_the_rest_does_not() {
     let shared = [
-        "arborio::Builder",
+        "arborio::LoopBuilder",
         "arborio::EventLoop",
         "arborio::Handle",
         "arborio::Interrupt",

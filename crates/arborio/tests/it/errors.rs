@@ -113,7 +113,7 @@ fn an_end_that_fails_has_a_kind_and_itself_inside() {
 fn what_is_not_spawned_is_an_io_error_without_its_future() {
     fn nowhere() -> io::Result<()> {
         let held = std::rc::Rc::new(());
-        arborio::try_spawn_local(async move { drop(held) })?;
+        drop(arborio::try_spawn_local(async move { drop(held) })?);
         Ok(())
     }
     let error = nowhere().unwrap_err();
@@ -124,7 +124,10 @@ fn what_is_not_spawned_is_an_io_error_without_its_future() {
 
     let error = run(async {
         let mut kept = None;
-        let ended = scope(async |s: &Scope<()>| Ok(kept = Some(s.clone())));
+        let ended = scope(async |s: &Scope<()>| {
+            kept = Some(s.clone());
+            Ok(())
+        });
         ended.await.unwrap();
         let refused = kept.unwrap().try_spawn(async {});
         io::Error::from(refused.map(drop).unwrap_err())

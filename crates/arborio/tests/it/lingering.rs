@@ -14,7 +14,7 @@ use arborio::{
 use crate::support::{Log, in_own_process, ms, secs, simulated};
 
 /// An observer that notes the reports and the times at which they came.
-fn noting(log: &Log<(Duration, String)>) -> impl Fn(Report<'_>) + 'static {
+fn noting(log: &Log<(Duration, String)>) -> impl Fn(&Report<'_>) + 'static {
     let log = log.clone();
     move |report| log.add((clock(), report.to_string()))
 }

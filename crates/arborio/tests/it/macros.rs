@@ -57,7 +57,6 @@ mod main {
 
     #[arborio::main]
     async fn on_a_loop() -> thread::ThreadId {
-        // Not `Send`: it would not compile for a pool.
         let cell = std::rc::Rc::new(Cell::new(0));
         let child = std::rc::Rc::clone(&cell);
         spawn_local(async move { child.set(1) }).await.unwrap();
@@ -81,6 +80,19 @@ mod main {
     #[test]
     fn a_question_mark_leaves_the_function() {
         assert_eq!(fails(), Err(Refused));
+    }
+
+    #[arborio::main(workers = 2)]
+    async fn on_a_pool_and_not_send() -> thread::ThreadId {
+        let cell = std::rc::Rc::new(Cell::new(0));
+        spawn(async {}).await.unwrap();
+        cell.set(1);
+        thread::current().id()
+    }
+
+    #[test]
+    fn a_function_that_is_not_send_runs_on_a_pool_on_the_thread_of_its_caller() {
+        assert_eq!(on_a_pool_and_not_send(), thread::current().id());
     }
 
     #[arborio::main(workers = 3)]

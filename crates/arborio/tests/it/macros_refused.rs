@@ -223,13 +223,3 @@ fn errors_of_the_body_point_at_the_body() {
         "the `?` operator can only be used",
     );
 }
-
-#[test]
-fn the_function_of_a_pool_must_be_send() {
-    refused(
-        "#[arborio::main(workers = 2)]\n\
-         async fn main() { let rc = std::rc::Rc::new(1); pause().await; drop(rc) }",
-        "#[arborio::main(workers = 2)]",
-        "future cannot be sent between threads safely",
-    );
-}

@@ -3,7 +3,7 @@
 use std::{cell::Cell, io, rc::Rc, time::Instant};
 
 use arborio::{
-    Builder, EventLoop, Task, run, spawn, spawn_local,
+    EventLoop, LoopBuilder, Task, run, spawn, spawn_local,
     task::{skip_poll_cycle, skip_ready_cycle},
     time::{Clock, clock, sleep},
 };
@@ -11,7 +11,7 @@ use arborio::{
 use crate::support::{FOR_EVER, Log, armed_sleep, connected, ms, secs, simulated, spin_until};
 
 /// The real clock, and drains whose length depends on polls only.
-fn steady() -> Builder {
+fn steady() -> LoopBuilder {
     EventLoop::builder().clock(Clock::real()).seed(1)
 }
 

@@ -74,7 +74,7 @@ fn order_of_bytes(seed: Option<u64>) -> Vec<usize> {
     let log = Log::new();
     let builder = seed
         .into_iter()
-        .fold(EventLoop::builder(), arborio::Builder::seed);
+        .fold(EventLoop::builder(), arborio::LoopBuilder::seed);
     builder.run(async {
         let mut clients = Vec::new();
         for number in 0..8 {

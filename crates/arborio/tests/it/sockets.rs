@@ -3,7 +3,7 @@
 use std::{io, net::Shutdown, path::PathBuf};
 
 use arborio::{
-    Builder,
+    LoopBuilder,
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, BufWriter, StreamExt, copy_bidirectional},
     net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream},
     run, spawn,
@@ -167,7 +167,7 @@ fn a_timeout_around_a_receive_leaves_the_socket_usable() {
 
 /// A second client waits for a server that accepts the first one after an
 /// hour on the clock of the loop.
-fn second_client(builder: Builder, test: &str, hour: std::time::Duration) {
+fn second_client(builder: LoopBuilder, test: &str, hour: std::time::Duration) {
     let place = Place::new(test);
     builder.run(async {
         let listener = UnixListener::builder().backlog(0).remove_on_drop(true);

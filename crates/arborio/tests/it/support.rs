@@ -18,7 +18,7 @@ use std::{
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use arborio::{
-    Builder, EventLoop,
+    EventLoop, LoopBuilder,
     net::{TcpListener, TcpStream},
     time::{Clock, Sleep, sleep},
 };
@@ -37,7 +37,7 @@ pub(crate) const fn secs(count: u64) -> Duration {
 pub(crate) const FOR_EVER: Duration = secs(1_000_000);
 
 /// The options of a loop on a new simulated clock.
-pub(crate) fn simulated() -> Builder {
+pub(crate) fn simulated() -> LoopBuilder {
     EventLoop::builder().clock(Clock::simulated())
 }
 

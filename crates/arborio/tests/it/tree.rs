@@ -305,8 +305,8 @@ fn t03_a_deadline_that_has_passed_reads_so_and_time_that_ran_out_is_the_reason()
 fn t03_a_loop_that_lingers_draws_the_scopes_that_it_waits_for() {
     let heard = support::Log::new();
     let log = heard.clone();
-    let observer = move |report: Report<'_>| {
-        let Report::Lingering(tree) = report else {
+    let observer = move |report: &Report<'_>| {
+        let Report::Lingering(tree) = *report else {
             panic!("{report}")
         };
         log.add((report.to_string(), tree.clone()));
@@ -362,7 +362,7 @@ fn g02_a_stalled_loop_draws_its_scopes() {
     };
     assert_eq!(scope_named(&tree, "stuck").age, Some(seconds(3)));
     assert_eq!(place_of(&tree, "forlorn"), (3, "stuck".into()));
-    assert!(text.ends_with(&format!("any more\n{tree}")), "{text}");
+    assert!(text.ends_with(&format!("to wake one\n{tree}")), "{text}");
     assert!(
         text.contains("      └─ task `forlorn` (waiting) "),
         "{text}"

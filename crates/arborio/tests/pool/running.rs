@@ -144,6 +144,32 @@ fn main_may_borrow_and_stays_on_the_calling_thread() {
 }
 
 #[test]
+fn main_need_not_be_send() {
+    let counted = Rc::new(Cell::new(0_u32));
+    let given = two().run(async {
+        let kept = Rc::clone(&counted);
+        for _ in 0..100 {
+            let parallel: Vec<_> = (0..8).map(|n| spawn(async move { n })).collect();
+            for task in parallel {
+                kept.set(kept.get() + task.await.unwrap());
+            }
+        }
+        kept
+    });
+    assert!(
+        Rc::ptr_eq(&given, &counted),
+        "an output need not be, either"
+    );
+    assert_eq!(given.get(), 2800);
+    let ended = two().run_scope(async |s: &Scope<()>| {
+        let kept = Rc::clone(&counted);
+        let child = s.spawn(async { Ok(1) });
+        child.await.map(|one| kept.get() + one)
+    });
+    assert_eq!(ended, Ok(2801));
+}
+
+#[test]
 fn a_task_that_is_not_send_stays_where_it_was_spawned() {
     two().run(async {
         let tasks: Vec<_> = (0..100)

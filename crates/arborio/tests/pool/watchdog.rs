@@ -17,11 +17,11 @@ use arborio::{
 };
 
 /// An observer, and what it is told of slow polls.
-fn ears() -> (impl Fn(Report<'_>) + Send + Sync, Receiver<SlowPoll>) {
+fn ears() -> (impl Fn(&Report<'_>) + Send + Sync, Receiver<SlowPoll>) {
     let (tell, told) = channel();
     let tell = Mutex::new(tell);
-    let observer = move |report: Report<'_>| {
-        if let Report::SlowPoll(poll) = report {
+    let observer = move |report: &Report<'_>| {
+        if let Report::SlowPoll(poll) = *report {
             let _ = tell.lock().unwrap().send(poll.clone());
         }
     };
