@@ -48,3 +48,6 @@ fn main() -> io::Result<()> {
     println!("{line}");
     Ok(())
 }
+
+// prints:
+// through the pipe

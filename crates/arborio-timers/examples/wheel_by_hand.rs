@@ -45,3 +45,9 @@ fn main() {
         "a key finds nothing after its entry fired"
     );
 }
+
+// prints:
+//   5 ms: flush
+//  23 ms: close the idle connection
+//  30 ms: retry
+//  30 ms: retry again, armed later
