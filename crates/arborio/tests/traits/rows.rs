@@ -30,7 +30,7 @@ pub(crate) fn rows() -> Vec<Row> {
         arborio::TaskGroup<T>,
         arborio::EventLoop,
         arborio::CtrlC,
-        arborio::Builder,
+        arborio::LoopBuilder,
         arborio::Pool,
         arborio::PoolBuilder,
         arborio::task::Joining<'static, T>,

@@ -211,7 +211,9 @@ fn re_export(path: &[String], directory: &Path, module: &str, names: &mut BTreeS
         );
         scan_crate(first, module, names);
     } else if name.starts_with(char::is_uppercase) {
-        names.insert(format!("{module}{name}"));
+        if name.contains(char::is_lowercase) {
+            names.insert(format!("{module}{name}")); // and no constant
+        }
     } else if path.len() == 2 {
         // A function, or a module.
         let home = if is_ours {
