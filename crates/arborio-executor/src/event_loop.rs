@@ -9,8 +9,9 @@
 //! 4. Wake those that waited for the pass.
 //!
 //! So that nothing starves for ever, 2 ends early after [`DRAIN_BOUND`] polls,
-//! or after [`SLICE`] polls if the park says that its time slice is over. The
-//! pass does not block then, and what it wakes goes to the end of the queue.
+//! or if the park says that its time slice is over: it is asked after [`SLICE`] polls, and then after two times,
+//! four times as many and so on, but at least every [`RARELY`] polls: long polls are noticed early, and short ones
+//! are not slowed down. The pass does not block then, and what it wakes goes to the end of the queue.
 
 use std::{error::Error, fmt, io};
 
@@ -26,8 +27,10 @@ use crate::{
 
 /// Polls without an empty queue, after which the loop makes a pass.
 pub const DRAIN_BOUND: u32 = 4096;
-/// Polls after which the park is asked whether its time slice is over.
-pub const SLICE: u32 = 1024;
+/// Polls after which the park is asked for the first time whether its time slice is over.
+pub const SLICE: u32 = MAIL_EVERY;
+/// Polls after which it is asked again at the latest.
+const RARELY: u32 = 1024;
 /// Polls after which the loop looks at what other threads sent: one plain load.
 const MAIL_EVERY: u32 = 64;
 /// How often a worker may have work from others before it makes a pass.
@@ -361,6 +364,11 @@ fn drive_seated<F: Future>(
     }
 }
 
+/// Whether the park is asked after so many times [`SLICE`] polls.
+fn is_time_to_look(slices: u32) -> bool {
+    slices.is_power_of_two() || slices.is_multiple_of(RARELY / SLICE)
+}
+
 /// Why the loop ends.
 enum End {
     /// Everything that it waits for has ended.
@@ -459,7 +467,7 @@ impl Turns<'_> {
 
     fn drained_enough(&mut self, polls: u32) -> bool {
         self.options.drain == Drain::Bounded
-            && (polls >= DRAIN_BOUND || polls.is_multiple_of(SLICE) && self.park.slice_is_over())
+            && (polls >= DRAIN_BOUND || is_time_to_look(polls / SLICE) && self.park.slice_is_over())
     }
 
     /// One pass over the outside world; sleeps if there is nothing else to do.
@@ -521,6 +529,7 @@ impl Turns<'_> {
         if winds_down || busy || self.running.has_ready() {
             seat.leave_search(); // T1: others may look for work meanwhile
         }
+        seat.begin(self.running);
         here::pass_made();
         None
     }

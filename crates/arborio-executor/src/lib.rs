@@ -22,6 +22,7 @@ mod default_loop;
 pub mod doc;
 mod doorbell;
 mod event_loop;
+mod grain;
 mod handle;
 mod here;
 mod hop;

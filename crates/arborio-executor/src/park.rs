@@ -47,7 +47,7 @@ pub trait Park {
 
     /// Whether tasks have been polled for so long since the last pass that the
     /// outside world should have a look in, although tasks are still ready.
-    /// Asked every 1024 polls. By default never.
+    /// Asked after [`SLICE`](crate::SLICE) polls, and then less often. By default never.
     fn slice_is_over(&mut self) -> bool {
         false
     }

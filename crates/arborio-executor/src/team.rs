@@ -12,7 +12,7 @@
 //! |-------------------|----------------------------------------------------------|-------------------------------|
 //! | `control`         | a bit for each worker who sleeps, and SEARCH: somebody looks for work, or was woken to | [`Seat::lie_down`], [`Seat::rise`], [`Seat::search`], [`Seat::offer`] |
 //! | `timed`           | a bit for each sleeper who looks again after [`WATCH`]    | [`Seat::watch`], [`Seat::rise`] |
-//! | `asked_by`, one for each worker | who asks for work: a number plus one, or 0  | the one who asks sets and withdraws, the one who is asked clears |
+//! | `asked_by`, one for each worker | who asks for work: a number plus one, or 0; and URGENT if the poll that it found takes long | the one who asks sets and withdraws, the one who is asked clears |
 //! | `busy`            | workers that have awaited tasks, and tasks in transit    | [`Seat::count`], [`Seat::give`] |
 //! | `end`             | whether the workers end: when their own tasks have ended, or after asking them to | [`Team::end`], upwards only |
 //!
@@ -49,12 +49,17 @@ use arborio_base::{
 };
 use arborio_task::{Notify, Payload, Running, Submitter};
 
-use crate::random::Random;
+use crate::{
+    grain::{Grain, Verdict},
+    random::Random,
+};
 
 /// The most workers that a team has: the bits of `control` but one.
 pub const MAX_WORKERS: usize = 63;
 /// Somebody looks for work.
 const SEARCH: u64 = 1 << 63;
+/// In `asked_by`: who asks has seen that the poll goes on for a while.
+const URGENT: usize = 1 << 8;
 /// Stands in `asked_by` of a worker that has left: nobody asks it.
 const GONE: usize = usize::MAX;
 /// How many tasks are given at a time.
@@ -227,6 +232,20 @@ impl Team {
 }
 
 impl Worker {
+    /// The request of worker `asked_by - 1`, if it still stands, does not any more (T3).
+    fn clear_request(&self, asked_by: usize, success: Ordering) {
+        let mut seen = self.asked_by.load(Ordering::Relaxed);
+        while seen & !URGENT == asked_by {
+            match self
+                .asked_by
+                .compare_exchange_weak(seen, 0, success, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
     fn notify(&self) {
         if let Some(reached) = self.reached.get() {
             arborio_base::contain(|| reached.notifier.notify());
@@ -265,6 +284,8 @@ pub struct Seat {
     /// For how many polls it wakes nobody after it had nothing to give, and how many of them are left.
     pause: Cell<u32>,
     pause_left: Cell<u32>,
+    /// Whether polls are long enough for giving to pay.
+    grain: Grain,
     /// In what order others are asked.
     random: RefCell<Random>,
     /// How many polls each worker had begun when it did not answer.
@@ -304,6 +325,7 @@ impl Seat {
             looks: Cell::new(0),
             pause: Cell::new(0),
             pause_left: Cell::new(0),
+            grain: Grain::new(),
             random: RefCell::new(Random::new(number as u64)),
             unanswered: RefCell::new(vec![None; count]),
             process: Process::watched(),
@@ -330,15 +352,31 @@ impl Seat {
         1 << self.number
     }
 
-    /// Whether somebody asks for work, or should be woken to do so (T2).
+    /// Whether somebody is to be answered, or woken (T2): not before it is known whether giving pays.
     #[inline(always)]
     pub(crate) fn is_wanted(&self, running: &Running<'_>) -> bool {
         // Relaxed: a look that is repeated.
-        if self.worker().asked_by.load(Ordering::Relaxed) != 0 {
-            return true;
+        let asked_by = self.worker().asked_by.load(Ordering::Relaxed);
+        if asked_by != 0 {
+            return asked_by & URGENT != 0 || !running.has_two_ready() || self.has_judged(running);
         }
         let control = self.team.control.0.load(Ordering::Relaxed);
-        control != 0 && control & SEARCH == 0 && running.has_two_ready() && self.may_wake()
+        control != 0
+            && control & SEARCH == 0
+            && running.has_two_ready()
+            && self.may_wake()
+            && self.has_judged(running)
+    }
+
+    fn has_judged(&self, running: &Running<'_>) -> bool {
+        self.grain.judge(running.polls()) != Verdict::Unknown
+    }
+
+    /// This worker polls from now on, after it has slept or looked at the outside world.
+    pub(crate) fn begin(&self, running: &Running<'_>) {
+        if self.team.len() > 1 {
+            self.grain.begin(running.polls());
+        }
     }
 
     /// Whether it may help to wake somebody: not for some polls after there was nothing to give, although
@@ -359,14 +397,19 @@ impl Seat {
         self.pause_left.set(pause);
     }
 
-    /// Answers who asks, and otherwise wakes one who sleeps if there is work for him.
+    /// Answers who asks, and otherwise wakes one who sleeps if there is work for him that is worth moving.
     /// One who winds down gives nothing.
     pub(crate) fn offer(&self, running: &Running<'_>, winds_down: bool) {
+        let coarse = self.grain.judge(running.polls()) == Verdict::Coarse;
+        self.grain.begin(running.polls());
         let asked_by = self.worker().asked_by.load(Ordering::Acquire);
         if asked_by != 0 {
-            self.give(running, asked_by, !winds_down);
-        } else if !winds_down && running.has_two_ready() {
+            let pays = coarse || asked_by & URGENT != 0;
+            self.give(running, asked_by & !URGENT, pays && !winds_down);
+        } else if coarse && !winds_down && running.has_two_ready() {
             self.wake_one();
+        } else {
+            self.note_given(0);
         }
     }
 
@@ -383,12 +426,7 @@ impl Seat {
             self.settle(MOST - given);
         }
         // Release: what was given comes first. T3: it may have been withdrawn.
-        let _ = self.worker().asked_by.compare_exchange(
-            asked_by,
-            0,
-            Ordering::Release,
-            Ordering::Relaxed,
-        );
+        self.worker().clear_request(asked_by, Ordering::Release);
     }
 
     /// Wakes one who sleeps, and hands SEARCH to him (T1).
@@ -454,12 +492,8 @@ impl Seat {
         fence(Ordering::SeqCst);
         let asked_by = self.worker().asked_by.load(Ordering::Relaxed);
         if asked_by != 0 {
-            let _ = self.worker().asked_by.compare_exchange(
-                asked_by,
-                0,
-                Ordering::Release,
-                Ordering::Relaxed,
-            );
+            self.worker()
+                .clear_request(asked_by & !URGENT, Ordering::Release);
         }
     }
 
@@ -498,11 +532,8 @@ impl Seat {
         }
         let me = self.number + 1;
         for worker in &self.team.workers {
-            let word = &worker.0.asked_by;
-            if word.load(Ordering::Relaxed) == me {
-                // Whoever gives at this moment gives all the same.
-                let _ = word.compare_exchange(me, 0, Ordering::Relaxed, Ordering::Relaxed);
-            }
+            // Whoever gives at this moment gives all the same.
+            worker.0.clear_request(me, Ordering::Relaxed);
         }
     }
 
@@ -597,6 +628,10 @@ impl Seat {
             return false;
         }
         let word = &other.asked_by;
+        let polls = other
+            .reached
+            .get()
+            .map(|other| running.polls_of(&other.inbox));
         // Release: pairs with the acquire of `offer`.
         let asked = word.compare_exchange(0, me, Ordering::AcqRel, Ordering::Relaxed);
         if asked.is_err() {
@@ -612,6 +647,16 @@ impl Seat {
             let start = *since.get_or_insert_with(Instant::now);
             // A model has no time: it looks once.
             if cfg!(loom) || start.elapsed() > PATIENCE {
+                if polls
+                    == other
+                        .reached
+                        .get()
+                        .map(|other| running.polls_of(&other.inbox))
+                {
+                    // It is not known how much longer, but longer than moving takes.
+                    let urgent = me | URGENT;
+                    let _ = word.compare_exchange(me, urgent, Ordering::AcqRel, Ordering::Relaxed);
+                }
                 self.rescue(number, running);
                 break; // the request stands: what is given later ends our sleep
             }

@@ -330,6 +330,12 @@ impl Running<'_> {
         self.hub.has_mail()
     }
 
+    /// How many polls this loop has begun that were made by [`run_until`](Self::run_until).
+    #[inline]
+    pub fn polls(&self) -> usize {
+        self.hub.polls.load(Ordering::Relaxed)
+    }
+
     /// How many polls the loop of `other` has begun that were made by [`run_until`](Self::run_until). If it
     /// stands still the loop has nothing to do, or is in a long poll.
     pub fn polls_of(&self, other: &Submitter) -> usize {

@@ -14,9 +14,9 @@ use arborio_executor::{Doorbell, Handle, Park, Passed, Random, Report, Ring, Tas
 use arborio_reactor::{LoopReactor, Notifier};
 use arborio_timers::{Instant, Timers};
 
-/// Polling may go on for this long before I/O gets a look in, if at least 1024
+/// Polling may go on for this long before I/O gets a look in, if at least 64
 /// polls were made.
-const SLICE: Duration = Duration::from_millis(10);
+const SLICE: Duration = Duration::from_millis(1);
 /// How long the loop sleeps at most while the system refuses to tell of I/O.
 const RETRY: Duration = Duration::from_millis(10);
 

@@ -45,12 +45,12 @@ fn s26_a_timer_gets_through_after_4096_polls() {
 
 #[test]
 fn s26_a_timer_gets_through_when_long_polls_have_used_up_a_slice_of_time() {
-    // 1024 polls of 20 us are 20 ms, twice the slice.
+    // After 64 polls of 20 us the slice of 1 ms is over.
     let rounds = EventLoop::builder().run(rounds_until_a_timer_gets_through(
         100_000,
         Duration::from_micros(20),
     ));
-    assert!((1000..=1100).contains(&rounds), "{rounds} rounds");
+    assert!((60..=200).contains(&rounds), "{rounds} rounds");
 }
 
 #[test]
