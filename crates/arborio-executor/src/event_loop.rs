@@ -553,12 +553,15 @@ impl Turns<'_> {
             }
         }
         seat.rise();
-        self.count(seat);
+        let arrived = self.count(seat);
+        if arrived == 0 && self.winding.is_none() {
+            seat.send_after(self.running);
+        }
     }
 
-    /// Says whether this worker has awaited tasks. What comes from another one when the others were asked to end
+    /// Says whether this worker has awaited tasks, and returns how many have arrived. What comes from another one when the others were asked to end
     /// is asked now.
-    fn count(&self, seat: &Seat) {
+    fn count(&self, seat: &Seat) -> usize {
         let arrived = self.running.take_arrivals();
         if arrived > 0
             && let Some(winding) = &self.winding
@@ -569,6 +572,7 @@ impl Turns<'_> {
         if seat.count(self.running, arrived) {
             seat.report_quiet();
         }
+        arrived
     }
 
     /// Something happened that may end the loop.

@@ -64,6 +64,8 @@ const URGENT: usize = 1 << 8;
 const GONE: usize = usize::MAX;
 /// How many tasks are given at a time.
 const MOST: usize = 128;
+/// So many tasks that another worker has woken follow it.
+const FEW: usize = 2;
 /// How long one sleeps while another is awake: two times this, and some, is how long a task waits behind
 /// one that blocks its worker.
 const WATCH: Duration = Duration::from_millis(3);
@@ -406,7 +408,7 @@ impl Seat {
         if asked_by != 0 {
             let pays = coarse || asked_by & URGENT != 0;
             self.give(running, asked_by & !URGENT, pays && !winds_down);
-        } else if coarse && !winds_down && running.has_two_ready() {
+        } else if coarse && !winds_down && self.grain.is_much(running) {
             self.wake_one();
         } else {
             self.note_given(0);
@@ -427,6 +429,27 @@ impl Seat {
         }
         // Release: what was given comes first. T3: it may have been withdrawn.
         self.worker().clear_request(asked_by, Ordering::Release);
+    }
+
+    /// This worker slept, and was woken. If another one has woken just one or two tasks here, they go to
+    /// where they were woken, and find each other there next time: to wake this worker costs more than to
+    /// poll them.
+    pub(crate) fn send_after(&self, running: &Running<'_>) {
+        let ready = running.count_ready(FEW + 1);
+        if ready == 0 || ready > FEW {
+            return;
+        }
+        let by = |worker: &&Padded<Worker>| {
+            let reached = worker.0.reached.get();
+            reached.is_some_and(|other| running.was_last_called_by(&other.inbox))
+        };
+        if let Some(other) = self.team.workers.iter().find(by)
+            && let Some(reached) = other.0.reached.get()
+        {
+            self.team.busy.fetch_add(FEW, Ordering::Relaxed); // T4
+            let given = running.give_all(&reached.inbox, FEW);
+            self.settle(FEW - given);
+        }
     }
 
     /// Wakes one who sleeps, and hands SEARCH to him (T1).

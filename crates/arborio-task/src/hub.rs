@@ -27,7 +27,7 @@ use crate::{
     branch::Branch,
     cache::CellCache,
     cell::TaskRef,
-    current::Tenure,
+    current::{self, Tenure},
     door::{Door, Visitor},
     guests::{self, Guests},
     inbox::{Inbox, Notify, Pushed},
@@ -108,6 +108,8 @@ pub(crate) struct Hub {
     pub(crate) stop_reason: OnceLock<Reason>,
     /// Counts the tasks that were sent here and have not arrived.
     pub(crate) sent: OnceLock<sync::Arc<AtomicUsize>>,
+    /// The address of the loop whose thread was the last to push something on the inbox, or 0: a hint.
+    pub(crate) pushed_by: core::sync::atomic::AtomicUsize,
     /// Where the loop's thread is.
     process: Process,
 }
@@ -130,6 +132,7 @@ impl Hub {
             stopping: AtomicBool::new(false),
             stop_reason: OnceLock::new(),
             sent: OnceLock::new(),
+            pushed_by: core::sync::atomic::AtomicUsize::new(0),
             process: Process::watched(),
             address,
             queue: RunQueue::new(),
@@ -261,6 +264,11 @@ impl Hub {
     /// # Safety
     /// The hub is alive until the push has succeeded; it may be freed then.
     pub(crate) unsafe fn push(hub: *const Self, task: TaskRef) -> Pushed {
+        let here = current::current().addr();
+        // SAFETY: alive, says the caller.
+        let pushed_by = unsafe { &(*hub).pushed_by };
+        // Relaxed: a hint, whoever comes last. No model need know of it.
+        pushed_by.store(here, core::sync::atomic::Ordering::Relaxed);
         // SAFETY: alive, says the caller.
         let inbox = unsafe { &raw const (*hub).inbox };
         // SAFETY: passed on to the caller.

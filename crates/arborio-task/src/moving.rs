@@ -27,7 +27,7 @@
 //!
 //! Push and take of the inbox release and acquire everything that the first owner wrote.
 
-use std::ptr;
+use std::{ops::Range, ptr};
 
 use crate::{
     cell::TaskRef,
@@ -64,12 +64,31 @@ fn roves(seen: Seen) -> bool {
 /// The owner calls, outside of every poll; `to` is alive, and another loop.
 pub(crate) unsafe fn give(hub: &Hub, to: *const Hub, most: usize) -> usize {
     let ready = hub.queue.count_up_to(2 * most);
+    // SAFETY: passed on to the caller.
+    unsafe { give_some(hub, to, ready.div_ceil(2)..ready) }
+}
+
+/// Sends up to `most` ready tasks to the loop of `to`, oldest first. Returns how many went.
+///
+/// # Safety
+/// As for [`give`].
+pub(crate) unsafe fn give_all(hub: &Hub, to: *const Hub, most: usize) -> usize {
+    let ready = hub.queue.count_up_to(most);
+    // SAFETY: passed on to the caller.
+    unsafe { give_some(hub, to, 0..ready) }
+}
+
+/// Sends those of the ready tasks that have these `places` and may leave.
+///
+/// # Safety
+/// As for [`give`].
+unsafe fn give_some(hub: &Hub, to: *const Hub, places: Range<usize>) -> usize {
     let kept = RunQueue::new();
     let mut given = 0;
-    for place in 0..ready {
+    for place in 0..places.end {
         let Some(task) = hub.queue.pop() else { break };
         // Who is awaited here stays near whoever awaits.
-        let goes = place >= ready.div_ceil(2) && task.awaiter.is_empty();
+        let goes = places.contains(&place) && task.awaiter.is_empty();
         // SAFETY: passed on to the caller.
         if goes && unsafe { send_away(hub, to, task) } {
             given += 1;

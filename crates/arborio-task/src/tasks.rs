@@ -324,6 +324,30 @@ impl Running<'_> {
         unsafe { moving::give(self.hub, to.hub, most) }
     }
 
+    /// Sends all ready tasks, and not more than `most`, to the loop of `to`, but those that [`give`](Self::give) would keep.
+    /// Returns how many went.
+    pub fn give_all(&self, to: &Submitter, most: usize) -> usize {
+        if std::ptr::eq(to.hub, self.hub) {
+            return 0;
+        }
+        // SAFETY: as in `give`.
+        unsafe { moving::give_all(self.hub, to.hub, most) }
+    }
+
+    /// How many tasks are ready; `most` if there are more.
+    pub fn count_ready(&self, most: usize) -> usize {
+        self.hub.queue.count_up_to(most)
+    }
+
+    /// Whether the thread of the loop of `other` was the last one that sent or woke something here since this loop was about
+    /// to sleep. A guess: a sender may be missed, or be a little late.
+    pub fn was_last_called_by(&self, other: &Submitter) -> bool {
+        self.hub
+            .pushed_by
+            .load(core::sync::atomic::Ordering::Relaxed)
+            == other.hub.addr()
+    }
+
     /// Whether other threads have sent something that was not taken yet.
     #[inline(always)]
     pub fn has_mail(&self) -> bool {
@@ -434,6 +458,9 @@ impl Running<'_> {
     /// sleep. After true, [`wake_up`](Self::wake_up) must follow.
     #[must_use]
     pub fn try_sleep(&self) -> bool {
+        self.hub
+            .pushed_by
+            .store(0, core::sync::atomic::Ordering::Relaxed);
         !self.hub.has_set_aside.get() && self.hub.inbox.try_sleep()
     }
 
