@@ -2,9 +2,11 @@
 //!
 //! To move a task costs about as much as a poll of 100 ns: its memory goes to another processor, and comes back with its
 //! outcome. So tasks that do less are not shared out, however many are ready: two workers would need longer for them than one.
+//! And to wake a worker that sleeps costs some microseconds, so there must be work for longer than that.
 //!
-//! A worker looks at the clock only while somebody wants work from it, after 1, 2, 4, 8 and 16 polls. When they
-//! took [`WINDOW`] together, or there were 16, it judges by their mean.
+//! A worker looks at the clock only while somebody wants work from it, after each of at most 16 polls. It judges by their
+//! mean, when they took [`WINDOW`] together, or after 16. The longest poll counts only if few tasks are ready: mostly it
+//! is the one that has spawned the many, and says nothing about them.
 
 use std::{
     cell::Cell,
@@ -16,12 +18,13 @@ use arborio_task::Running;
 /// Polls that take less on average are not worth moving their tasks.
 const FINE: Duration = Duration::from_nanos(150);
 /// So many polls are enough for a judgement.
-const POLLS: usize = 16;
+const POLLS: u32 = 16;
 /// So is this time. That a look at the clock takes a while does not matter then.
 const WINDOW: Duration = Duration::from_nanos(2400);
-
 /// What it takes to wake a worker that sleeps: work that is done sooner is done here.
 const AWAKENING: Duration = Duration::from_micros(20);
+/// More ready tasks are many: that the first of them is polled before anybody knows how long they take costs little.
+const MANY: usize = 8;
 
 /// What is known of a worker's polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,71 +41,151 @@ pub(crate) enum Verdict {
 #[derive(Debug)]
 pub(crate) struct Grain {
     verdict: Cell<Verdict>,
-    since: Cell<Option<Instant>>,
-    /// How many polls the worker had begun then.
+    /// When the worker looked at the clock last, and how many polls it had begun then.
+    seen: Cell<Option<Instant>>,
     before: Cell<usize>,
-    /// After how many polls it looks at the clock next.
-    look_after: Cell<usize>,
+    measured: Cell<Measured>,
     /// How long a poll took on average, when that was judged last.
     mean: Cell<Duration>,
+}
+
+/// What is measured of some polls.
+#[derive(Clone, Copy, Debug, Default)]
+struct Measured {
+    polls: u32,
+    took: Duration,
+    longest: Duration,
 }
 
 impl Grain {
     pub(crate) fn new() -> Self {
         Self {
             verdict: Cell::new(Verdict::Unknown),
-            since: Cell::new(None),
+            seen: Cell::new(None),
             before: Cell::new(0),
-            look_after: Cell::new(1),
+            measured: Cell::default(),
             mean: Cell::new(AWAKENING),
         }
     }
 
-    /// Whether two tasks are ready, and so many that they will take longer than to wake somebody for them.
-    pub(crate) fn is_much(&self, running: &Running<'_>) -> bool {
-        let mean = self.mean.get().max(Duration::from_nanos(1));
-        let enough = AWAKENING.as_nanos().div_ceil(mean.as_nanos());
-        let enough = usize::try_from(enough).unwrap_or(usize::MAX).max(2);
-        running.count_ready(enough) == enough
-    }
-
-    /// What is measured begins now, after so many polls.
-    pub(crate) fn begin(&self, polls: usize) {
+    /// What is measured begins now.
+    pub(crate) fn begin(&self, running: &Running<'_>) {
         if cfg!(loom) {
             return; // a model has no time: everything is worth it
         }
         self.verdict.set(Verdict::Unknown);
-        self.since.set(Some(Instant::now()));
-        self.before.set(polls);
-        self.look_after.set(1);
+        self.measured.set(Measured::default());
+        self.seen.set(Some(Instant::now()));
+        self.before.set(running.polls());
     }
 
-    /// What is known after so many polls. A judgement stands until the next [`begin`](Self::begin).
+    /// What is known by now. A judgement stands until the next [`begin`](Self::begin).
     #[inline(always)]
-    pub(crate) fn judge(&self, polls: usize) -> Verdict {
-        let made = polls.wrapping_sub(self.before.get());
-        if self.verdict.get() == Verdict::Unknown && made >= self.look_after.get() {
-            self.look(made);
+    pub(crate) fn judge(&self, running: &Running<'_>) -> Verdict {
+        if self.verdict.get() == Verdict::Unknown && running.polls() != self.before.get() {
+            self.look(running);
         }
         self.verdict.get()
     }
 
     #[cold]
-    fn look(&self, made: usize) {
-        let Some(since) = self.since.get() else {
+    fn look(&self, running: &Running<'_>) {
+        let Some(seen) = self.seen.get() else {
             return self.verdict.set(Verdict::Coarse);
         };
-        self.look_after.set(made * 2);
-        let took = since.elapsed();
-        if made < POLLS && took < WINDOW {
-            return;
+        let now = Instant::now();
+        let polls = running.polls().wrapping_sub(self.before.get());
+        self.seen.set(Some(now));
+        self.before.set(running.polls());
+        let mut measured = self.measured.get();
+        measured.add(polls, now.duration_since(seen));
+        self.measured.set(measured);
+        if let Some(mean) = measured.mean(Self::has_many(running)) {
+            self.mean.set(mean);
+            self.verdict.set(verdict(mean));
         }
-        let mean = took / u32::try_from(made).unwrap_or(u32::MAX);
-        self.mean.set(mean);
-        self.verdict.set(if mean < FINE {
-            Verdict::Fine
-        } else {
-            Verdict::Coarse
-        });
+    }
+
+    /// Whether many tasks are ready.
+    pub(crate) fn has_many(running: &Running<'_>) -> bool {
+        running.count_ready(MANY + 1) > MANY
+    }
+
+    /// Whether two tasks are ready, and so many that they will take longer than to wake somebody for them.
+    pub(crate) fn is_much(&self, running: &Running<'_>) -> bool {
+        let mean = self.mean.get().as_nanos().max(1);
+        let enough = AWAKENING.as_nanos().div_ceil(mean);
+        let enough = usize::try_from(enough).unwrap_or(usize::MAX).max(2);
+        running.count_ready(enough) == enough
+    }
+}
+
+impl Measured {
+    fn add(&mut self, polls: usize, took: Duration) {
+        self.polls = self
+            .polls
+            .saturating_add(u32::try_from(polls).unwrap_or(u32::MAX));
+        self.took += took;
+        self.longest = self.longest.max(took);
+    }
+
+    /// How long a poll takes, if that is known, while `many` tasks are ready or not.
+    fn mean(&self, many: bool) -> Option<Duration> {
+        let (polls, took) = match many {
+            true => (self.polls.saturating_sub(1), self.took - self.longest),
+            false => (self.polls, self.took),
+        };
+        (took >= WINDOW || self.polls >= POLLS).then(|| took / polls.max(1))
+    }
+}
+
+fn verdict(mean: Duration) -> Verdict {
+    if mean < FINE {
+        Verdict::Fine
+    } else {
+        Verdict::Coarse
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn measured(polls: &[u64]) -> Measured {
+        let mut measured = Measured::default();
+        for &took in polls {
+            measured.add(1, Duration::from_nanos(took));
+        }
+        measured
+    }
+
+    #[test]
+    fn one_long_poll_is_enough_if_few_tasks_are_ready() {
+        let mean = measured(&[5_000]).mean(false);
+        assert_eq!(mean.map(verdict), Some(Verdict::Coarse));
+    }
+
+    #[test]
+    fn the_poll_that_has_spawned_many_says_nothing_about_them() {
+        assert_eq!(measured(&[500_000]).mean(true), None);
+        let mut polls = vec![40; 15];
+        polls.push(500_000);
+        assert_eq!(
+            measured(&polls).mean(true).map(verdict),
+            Some(Verdict::Fine)
+        );
+        assert_eq!(
+            measured(&[500_000, 5_000]).mean(true).map(verdict),
+            Some(Verdict::Coarse)
+        );
+    }
+
+    #[test]
+    fn short_polls_are_judged_when_there_were_enough() {
+        assert_eq!(measured(&[40; 15]).mean(false), None);
+        assert_eq!(
+            measured(&[40; 16]).mean(false).map(verdict),
+            Some(Verdict::Fine)
+        );
     }
 }

@@ -360,7 +360,9 @@ impl Seat {
         // Relaxed: a look that is repeated.
         let asked_by = self.worker().asked_by.load(Ordering::Relaxed);
         if asked_by != 0 {
-            return asked_by & URGENT != 0 || !running.has_two_ready() || self.has_judged(running);
+            return !running.has_two_ready()
+                || self.has_judged(running)
+                || self.is_urgent(asked_by, running);
         }
         let control = self.team.control.0.load(Ordering::Relaxed);
         control != 0
@@ -370,14 +372,19 @@ impl Seat {
             && self.has_judged(running)
     }
 
+    /// Whether the one who asks has seen a long poll, and that is enough.
+    fn is_urgent(&self, asked_by: usize, running: &Running<'_>) -> bool {
+        asked_by & URGENT != 0 && !Grain::has_many(running)
+    }
+
     fn has_judged(&self, running: &Running<'_>) -> bool {
-        self.grain.judge(running.polls()) != Verdict::Unknown
+        self.grain.judge(running) != Verdict::Unknown
     }
 
     /// This worker polls from now on, after it has slept or looked at the outside world.
     pub(crate) fn begin(&self, running: &Running<'_>) {
         if self.team.len() > 1 {
-            self.grain.begin(running.polls());
+            self.grain.begin(running);
         }
     }
 
@@ -402,11 +409,11 @@ impl Seat {
     /// Answers who asks, and otherwise wakes one who sleeps if there is work for him that is worth moving.
     /// One who winds down gives nothing.
     pub(crate) fn offer(&self, running: &Running<'_>, winds_down: bool) {
-        let coarse = self.grain.judge(running.polls()) == Verdict::Coarse;
-        self.grain.begin(running.polls());
+        let coarse = self.grain.judge(running) == Verdict::Coarse;
+        self.grain.begin(running);
         let asked_by = self.worker().asked_by.load(Ordering::Acquire);
         if asked_by != 0 {
-            let pays = coarse || asked_by & URGENT != 0;
+            let pays = coarse || self.is_urgent(asked_by, running);
             self.give(running, asked_by & !URGENT, pays && !winds_down);
         } else if coarse && !winds_down && self.grain.is_much(running) {
             self.wake_one();
