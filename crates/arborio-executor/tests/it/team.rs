@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    hint,
     pin::pin,
     sync::{
         Arc, Mutex,
@@ -9,7 +10,7 @@ use std::{
     },
     task::{Context, Poll, Wake, Waker},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arborio_executor::{
@@ -159,6 +160,11 @@ fn x12_a_worker_that_was_woken_to_search_is_rescued_when_it_blocks_before_that()
             yield_now().await; // what the other one has asked for before it slept is answered
             drop(spawn(async {}));
             drop(spawn(async {}));
+            // Nobody is woken for polls that are short.
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_micros(100) {
+                hint::spin_loop();
+            }
             note.read().await
         })
     });
