@@ -24,12 +24,13 @@
 use std::{collections::HashMap, ptr, sync::Arc, task::Waker, time::Duration};
 
 use arborio_base::{
-    Plain, drop_contained, prefetch,
+    Plain, contain, drop_contained, prefetch,
     sync::atomic::{AtomicBool, AtomicPtr, Ordering},
 };
 
 use crate::{
     abroad,
+    around::{MetScope, ScopeKey},
     cell::{Header, TaskRef},
     current::{Own, current, own, own_current},
     door::{Door, Visitor},
@@ -290,6 +291,28 @@ impl Branch {
         let mut slot: Option<T> = None;
         owner.give(&mut slot);
         slot
+    }
+
+    /// The branch of the task that is being polled, and those above it, as far as this thread may know them.
+    pub(crate) fn described_around() -> Vec<MetScope> {
+        let mut met = Vec::new();
+        let mut next = Self::current();
+        while let Some(branch) = next {
+            if let Some(owner) = branch.owner()
+                && let Some(info) = contain(|| owner.describe())
+            {
+                met.push(MetScope {
+                    key: ScopeKey {
+                        address: Arc::as_ptr(&owner).addr(),
+                        number: branch.number.get(),
+                    },
+                    name: info.name,
+                    opened_at: info.opened_at,
+                });
+            }
+            next = branch.parent.clone();
+        }
+        met
     }
 
     /// What builds on it, for the owner of the branch, and for a task of it that is away.

@@ -10,7 +10,7 @@
 //! last one frees the hub: memory only, no user's value is left by then.
 
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     ptr::NonNull,
     sync::{Arc, OnceLock},
 };
@@ -24,6 +24,7 @@ use arborio_base::{
 };
 
 use crate::{
+    around::AroundPolls,
     branch::Branch,
     cache::CellCache,
     cell::TaskRef,
@@ -112,6 +113,9 @@ pub(crate) struct Hub {
     pub(crate) pushed_by: core::sync::atomic::AtomicUsize,
     /// Where the loop's thread is.
     process: Process,
+    // For the owner again, and seldom looked at.
+    /// Who stands around its polls. Never changes once the loop runs.
+    pub(crate) around: OnceCell<Arc<dyn AroundPolls>>,
 }
 
 // SAFETY: `inbox`, `refs`, `stopping`, `stop_reason` and `sent` are made for all threads. The other fields are
@@ -142,6 +146,7 @@ impl Hub {
             spares: Spares::new(),
             entered: Plain::new(0),
             left_behind: List::new(),
+            around: OnceCell::new(),
             polling: Polled::new(),
             ending: Plain::new(None),
             inside: Plain::new(None),

@@ -15,6 +15,7 @@
 //! that is the business of whoever drives [`Running`].
 
 mod abroad;
+mod around;
 mod awaiter;
 mod branch;
 mod cache;
@@ -50,6 +51,7 @@ mod wait;
 mod waker;
 mod watched;
 
+pub use around::{AroundPolls, MetScope, MetTask, Note, ScopeKey};
 pub use branch::Branch;
 pub use endings::Canceller;
 pub use handle::{Joining, Task};

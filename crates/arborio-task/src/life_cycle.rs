@@ -20,6 +20,7 @@ use arborio_base::{budget, drop_contained, sync::atomic::Ordering};
 
 use crate::{
     abroad,
+    around::{self, Subject},
     cell::{Birth, FutureGone, TaskRef, layout_of},
     current, endings, guests,
     hub::Hub,
@@ -269,6 +270,21 @@ fn free(hub: &Hub, task: TaskRef) {
 /// depend on the executor around it.
 #[inline(never)]
 pub(crate) fn run_some(hub: &Hub, limit: u32) -> u32 {
+    if hub.around.get().is_some() {
+        return run_some_around(hub, limit);
+    }
+    run_some_with(hub, limit, run_next_alone)
+}
+
+/// The same with somebody around each poll.
+#[cold]
+#[inline(never)]
+fn run_some_around(hub: &Hub, limit: u32) -> u32 {
+    run_some_with(hub, limit, run_next_around)
+}
+
+#[inline(always)]
+fn run_some_with(hub: &Hub, limit: u32, run_next: impl Fn(&Hub) -> bool) -> u32 {
     let mut polls = 0;
     hub.polling.begin_slice();
     while polls < limit && run_next(hub) {
@@ -283,21 +299,51 @@ pub(crate) fn run_some(hub: &Hub, limit: u32) -> u32 {
 /// Polls the task that has waited longest. False if none is ready.
 #[inline(always)]
 pub(crate) fn run_next(hub: &Hub) -> bool {
+    match hub.around.get() {
+        None => run_next_alone(hub),
+        Some(_) => run_next_around(hub),
+    }
+}
+
+#[inline(always)]
+fn run_next_alone(hub: &Hub) -> bool {
     run_next_with(hub, poll)
+}
+
+/// The same with somebody around the poll.
+#[cold]
+fn run_next_around(hub: &Hub) -> bool {
+    run_next_with(hub, |task| around::poll_at(hub, task, poll))
 }
 
 /// The same for a worker, which lets go of its hub meanwhile.
 #[inline(always)]
 pub(crate) fn run_next_as_worker(hub: &Hub) -> bool {
+    run_next_with(hub, |task| let_go_to(hub, || poll(task)))
+}
+
+/// The same with somebody around the poll, who does not have the hub, either.
+#[cold]
+pub(crate) fn run_next_around_as_worker(hub: &Hub) -> bool {
     run_next_with(hub, |task| {
-        // Relaxed: only we count.
-        let polls = hub.polls.load(Ordering::Relaxed);
-        hub.polls.store(polls.wrapping_add(1), Ordering::Relaxed);
-        current::let_go(hub);
-        let polled = poll(task);
-        current::take_back(hub);
-        polled
+        let Some(around) = hub.around.get() else {
+            return let_go_to(hub, || poll(task));
+        };
+        let subject = Subject::of(task);
+        let_go_to(hub, || subject.poll(&**around, task, poll))
     })
+}
+
+/// Lets go of the hub of a worker as long as `poll` takes.
+#[inline(always)]
+fn let_go_to<R>(hub: &Hub, poll: impl FnOnce() -> R) -> R {
+    // Relaxed: only we count.
+    let polls = hub.polls.load(Ordering::Relaxed);
+    hub.polls.store(polls.wrapping_add(1), Ordering::Relaxed);
+    current::let_go(hub);
+    let polled = poll();
+    current::take_back(hub);
+    polled
 }
 
 #[inline(always)]

@@ -30,6 +30,7 @@ use arborio_base::{
 };
 
 use crate::{
+    around::Note,
     awaiter::AwaiterList,
     cell::TaskRef,
     endings::{Ending, Order},
@@ -53,6 +54,8 @@ pub(crate) struct Side {
     values: RefCell<Option<Rc<Values>>>,
     /// What is to be done when the task ends, oldest first. For the owner.
     endings: RefCell<VecDeque<Ending>>,
+    /// What those around its polls have made of it ([`crate::around`]). For the owner.
+    note: RefCell<Option<Note>>,
     /// Somebody has taken the outcome over: it bubbles no more. For the owner.
     silent: Cell<bool>,
     /// Turns a use before it is published, or after it is freed, into a failed
@@ -99,6 +102,7 @@ impl Side {
             }),
             values: RefCell::new(None),
             endings: RefCell::new(VecDeque::new()),
+            note: RefCell::new(None),
             silent: Cell::new(false),
             #[cfg(loom)]
             life: crate::life::Life::new(&crate::life::SIDES),
@@ -274,6 +278,23 @@ pub(crate) fn values(task: TaskRef) -> Option<Rc<Values>> {
 /// The same; it has none any more.
 pub(crate) fn take_values(task: TaskRef) -> Option<Rc<Values>> {
     existing(&task)?.values.take()
+}
+
+/// What those around the polls of `task` have made of it. The owner calls.
+pub(crate) fn note(task: TaskRef) -> Option<Note> {
+    existing(&task)?.note.borrow().clone()
+}
+
+/// They have made this of it. The owner calls.
+pub(crate) fn set_note(task: TaskRef, note: Option<Note>) {
+    if note.is_some() {
+        side(&task).note.replace(note); // there was none
+    }
+}
+
+/// What they have made of it; it is over now. The owner calls.
+pub(crate) fn take_note(task: TaskRef) -> Option<Note> {
+    existing(&task)?.note.take()
 }
 
 /// Adds something that is to be done when `task` ends. The owner calls.

@@ -11,6 +11,7 @@ use arborio_base::{
 
 use crate::{
     abroad,
+    around::AroundPolls,
     cell::TaskRef,
     current::{AtWork, current, held_current, own, own_current, set_current},
     handle::Task,
@@ -110,6 +111,14 @@ impl Tasks {
     /// See [`Watched`].
     pub fn watched(&self) -> Watched {
         Watched::new(self.hub())
+    }
+
+    /// Has `around` stand around all polls of the loop. Once, before it runs; the first one stays.
+    ///
+    /// # Examples
+    /// See [`AroundPolls`].
+    pub fn stand_around(&self, around: Arc<dyn AroundPolls>) {
+        let _ = self.hub().around.set(around); // a second one is dropped here
     }
 
     /// The hub, for the owner.
@@ -271,10 +280,23 @@ impl Running<'_> {
     /// a poll goes on, others may [`rescue`](Self::rescue) what is ready behind it.
     #[inline]
     pub fn run_until(&self, limit: u32, stop: impl Fn(&Self) -> bool) -> u32 {
-        let mut polls = 0;
         let _at_work = AtWork::new(self.hub);
         self.hub.polling.begin_slice();
-        while polls < limit && life_cycle::run_next_as_worker(self.hub) {
+        match self.hub.around.get() {
+            None => self.run_until_with(limit, stop, life_cycle::run_next_as_worker),
+            Some(_) => self.run_until_with(limit, stop, life_cycle::run_next_around_as_worker),
+        }
+    }
+
+    #[inline(always)]
+    fn run_until_with(
+        &self,
+        limit: u32,
+        stop: impl Fn(&Self) -> bool,
+        run_next: impl Fn(&Hub) -> bool,
+    ) -> u32 {
+        let mut polls = 0;
+        while polls < limit && run_next(self.hub) {
             polls += 1;
             if self.hub.root.wants_attention() || stop(self) {
                 break;

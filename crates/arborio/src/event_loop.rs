@@ -9,6 +9,7 @@ use arborio_executor::{
 use arborio_reactor::LoopReactor;
 use arborio_scope::{Scope, scope, select};
 use arborio_sync::Event;
+use arborio_task::AroundPolls;
 use arborio_timers::{Clock, Timers, sleep};
 
 use crate::{
@@ -103,6 +104,7 @@ pub struct LoopBuilder {
     ctrl_c: CtrlC,
     slow_poll: SlowPolls,
     observer: Option<Observer>,
+    around: Option<Arc<dyn AroundPolls>>,
 }
 
 impl LoopBuilder {
@@ -118,6 +120,7 @@ impl LoopBuilder {
             ctrl_c: CtrlC::Leave,
             slow_poll: SlowPolls::default(),
             observer: None,
+            around: None,
         }
     }
 
@@ -340,6 +343,34 @@ impl LoopBuilder {
         self
     }
 
+    /// Has `around` stand around each poll of each task: it [meets](AroundPolls::meet) a task before its first poll, and
+    /// calls each poll itself. For what has to be set up for tasks, and taken down: spans (`arborio::tracing`), times, counts. By
+    /// default nobody does, and polls cost nothing more.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{EventLoop, options::{AroundPolls, MetTask, Note}};
+    /// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+    /// struct Count(Arc<AtomicU32>);
+    /// impl AroundPolls for Count {
+    ///     fn meet(&self, _: &MetTask) -> Note {
+    ///         Arc::new(())
+    ///     }
+    ///     fn around(&self, _: &Note, poll: &mut dyn FnMut()) {
+    ///         self.0.fetch_add(1, Ordering::Relaxed);
+    ///         poll();
+    ///     }
+    /// }
+    /// let polls = Arc::new(AtomicU32::new(0));
+    /// let builder = EventLoop::builder().around_polls(Count(Arc::clone(&polls)));
+    /// builder.run(async { arborio::yield_now().await });
+    /// assert_eq!(polls.load(Ordering::Relaxed), 2);
+    /// ```
+    pub fn around_polls(mut self, around: impl AroundPolls + 'static) -> Self {
+        self.around = Some(Arc::new(around));
+        self
+    }
+
     /// As [`run`], with these options.
     ///
     /// # Panics
@@ -430,6 +461,7 @@ impl LoopBuilder {
             ctrl_c,
             slow_poll,
             observer,
+            around,
         } = self;
         let lookout = MaybeLookout::begin(ctrl_c).map_err(RunError::System)?;
         options.on_unobserved_panic = on_unobserved_panic.unwrap_or(on_panic);
@@ -441,6 +473,9 @@ impl LoopBuilder {
         let measured = !clock.is_simulated() && options.seed.is_none();
         let notifier = Arc::new(LoopNotifier::new());
         let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
+        if let Some(around) = around {
+            tasks.stand_around(around);
+        }
         lookout.add(|| Handle::new(tasks.submitter()));
         let _watched = slow_poll.watch(&tasks, measured, &observer);
         let timers = Timers::new(clock, Arc::clone(&notifier).into());

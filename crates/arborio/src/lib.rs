@@ -44,6 +44,7 @@
 //! | [`time`], [`net`], [`sync`] | clocks and sleeps; sockets; locks and channels           |
 //! | [`blocking`]     | jobs that block                                                     |
 //! | `io`, `stdio`, `signal` | adapters; standard streams; signals (features)               |
+//! | `hyper`, `tokio`, `tracing` | for libraries of others (features, off by default)   |
 //! | [`options`]      | what a loop or a pool is told, and what it tells                    |
 //! | [`tree`](mod@tree)   | what hangs on a loop or a scope                                 |
 #![forbid(unsafe_code)]
@@ -68,6 +69,8 @@ pub mod stdio;
 pub use adapters::hyper;
 #[cfg(feature = "tokio")]
 pub use adapters::tokio;
+#[cfg(feature = "tracing")]
+pub use adapters::tracing;
 pub use arborio_base::Forked;
 pub use arborio_executor::blocking::spawn_blocking;
 pub use arborio_executor::{
@@ -260,6 +263,7 @@ pub mod tree {
 pub mod options {
     pub use arborio_base::contained_panics;
     pub use arborio_executor::{Drain, Leftover, MAX_WORKERS, OnUnobservedPanic, Report, SlowPoll};
+    pub use arborio_task::{AroundPolls, MetScope, MetTask, Note, ScopeKey};
 }
 
 /// Asking a part of a program to end, and answering.

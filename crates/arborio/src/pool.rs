@@ -20,6 +20,7 @@ use arborio_executor::{
 };
 use arborio_reactor::LoopReactor;
 use arborio_scope::{Scope, scope};
+use arborio_task::AroundPolls;
 use arborio_timers::{Clock, Timers};
 
 use crate::{
@@ -95,6 +96,7 @@ impl Pool {
             ctrl_c: CtrlC::Leave,
             slow_poll: SlowPolls::default(),
             observer: None,
+            around: None,
         }
     }
 
@@ -227,6 +229,7 @@ pub struct PoolBuilder {
     ctrl_c: CtrlC,
     slow_poll: SlowPolls,
     observer: Option<Observer>,
+    around: Option<Arc<dyn AroundPolls>>,
 }
 
 impl PoolBuilder {
@@ -393,6 +396,34 @@ impl PoolBuilder {
         self
     }
 
+    /// Has `around` stand around each poll of each task: it [meets](AroundPolls::meet) a task before its first poll, and
+    /// calls each poll itself. For what has to be set up for tasks, and taken down: spans (`arborio::tracing`), times, counts. By
+    /// default nobody does, and polls cost nothing more.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{Pool, options::{AroundPolls, MetTask, Note}};
+    /// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+    /// struct Count(Arc<AtomicU32>);
+    /// impl AroundPolls for Count {
+    ///     fn meet(&self, _: &MetTask) -> Note {
+    ///         Arc::new(())
+    ///     }
+    ///     fn around(&self, _: &Note, poll: &mut dyn FnMut()) {
+    ///         self.0.fetch_add(1, Ordering::Relaxed);
+    ///         poll();
+    ///     }
+    /// }
+    /// let polls = Arc::new(AtomicU32::new(0));
+    /// let builder = Pool::builder().around_polls(Count(Arc::clone(&polls)));
+    /// builder.run(async { arborio::yield_now().await });
+    /// assert_eq!(polls.load(Ordering::Relaxed), 2, "others had nothing to do");
+    /// ```
+    pub fn around_polls(mut self, around: impl AroundPolls + 'static) -> Self {
+        self.around = Some(Arc::new(around));
+        self
+    }
+
     /// As [`Pool::run`], with these options.
     ///
     /// # Panics
@@ -511,6 +542,7 @@ impl PoolBuilder {
             observer: self
                 .observer
                 .unwrap_or_else(|| write_to_stderr("pool", self.name.clone())),
+            around: self.around,
             options,
             grace: self.grace,
             owner,
@@ -576,6 +608,7 @@ struct Shared {
     team: Arc<Team>,
     slow_poll: SlowPolls,
     observer: Observer,
+    around: Option<Arc<dyn AroundPolls>>,
     options: LoopOptions,
     grace: Duration,
     lookout: MaybeLookout,
@@ -606,6 +639,9 @@ impl Shared {
         let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
         self.lookout.add(|| Handle::new(tasks.submitter()));
         let _watched = self.slow_poll.watch(&tasks, true, &self.observer);
+        if let Some(around) = &self.around {
+            tasks.stand_around(Arc::clone(around));
+        }
         if self.team.len() > 1 {
             tasks.prepare_for_rescue();
         }

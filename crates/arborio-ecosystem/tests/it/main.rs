@@ -6,6 +6,7 @@
 mod http;
 mod load;
 mod shutdown;
+mod spans;
 mod support;
 mod timers;
 mod tls;

@@ -16,6 +16,7 @@ use arborio_base::budget;
 
 use super::{after_panic, end_by_request, finish, poll, wake};
 use crate::{
+    around,
     cell::TaskRef,
     frames::{Next, root},
     hub::Hub,
@@ -96,7 +97,7 @@ fn go_on(hub: &Hub, task: TaskRef, mut next: Next) {
 fn poll_once(hub: &Hub, task: TaskRef) -> bool {
     budget::refill();
     hub.polling.set(task); // L5
-    let polled = poll(task);
+    let polled = around::poll_at(hub, task, poll);
     if polled.is_err() {
         task.local.set(Flags::ENDING); // its future has yet to be dropped
     }

@@ -1,6 +1,7 @@
 //! The task crate from outside, on real threads.
 #![cfg(not(loom))]
 
+mod around;
 mod branch_again;
 mod branch_refuted;
 mod endings_refuted;

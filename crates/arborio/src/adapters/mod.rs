@@ -6,3 +6,5 @@
 pub mod hyper;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+#[cfg(feature = "tracing")]
+pub mod tracing;

@@ -9,7 +9,7 @@ use ::tokio::{
 
 use super::Inside;
 
-/// A tokio runtime, for the futures that need one. See [the module](self).
+/// A tokio runtime, for the futures that need one. See [the module](crate::tokio).
 ///
 /// Clones are handles to the same one. What is spawned with `tokio::spawn` runs on its thread, and ends with the
 /// last clone: it is dropped at its next suspension. So are its sockets and timers.
@@ -70,7 +70,7 @@ impl Context {
     /// Dropping it drops `future`.
     ///
     /// # Examples
-    /// See [the module](self).
+    /// See [the module](crate::tokio).
     pub fn wrap<F: Future>(&self, future: F) -> Inside<F> {
         Inside::new(self.clone(), future)
     }
