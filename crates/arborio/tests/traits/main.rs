@@ -23,6 +23,7 @@ const TRAITS: &[&str] = &[
     "net::StreamSocket",
     "net::ToAddrs",
     "net::ToUnixAddr",
+    "options::AroundPolls",
     "scope::ChildOutput",
     "sync::flavour::Flavour",
     "sync::flavour::channel::Flavour",
@@ -33,6 +34,7 @@ const TRAITS: &[&str] = &[
 const OPTIONAL: &[(&str, bool)] = &[
     ("hyper::", cfg!(feature = "hyper")),
     ("tokio::", cfg!(feature = "tokio")),
+    ("tracing::", cfg!(feature = "tracing")),
     ("signal::", cfg!(feature = "signal")),
     ("stdio::", cfg!(feature = "stdio")),
 ];

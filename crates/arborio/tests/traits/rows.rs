@@ -75,8 +75,12 @@ pub(crate) fn rows() -> Vec<Row> {
         arborio::tree::TreeNode,
         arborio::options::Drain,
         arborio::options::Leftover,
+        arborio::options::MetScope,
+        arborio::options::MetTask,
+        arborio::options::Note,
         arborio::options::OnUnobservedPanic,
         arborio::options::Report<'static>,
+        arborio::options::ScopeKey,
         arborio::options::SlowPoll,
         arborio::cancel::CancelScope,
         arborio::cancel::Cancelled,
@@ -177,5 +181,7 @@ pub(crate) fn rows() -> Vec<Row> {
         arborio::tokio::Entered<'static>,
         arborio::tokio::Inside<F>,
     ]);
+    #[cfg(feature = "tracing")]
+    all.extend(rows![arborio::tracing::Spans]);
     all
 }
