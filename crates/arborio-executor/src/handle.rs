@@ -20,6 +20,7 @@ use crate::here;
 /// assert_eq!(sum, 4);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[doc(alias("Spawner", "EventLoop"))]
 pub struct Handle {
     pub(crate) submitter: Submitter,
 }
@@ -31,6 +32,7 @@ impl Handle {
     /// ```
     /// assert!(arborio_executor::Handle::current().is_none());
     /// ```
+    #[doc(alias("try_current", "get_running_loop"))]
     pub fn current() -> Option<Self> {
         Submitter::current().map(|submitter| Self { submitter })
     }
@@ -61,6 +63,7 @@ impl Handle {
     /// assert!(matches!(late.try_take(), Some(Err(Interrupt::Stopped))));
     /// ```
     #[track_caller]
+    #[doc(alias("call_soon_threadsafe", "create_task"))]
     pub fn spawn<F>(&self, future: F) -> Task<F::Output>
     where
         F: Future + Send + 'static,
@@ -125,6 +128,7 @@ impl Handle {
     /// });
     /// ```
     #[track_caller]
+    #[doc(alias("block_on", "run_until_complete", "run_coroutine_threadsafe"))]
     pub fn run<F>(&self, future: F) -> Result<F::Output, WaitError>
     where
         F: Future + Send,
@@ -136,6 +140,8 @@ impl Handle {
     /// Runs `body` on this thread, and waits until all tasks have ended that it has spawned on the scope that
     /// it gets. They run on the loop, or on all workers of the pool in parallel, and may borrow from the caller. For
     /// synchronous code, as [`std::thread::scope`] is; tasks may spawn further ones on the scope, and await each other.
+    /// Async code has `scope(async |s| ..)` of the crate `arborio-scope`, which the facade re-exports: its tasks own what they
+    /// use, and an error of one ends the others.
     ///
     /// When this returns, every future of the scope has been dropped, and every output that nobody took. A `Borrower`
     /// that was forgotten leaks its output. A task that never ends blocks this thread for ever, unless somebody
@@ -182,6 +188,7 @@ impl Handle {
     /// }
     /// ```
     #[track_caller]
+    #[doc(alias("lend", "thread_scope", "block_in_place"))]
     pub fn scope<'env, R, B>(&self, body: B) -> Result<R, WaitError>
     where
         B: for<'scope> FnOnce(&'scope BorrowScope<'scope, 'env>) -> R,
@@ -211,6 +218,7 @@ impl Handle {
     /// assert!({ task }.wait().is_err());
     /// ```
     #[track_caller]
+    #[doc(alias("shutdown", "shutdown_background"))]
     pub fn stop(&self) {
         if !self.is_stopping() {
             self.stop_with(Reason::new(ReasonKind::Stop));

@@ -63,6 +63,7 @@ use crate::{
 /// # other.join().unwrap();
 /// ```
 #[track_caller]
+#[doc(alias("spawn_on", "switch_to"))]
 pub fn resume_on<F>(handle: &Handle, future: F) -> ResumeOn<F::Output>
 where
     F: Future + Send + 'static,

@@ -30,6 +30,7 @@ use crate::{default_loop, handle::Handle};
 /// ```
 #[track_caller]
 #[inline]
+#[doc(alias("create_task", "ensure_future", "spawn_task", "go"))]
 pub fn spawn<F>(future: F) -> Task<F::Output>
 where
     F: Future + Send + 'static,
@@ -76,6 +77,7 @@ where
 /// ```
 #[track_caller]
 #[inline]
+#[doc(alias("LocalSet", "LocalExecutor", "LocalPool"))]
 pub fn spawn_local<F>(future: F) -> Task<F::Output>
 where
     F: Future + 'static,

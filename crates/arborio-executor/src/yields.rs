@@ -45,6 +45,7 @@ pub fn skip_ready_cycle() -> SkipReadyCycle {
 ///     assert_eq!(other.await.unwrap(), 1);
 /// });
 /// ```
+#[doc(alias("checkpoint", "sleep0"))]
 pub fn yield_now() -> SkipReadyCycle {
     skip_ready_cycle()
 }

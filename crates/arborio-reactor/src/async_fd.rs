@@ -62,6 +62,7 @@ use crate::{
 /// assert_eq!(&block_on(hello())?, b"hello");
 /// # std::io::Result::Ok(())
 /// ```
+#[doc(alias("AsyncFd", "add_reader", "wait_readable"))]
 pub struct Async<T> {
     /// Declared first: it is dropped, and so deregistered, before the
     /// descriptor is closed.

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use arborio_task::{Canceller, Interrupt, Task};
+use arborio_task::{Borrower, Canceller, Interrupt, Task};
 use arborio_timers::Sleep;
 
 /// Gives tasks that run already a limited time.
@@ -43,6 +43,15 @@ pub trait ApplyTimeout {
 }
 
 impl<T> ApplyTimeout for Task<T> {
+    fn apply_timeout(&self, limit: Duration) -> bool {
+        if limit.is_zero() {
+            return self.cancel_with(Interrupt::TimedOut);
+        }
+        self.attach(move |canceller| Countdown::start(limit, canceller))
+    }
+}
+
+impl<T> ApplyTimeout for Borrower<'_, T> {
     fn apply_timeout(&self, limit: Duration) -> bool {
         if limit.is_zero() {
             return self.cancel_with(Interrupt::TimedOut);

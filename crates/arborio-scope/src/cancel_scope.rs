@@ -48,6 +48,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 #[must_use = "a request has no effect on what does not `run` in it"]
+#[doc(alias("CancellationToken", "AbortHandle"))]
 pub struct CancelScope(Arc<Mutex<Orders>>);
 
 /// What is wanted of the scope.

@@ -52,7 +52,8 @@ use crate::{
 /// let ((), answer) = tasks.run_main(main, |running| while running.run_next() {});
 /// assert_eq!(answer.unwrap(), 42);
 /// ```
-#[must_use = "dropping a task's handle detaches the task; await it, or drop it on purpose"]
+#[must_use = "dropping a task's handle detaches the task; await it, or call `detach`"]
+#[doc(alias = "JoinHandle")]
 pub struct Task<T> {
     /// Counted by JOIN; `None` once the outcome was given out.
     task: Option<TaskRef>,
@@ -99,6 +100,25 @@ impl<T> Task<T> {
     pub fn is_finished(&self) -> bool {
         self.task
             .is_none_or(|task| task.local.seen_abroad().any(Flags::DONE))
+    }
+
+    /// Lets the task go on unattended, as the drop of its handle does: the loop, or its scope, waits for it, and its
+    /// outcome is dropped where it ran. A panic of it is one that nobody observes.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_task::{SpawnOptions, Tasks, try_spawn};
+    /// # let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// # let (tell, told) = std::sync::mpsc::channel();
+    /// # let main = async {
+    /// let task = try_spawn(async move { tell.send("done").unwrap() }, SpawnOptions::new());
+    /// task.ok().unwrap().detach();
+    /// # };
+    /// # tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+    /// assert_eq!(told.recv(), Ok("done"));
+    /// ```
+    pub fn detach(self) {
+        drop(self);
     }
 
     /// Ends the task without asking it: its future is dropped and awaiting it

@@ -20,6 +20,7 @@ use arborio_base::drop_contained;
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[doc(alias("JoinError", "CancelledError"))]
 pub enum Interrupt {
     /// Somebody asked the task to end.
     Cancelled(Reason),

@@ -104,6 +104,7 @@ impl<T> Task<T> {
     /// assert_eq!(receiver.recv().unwrap().wait().unwrap(), 6);
     /// # thread.join().unwrap();
     /// ```
+    #[doc(alias("block_on", "blocking_join"))]
     pub fn wait(&mut self) -> Result<T, WaitError> {
         self.wait_until(None)
     }

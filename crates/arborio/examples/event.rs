@@ -16,8 +16,8 @@ async fn say(event: Rc<Event>, word: &'static str) {
 fn main() {
     EventLoop::builder().clock(Clock::simulated()).run(async {
         let event = Rc::new(Event::new());
-        drop(spawn_local(say(Rc::clone(&event), "hello")));
-        drop(spawn_local(say(Rc::clone(&event), "world")));
+        spawn_local(say(Rc::clone(&event), "hello")).detach();
+        spawn_local(say(Rc::clone(&event), "world")).detach();
         sleep(Duration::from_secs(2)).await;
         event.set();
     });

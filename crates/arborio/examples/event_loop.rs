@@ -13,15 +13,15 @@ async fn greet() {
 
 fn main() -> std::io::Result<()> {
     let event_loop = EventLoop::builder().name("greeter").start()?;
-    event_loop.handle().run(greet()).unwrap();
+    event_loop.run(greet()).unwrap();
 
     // The loop is still there, for whatever comes next.
     let words = ["one", "more", "thing"];
-    let length = event_loop.handle().run(async { words.len() });
+    let length = event_loop.run(async { words.len() });
     assert_eq!(length.unwrap(), 3);
 
-    event_loop.handle().stop();
-    assert!(event_loop.handle().run(greet()).is_err());
+    event_loop.stop();
+    assert!(event_loop.run(greet()).is_err());
     Ok(())
 }
 

@@ -19,7 +19,7 @@ fn main() {
     EventLoop::builder().clock(Clock::simulated()).run(async {
         let lock = Rc::new(Mutex::new(()));
         for (word, seconds) in [("hello", 1), ("world", 1), ("hello world", 2)] {
-            drop(spawn_local(say(Rc::clone(&lock), word, seconds)));
+            spawn_local(say(Rc::clone(&lock), word, seconds)).detach();
         }
     });
 }

@@ -18,7 +18,7 @@ fn main() {
     EventLoop::builder().clock(Clock::simulated()).run(async {
         let semaphore = Rc::new(Semaphore::new(2));
         for (word, seconds) in [("hello", 1), ("world", 1), ("hello world", 2)] {
-            drop(spawn_local(say(Rc::clone(&semaphore), word, seconds)));
+            spawn_local(say(Rc::clone(&semaphore), word, seconds)).detach();
         }
     });
 }

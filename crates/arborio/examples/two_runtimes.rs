@@ -22,11 +22,11 @@ fn main() -> std::io::Result<()> {
         .thread_name("tokio's")
         .build()?;
 
-    let task = Arc::new(first.handle().spawn(async {
+    let task = Arc::new(first.spawn(async {
         sleep(Duration::from_millis(10)).await;
         here()
     }));
-    let mut in_second = second.handle().spawn(meet(Arc::clone(&task)));
+    let mut in_second = second.spawn(meet(Arc::clone(&task)));
     let in_tokio = tokio.spawn(meet(task));
 
     println!("{}", in_second.wait().unwrap());

@@ -2,19 +2,17 @@
 //!
 //! How such a loop ends is in [`owner`](crate::owner).
 
-use std::{future::pending, io, time::Duration};
+use std::{future::pending, io, ops::Deref, time::Duration};
 
-use arborio_executor::{
-    BorrowScope, Handle, OnUnobservedPanic, StopError, WaitError, get_or_create_default,
-};
+use arborio_executor::{Handle, OnUnobservedPanic, StopError, get_or_create_default};
 
 use crate::{event_loop::LoopBuilder, owner::Background};
 
 /// An event loop: one thread, strict order, tasks that need not be `Send`.
 ///
 /// [`run`](crate::run()) and [`LoopBuilder::run`] drive one on the calling thread. A value of this type
-/// owns one that was [started](LoopBuilder::start) on a thread of its own; everybody else has a
-/// [`Handle`]. The loop waits for tasks until it is stopped. Dropping the owner stops it, and waits
+/// owns one that was [started](LoopBuilder::start) on a thread of its own, and is a [`Handle`] as everybody else
+/// has one. The loop waits for tasks until it is stopped. Dropping the owner stops it, and waits
 /// for its end for at most the loop's [grace](LoopBuilder::grace) and a tenth of a second. On the
 /// thread of a loop the drop does not wait, and the loop ends in the background.
 ///
@@ -25,11 +23,11 @@ use crate::{event_loop::LoopBuilder, owner::Background};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let event_loop = EventLoop::builder().name("kitchen").start()?;
-/// let mut bread = event_loop.handle().spawn(async {
+/// let mut bread = event_loop.spawn(async {
 ///     sleep(Duration::from_millis(2)).await;
 ///     "bread"
 /// });
-/// let butter = event_loop.handle().run(async { "butter" })?;
+/// let butter = event_loop.run(async { "butter" })?;
 /// assert_eq!((bread.wait()?, butter), ("bread", "butter"));
 /// event_loop.stop_and_join(Duration::from_secs(1))?;
 /// # Ok(())
@@ -37,6 +35,7 @@ use crate::{event_loop::LoopBuilder, owner::Background};
 /// ```
 #[derive(Debug)]
 #[must_use = "dropping the owner of a loop stops the loop; `detach` lets it run"]
+#[doc(alias("Runtime", "Reactor"))]
 pub struct EventLoop {
     background: Background,
 }
@@ -84,6 +83,7 @@ impl EventLoop {
     /// assert_ne!(first, EventLoop::get_or_create()?);
     /// # std::io::Result::Ok(())
     /// ```
+    #[doc(alias("get_event_loop", "global"))]
     pub fn get_or_create() -> io::Result<Handle> {
         get_or_create_default(|| Ok(Self::builder().start()?.detach()))
     }
@@ -100,41 +100,6 @@ impl EventLoop {
     /// ```
     pub fn handle(&self) -> &Handle {
         self.background.handle()
-    }
-
-    /// [`Handle::scope`]: runs `body` here, and on the loop the tasks that it spawns, which may borrow; waits for all of
-    /// them.
-    ///
-    /// # Errors
-    /// As [`Handle::scope`].
-    ///
-    /// # Panics
-    /// As [`Handle::scope`].
-    ///
-    /// # Examples
-    /// ```
-    /// use arborio::{EventLoop, time::sleep};
-    /// use std::{sync::Mutex, time::Duration};
-    /// let event_loop = EventLoop::builder().start()?;
-    /// let log = Mutex::new(Vec::new());
-    /// event_loop.scope(|s| {
-    ///     for n in [3, 1, 2] {
-    ///         let log = &log;
-    ///         s.spawn(async move {
-    ///             sleep(Duration::from_millis(10 * n)).await;
-    ///             log.lock().unwrap().push(n);
-    ///         });
-    ///     }
-    /// }).unwrap();
-    /// assert_eq!(log.into_inner().unwrap(), [1, 2, 3]);
-    /// # std::io::Result::Ok(())
-    /// ```
-    #[track_caller]
-    pub fn scope<'env, R, B>(&self, body: B) -> Result<R, WaitError>
-    where
-        B: for<'scope> FnOnce(&'scope BorrowScope<'scope, 'env>) -> R,
-    {
-        self.handle().scope(body)
     }
 
     /// Lets the loop run until somebody [stops](Handle::stop) it, or the process ends.
@@ -166,7 +131,7 @@ impl EventLoop {
     /// use std::{future::pending, time::Duration};
     /// let event_loop = EventLoop::builder().start()?;
     /// let stubborn = task().name("mule").spawn_on(event_loop.handle(), shield(pending::<()>()));
-    /// event_loop.handle().run(async {}).unwrap(); // by now it has begun
+    /// event_loop.run(async {}).unwrap(); // by now it has begun
     ///
     /// let Err(StopError::Forced(tree)) = event_loop.stop_and_join(Duration::from_millis(5)) else {
     ///     panic!("it cannot be asked");
@@ -175,8 +140,30 @@ impl EventLoop {
     /// # drop(stubborn);
     /// # std::io::Result::Ok(())
     /// ```
+    #[doc(alias("shutdown_timeout", "shutdown"))]
     pub fn stop_and_join(self, grace: Duration) -> Result<(), StopError> {
         self.background.stop_and_join(grace)
+    }
+}
+
+/// The owner has what every [`Handle`] has: `spawn`, `run`, `scope`, `stop`. A clone of it is a handle, and owns nothing.
+///
+/// # Examples
+/// ```
+/// let event_loop = arborio::EventLoop::builder().start()?;
+/// let mut one = event_loop.spawn(async { 1 });
+/// assert_eq!(one.wait()? + event_loop.run(async { 2 })?, 3);
+///
+/// let handle: arborio::Handle = event_loop.clone();
+/// drop(event_loop);
+/// assert!(handle.is_closed());
+/// # std::io::Result::Ok(())
+/// ```
+impl Deref for EventLoop {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        self.handle()
     }
 }
 
@@ -192,7 +179,7 @@ impl LoopBuilder {
     /// # Examples
     /// ```
     /// let event_loop = arborio::EventLoop::builder().name("courier").start()?;
-    /// let name = event_loop.handle().run(async {
+    /// let name = event_loop.run(async {
     ///     std::thread::current().name().map(str::to_owned)
     /// });
     /// assert_eq!(name.unwrap().unwrap(), "courier");

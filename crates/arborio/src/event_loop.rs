@@ -55,6 +55,7 @@ pub(crate) type Observer = Arc<dyn Fn(&Report<'_>) + Send + Sync>;
 /// assert_eq!(length, 8);
 /// ```
 #[track_caller]
+#[doc(alias("block_on", "Runtime", "run_until_complete"))]
 pub fn run<F: Future>(main: F) -> F::Output {
     LoopBuilder::new().run(main)
 }
@@ -81,6 +82,7 @@ pub fn run<F: Future>(main: F) -> F::Output {
 /// assert_eq!(failed.unwrap_err().to_string(), "no disk");
 /// ```
 #[track_caller]
+#[doc(alias("nursery", "block_on"))]
 pub fn run_scope<R, E, B>(body: B) -> Result<R, E>
 where
     B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
@@ -209,7 +211,7 @@ impl LoopBuilder {
     /// use arborio::{EventLoop, options::Leftover};
     /// EventLoop::builder().leftover(Leftover::Cancel).run(async {
     ///     // Would keep the loop alive for ever.
-    ///     drop(arborio::spawn(std::future::pending::<()>()));
+    ///     arborio::spawn(std::future::pending::<()>()).detach();
     /// });
     /// assert!(!arborio::is_running());
     /// ```
@@ -226,7 +228,7 @@ impl LoopBuilder {
     /// use arborio::{EventLoop, options::OnUnobservedPanic};
     /// let builder = EventLoop::builder().on_unobserved_panic(OnUnobservedPanic::Report);
     /// let done = builder.run(async {
-    ///     drop(arborio::spawn(async { panic!("nobody looks") }));
+    ///     arborio::spawn(async { panic!("nobody looks") }).detach();
     ///     arborio::yield_now().await;
     ///     "still here"
     /// });
@@ -253,7 +255,7 @@ impl LoopBuilder {
     ///         let Report::Lingering(tree) = report else { return };
     ///         told.send(tree.tasks().count()).unwrap();
     ///     })
-    ///     .run(async { drop(arborio::spawn(sleep(Duration::from_secs(60)))) });
+    ///     .run(async { arborio::spawn(sleep(Duration::from_secs(60))).detach() });
     /// assert_eq!(reports.recv(), Ok(1));
     /// ```
     pub fn linger(mut self, linger: Duration) -> Self {
@@ -335,7 +337,7 @@ impl LoopBuilder {
     /// EventLoop::builder()
     ///     .on_unobserved_panic(OnUnobservedPanic::Report)
     ///     .observer(move |report| sink.send(report.to_string()).unwrap())
-    ///     .run(async { drop(arborio::spawn(async { panic!("oh") })) });
+    ///     .run(async { arborio::spawn(async { panic!("oh") }).detach() });
     /// assert_eq!(log.recv().unwrap(), "a task panicked: oh");
     /// ```
     pub fn observer(mut self, observer: impl Fn(&Report<'_>) + Send + Sync + 'static) -> Self {

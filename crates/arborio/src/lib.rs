@@ -255,7 +255,7 @@ pub mod tree {
 ///
 /// let options = EventLoop::builder().leftover(Leftover::Cancel);
 /// let main = options.run(async {
-///     drop(arborio::spawn(pending::<()>()));
+///     arborio::spawn(pending::<()>()).detach();
 ///     "nobody waits for the task"
 /// });
 /// assert!(main.starts_with("nobody"));
@@ -354,7 +354,7 @@ pub mod time {
 /// arborio::run(async {
 ///     for _ in 0..10 {
 ///         let counter = Arc::clone(&counter);
-///         drop(spawn(async move { *counter.lock().await += 1 }));
+///         spawn(async move { *counter.lock().await += 1 }).detach();
 ///     }
 /// });
 /// assert_eq!(*counter.try_lock().unwrap(), 10);

@@ -7,6 +7,7 @@ use std::{
     fmt,
     future::pending,
     io, mem,
+    ops::Deref,
     sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
@@ -14,9 +15,8 @@ use std::{
 
 use arborio_base::Process;
 use arborio_executor::{
-    BorrowScope, Drain, Ending, Handle, Interrupt, LoopOptions, MAX_WORKERS, Notify,
-    OnUnobservedPanic, Report, RunError, Seat, StopError, Tasks, Team, WaitError, drive_in_team,
-    is_running,
+    Drain, Ending, Handle, Interrupt, LoopOptions, MAX_WORKERS, Notify, OnUnobservedPanic, Report,
+    RunError, Seat, StopError, Tasks, Team, drive_in_team, is_running,
 };
 use arborio_reactor::LoopReactor;
 use arborio_scope::{Scope, scope};
@@ -40,7 +40,8 @@ use crate::{
 /// stay on the worker where they were spawned.
 ///
 /// [`run`](Self::run) and [`PoolBuilder::run`] drive one on the calling thread, which is its first worker. A value of this
-/// type owns one that was [started](PoolBuilder::start) in the background; everybody else has a [`Handle`].
+/// type owns one that was [started](PoolBuilder::start) in the background, and is a [`Handle`] as everybody else has one:
+/// `Pool::run(main)` is a new pool, on this thread; `pool.run(future)` is a task of one that runs.
 /// Such a pool waits for tasks until it is stopped. Dropping the owner stops it, and waits for its end for at most
 /// the pool's [grace](PoolBuilder::grace) and a tenth of a second. On the thread of a loop the drop does not
 /// wait, and the pool ends in the background.
@@ -72,6 +73,7 @@ use crate::{
 /// ```
 #[derive(Debug)]
 #[must_use = "dropping the owner of a pool stops the pool; `detach` lets it run"]
+#[doc(alias("Runtime", "ThreadPool", "worker_threads"))]
 pub struct Pool {
     background: Background,
 }
@@ -112,6 +114,7 @@ impl Pool {
     /// # Examples
     /// See [`Pool`].
     #[track_caller]
+    #[doc(alias = "block_on")]
     pub fn run<F: Future>(main: F) -> F::Output {
         Self::builder().run(main)
     }
@@ -162,25 +165,6 @@ impl Pool {
         self.background.handle()
     }
 
-    /// [`Handle::scope`]: runs `body` here, and on all workers the tasks that it spawns, which may borrow; waits for
-    /// all of them.
-    ///
-    /// # Errors
-    /// As [`Handle::scope`].
-    ///
-    /// # Panics
-    /// As [`Handle::scope`].
-    ///
-    /// # Examples
-    /// See [`Pool`].
-    #[track_caller]
-    pub fn scope<'env, R, B>(&self, body: B) -> Result<R, WaitError>
-    where
-        B: for<'scope> FnOnce(&'scope BorrowScope<'scope, 'env>) -> R,
-    {
-        self.handle().scope(body)
-    }
-
     /// Lets the pool run until somebody [stops](Handle::stop) it, or the process ends.
     ///
     /// # Examples
@@ -205,13 +189,35 @@ impl Pool {
     /// ```
     /// use std::time::Duration;
     /// let pool = arborio::Pool::builder().workers(2).start()?;
-    /// let mut idle = pool.handle().spawn(std::future::pending::<()>());
+    /// let mut idle = pool.spawn(std::future::pending::<()>());
     /// pool.stop_and_join(Duration::from_secs(1)).unwrap();
     /// assert!(idle.wait().is_err());
     /// # std::io::Result::Ok(())
     /// ```
+    #[doc(alias("shutdown_timeout", "shutdown"))]
     pub fn stop_and_join(self, grace: Duration) -> Result<(), StopError> {
         self.background.stop_and_join(grace)
+    }
+}
+
+/// The owner has what every [`Handle`] has: `spawn`, `run`, `scope`, `stop`. A clone of it is a handle, and owns nothing.
+///
+/// # Examples
+/// ```
+/// let pool = arborio::Pool::builder().start()?;
+/// let mut one = pool.spawn(async { 1 });
+/// assert_eq!(one.wait()? + pool.run(async { 2 })?, 3);
+///
+/// let handle: arborio::Handle = pool.clone();
+/// drop(pool);
+/// assert!(handle.is_closed());
+/// # std::io::Result::Ok(())
+/// ```
+impl Deref for Pool {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        self.handle()
     }
 }
 
@@ -256,6 +262,7 @@ impl PoolBuilder {
     /// assert_eq!(Pool::builder().workers(3).run(async { 1 }), 1);
     /// assert!(Pool::builder().workers(MAX_WORKERS + 1).start().is_err());
     /// ```
+    #[doc(alias = "worker_threads")]
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
         self
@@ -279,7 +286,7 @@ impl PoolBuilder {
     /// ```
     /// use arborio::{Pool, options::Leftover, spawn};
     /// Pool::builder().leftover(Leftover::Cancel).run(async {
-    ///     drop(spawn(std::future::pending::<()>()));
+    ///     spawn(std::future::pending::<()>()).detach();
     /// });
     /// assert!(!arborio::is_running());
     /// ```
@@ -296,7 +303,7 @@ impl PoolBuilder {
     /// use arborio::{Pool, options::OnUnobservedPanic, spawn, yield_now};
     /// let builder = Pool::builder().on_unobserved_panic(OnUnobservedPanic::Report);
     /// let done = builder.observer(|_| {}).run(async {
-    ///     drop(spawn(async { panic!("nobody looks") }));
+    ///     spawn(async { panic!("nobody looks") }).detach();
     ///     yield_now().await;
     ///     "still here"
     /// });
@@ -366,7 +373,7 @@ impl PoolBuilder {
     /// # use rustix::process::{Signal, getpid, kill_process};
     /// use std::future::pending;
     /// let ended = Pool::builder().ctrl_c(CtrlC::Cancel).try_run(async {
-    ///     drop(spawn(pending::<()>()));
+    ///     spawn(pending::<()>()).detach();
     /// #   kill_process(getpid(), Signal::INT).unwrap();
     ///     pending::<()>().await
     /// });
@@ -388,7 +395,7 @@ impl PoolBuilder {
     /// Pool::builder()
     ///     .on_unobserved_panic(OnUnobservedPanic::Report)
     ///     .observer(|report| LOG.lock().unwrap().push(report.to_string()))
-    ///     .run(async { drop(spawn(async { panic!("oh") })) });
+    ///     .run(async { spawn(async { panic!("oh") }).detach() });
     /// assert_eq!(*LOG.lock().unwrap(), ["a task panicked: oh"]);
     /// ```
     pub fn observer(mut self, observer: impl Fn(&Report<'_>) + Send + Sync + 'static) -> Self {
@@ -497,7 +504,7 @@ impl PoolBuilder {
     /// # Examples
     /// ```
     /// let pool = arborio::Pool::builder().workers(2).name("kitchen").start()?;
-    /// assert_eq!(pool.handle().run(async { 7 }).unwrap(), 7);
+    /// assert_eq!(pool.run(async { 7 }).unwrap(), 7);
     /// assert!(arborio::Pool::builder().workers(0).start().is_err());
     /// # std::io::Result::Ok(())
     /// ```

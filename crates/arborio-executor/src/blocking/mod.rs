@@ -50,6 +50,7 @@ pub use token::JobToken;
 /// let sum = run(async { spawn_blocking(|| (1..=10).sum::<u32>()).await });
 /// assert_eq!(sum.unwrap(), 55);
 /// ```
+#[doc(alias("to_thread", "run_sync", "unblock"))]
 pub fn spawn_blocking<T, F>(job: F) -> Blocking<T>
 where
     T: Send + 'static,
@@ -145,6 +146,7 @@ where
 /// });
 /// assert_ne!(there, here);
 /// ```
+#[doc(alias = "block_in_place")]
 pub fn enter_executor<F>(future: F) -> EnterExecutor<F::Output>
 where
     F: Future + Send + 'static,

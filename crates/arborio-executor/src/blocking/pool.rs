@@ -64,6 +64,7 @@ pub(super) fn of_the_process() -> &'static BlockingPool {
 /// assert_eq!(sum, 3);
 /// ```
 #[must_use = "dropping the owner of a pool stops the pool; `detach` lets its jobs go on"]
+#[doc(alias("ThreadPool", "ThreadPoolExecutor"))]
 pub struct BlockingPool {
     crew: Arc<Crew>,
     grace: Duration,

@@ -273,8 +273,9 @@ impl<E> Drop for Kept<E> {
 /// }));
 /// assert_eq!(caught.unwrap(), "no");
 /// ```
+#[doc(alias = "JoinHandle")]
 pub struct Child<T, E> {
-    task: Task<Result<T, Kept<E>>>,
+    pub(super) task: Task<Result<T, Kept<E>>>,
 }
 
 /// The handle of a task that runs `F` in a scope whose errors are `E`.
@@ -362,11 +363,15 @@ impl<T, E> Child<T, E> {
 
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<T, E>> {
         let ended = ready!(Pin::new(&mut self.task).poll(cx));
-        Poll::Ready(match ended {
-            Ok(Ok(value)) => Ok(Ok(value)),
-            Ok(Err(mut kept)) => kept.take(),
-            Err(interrupt) => Err(interrupt),
-        })
+        Poll::Ready(unpack(ended))
+    }
+}
+
+/// The outcome of the task of a child, with its error, wherever that is.
+pub(super) fn unpack<T, E>(ended: Result<Result<T, Kept<E>>, Interrupt>) -> Outcome<T, E> {
+    match ended? {
+        Ok(value) => Ok(Ok(value)),
+        Err(mut kept) => kept.take(),
     }
 }
 

@@ -39,6 +39,7 @@ use super::{
 /// }));
 /// assert_eq!(total, Ok(21));
 /// ```
+#[doc(alias("nursery", "JoinSet", "CancellationToken"))]
 pub struct Scope<E>(pub(crate) Arc<ScopeState<E>>);
 
 impl<E> Scope<E>

@@ -20,6 +20,7 @@
 
 mod builder;
 mod child;
+mod child_handle;
 mod current;
 mod describe;
 mod failure;
@@ -54,6 +55,10 @@ use arborio_task::Interrupt;
 ///
 /// The first error or panic, of a task or of the body, asks the others to end. When all
 /// have ended, the error is returned, or the panic goes on here.
+///
+/// This one is for async code, and its tasks own what they use. Synchronous code lends tasks what is on its stack, and
+/// blocks its thread meanwhile: [`Handle::scope`](arborio_executor::Handle::scope). Async code that wants to borrow has
+/// branches: [`concurrent`](mod@crate::concurrent).
 ///
 /// # Errors
 /// The first error of the body or of a task; `E::from(Interrupt)` if the scope was

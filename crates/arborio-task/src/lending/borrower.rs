@@ -3,6 +3,7 @@
 use std::{
     fmt,
     marker::PhantomData,
+    panic::Location,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -16,6 +17,7 @@ use arborio_base::{
 
 use super::ledger::Ledger;
 use crate::{
+    endings::Canceller,
     handle::Task,
     interrupt::{Interrupt, Payload},
     wait::WaitError,
@@ -97,6 +99,34 @@ impl<T> Borrower<'_, T> {
     #[track_caller]
     pub fn cancel(&self) -> bool {
         self.task.cancel()
+    }
+
+    /// The same; awaiting the task gives `end` if the request ends it, as [`Task::cancel_with`].
+    ///
+    /// # Examples
+    /// See [`Task::cancel_with`].
+    pub fn cancel_with(&self, end: Interrupt) -> bool {
+        self.task.cancel_with(end)
+    }
+
+    /// Keeps what `make` makes until the task has ended, as [`Task::attach`].
+    ///
+    /// # Examples
+    /// See [`Task::attach`].
+    pub fn attach<A, F>(&self, make: F) -> bool
+    where
+        A: Send + 'static,
+        F: FnOnce(Canceller) -> A + Send + 'static,
+    {
+        self.task.attach(make)
+    }
+
+    /// Where the task was spawned; `None` if the outcome was given out.
+    ///
+    /// # Examples
+    /// See [`Task::spawned_at`].
+    pub fn spawned_at(&self) -> Option<&'static Location<'static>> {
+        self.task.spawned_at()
     }
 
     /// Ends the task without asking it, as [`Task::abort`].

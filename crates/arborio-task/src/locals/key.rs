@@ -64,6 +64,7 @@ macro_rules! task_local {
 /// let (_, both) = tasks.run_main(main, |running| while running.run_next() {});
 /// assert_eq!(both.unwrap(), (7, 8));
 /// ```
+#[doc(alias("ContextVar", "LocalKey"))]
 pub struct TaskLocal<T: 'static> {
     /// Gives it a size, so that each has an address of its own: that is who it is.
     _size: u8,

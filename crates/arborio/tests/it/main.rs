@@ -5,6 +5,7 @@ mod apply_timeout;
 mod background;
 mod background_ends;
 mod blocking;
+mod child_handles;
 #[cfg(any(feature = "signal", feature = "stdio"))]
 mod children;
 #[cfg(feature = "signal")]
