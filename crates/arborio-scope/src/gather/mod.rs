@@ -17,7 +17,9 @@ use std::{
 use arborio_task::Interrupt;
 
 use self::given::{Given, Giving};
-use crate::group::{FirstFailure, Member, Spawner, TaskGroup, spawn_on, spawn_sent_on};
+use crate::group::{
+    FirstFailure, Later, Member, Spawner, TaskGroup, spawn_on, spawn_sent_on, tell_local, tell_sent,
+};
 
 /// Runs `futures` as tasks, and gives their outputs in the order of the futures.
 ///
@@ -50,7 +52,12 @@ where
     I: IntoIterator,
     I::Item: Future<Output: Send> + Send + 'static,
 {
-    Gather(Children::spawn(futures, |_| false, || spawn_sent_on))
+    Gather(Children::spawn(
+        futures,
+        |_| false,
+        || spawn_sent_on,
+        tell_sent,
+    ))
 }
 
 /// As [`gather`], of futures that need not be `Send`: they run on this thread.
@@ -78,7 +85,7 @@ where
     I: IntoIterator,
     I::Item: Future<Output: 'static> + 'static,
 {
-    Gather(Children::spawn(futures, |_| false, || spawn_on))
+    Gather(Children::spawn(futures, |_| false, || spawn_on, tell_local))
 }
 
 /// As [`gather`], of futures that give results.
@@ -110,7 +117,12 @@ where
     V: Send + 'static,
     E: From<Interrupt> + Send + 'static,
 {
-    TryGather(Children::spawn(futures, Result::is_err, || spawn_sent_on))
+    TryGather(Children::spawn(
+        futures,
+        Result::is_err,
+        || spawn_sent_on,
+        tell_sent,
+    ))
 }
 
 /// As [`try_gather`], of futures that need not be `Send`: they run on this thread.
@@ -140,7 +152,12 @@ where
     V: 'static,
     E: From<Interrupt> + 'static,
 {
-    TryGather(Children::spawn(futures, Result::is_err, || spawn_on))
+    TryGather(Children::spawn(
+        futures,
+        Result::is_err,
+        || spawn_on,
+        tell_local,
+    ))
 }
 
 /// As [`gather`], but waits for all tasks, and gives every outcome.
@@ -166,7 +183,7 @@ where
     I: IntoIterator,
     I::Item: Future<Output: Send> + Send + 'static,
 {
-    Children::spawn(futures, |_| false, || spawn_sent_on).all()
+    Children::spawn(futures, |_| false, || spawn_sent_on, tell_sent).all()
 }
 
 /// As [`gather_all`], of futures that need not be `Send`: they run on this thread.
@@ -193,7 +210,7 @@ where
     I: IntoIterator,
     I::Item: Future<Output: 'static> + 'static,
 {
-    Children::spawn(futures, |_| false, || spawn_on).all()
+    Children::spawn(futures, |_| false, || spawn_on, tell_local).all()
 }
 
 /// Tasks whose outputs are gathered.
@@ -206,7 +223,12 @@ struct Children<T> {
 
 impl<T: 'static> Children<T> {
     #[track_caller]
-    fn spawn<I, S>(futures: I, is_error: fn(&T) -> bool, spawner: impl Fn() -> S) -> Self
+    fn spawn<I, S>(
+        futures: I,
+        is_error: fn(&T) -> bool,
+        spawner: impl Fn() -> S,
+        later: Later<Given<T>>,
+    ) -> Self
     where
         I: IntoIterator,
         I::Item: Future<Output = T> + 'static,
@@ -215,7 +237,8 @@ impl<T: 'static> Children<T> {
         let group = TaskGroup::new();
         let mut members = Vec::new();
         for future in futures {
-            members.push(group.spawn_by(Giving::new(future, is_error), spawner()));
+            let future = Giving::new(future, is_error);
+            members.push(group.spawn_by(future, spawner(), later));
         }
         let first_failure = group.pop_judged(Given::is_error);
         Self {

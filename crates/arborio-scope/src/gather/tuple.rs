@@ -13,7 +13,7 @@ use super::{
     outcome_of,
 };
 use crate::{
-    group::{Member, Seat, Spawner, spawn_on, spawn_sent_on},
+    group::{Later, Member, Seat, Spawner, spawn_on, spawn_sent_on, tell_local, tell_sent},
     scope::AnyScope,
 };
 
@@ -76,11 +76,16 @@ struct One<T> {
 
 impl<T: 'static> One<T> {
     #[track_caller]
-    fn spawn<F>(scope: Option<&AnyScope>, future: F, spawner: impl Spawner<Giving<F>>) -> Self
+    fn spawn<F>(
+        scope: Option<&AnyScope>,
+        future: F,
+        spawner: impl Spawner<Giving<F>>,
+        later: Later<Given<T>>,
+    ) -> Self
     where
         F: Future<Output = T> + 'static,
     {
-        let member = Member::new();
+        let member = Member::new(later);
         member.run_on(scope, Giving::new(future, |_| false), spawner);
         Self {
             member: Some(member),
@@ -126,9 +131,9 @@ impl<T> Drop for One<T> {
 
 /// Spawns each of the tuple, and waits for their outputs.
 macro_rules! gathering {
-    ($tuple:ident, $spawner:ident, $($future:ident $number:tt)+) => {{
+    ($tuple:ident, $spawner:ident, $later:ident, $($future:ident $number:tt)+) => {{
         let scope = AnyScope::current();
-        let mut tasks = ($(One::spawn(scope.as_ref(), $tuple.$number, $spawner),)+);
+        let mut tasks = ($(One::spawn(scope.as_ref(), $tuple.$number, $spawner, $later),)+);
         poll_fn(move |cx| {
             let (mut all, mut failure) = (true, None);
             $(if failure.is_none() {
@@ -159,7 +164,7 @@ macro_rules! gather_tuple {
 
             #[track_caller]
             fn gather(self) -> impl Future<Output = Result<Self::Output, Interrupt>> + Send {
-                gathering!(self, spawn_sent_on, $($future $number)+)
+                gathering!(self, spawn_sent_on, tell_sent, $($future $number)+)
             }
         }
 
@@ -171,7 +176,7 @@ macro_rules! gather_tuple {
 
             #[track_caller]
             fn gather_local(self) -> impl Future<Output = Result<Self::Output, Interrupt>> {
-                gathering!(self, spawn_on, $($future $number)+)
+                gathering!(self, spawn_on, tell_local, $($future $number)+)
             }
         }
     };

@@ -3,7 +3,7 @@
 //! | what ends it                       | who tells                                      |
 //! |------------------------------------|------------------------------------------------|
 //! | a value, a panic                   | the future that is wrapped around it           |
-//! | it is cancelled, or forced         | a [`Report`], when the task knows why          |
+//! | it is cancelled, or forced         | a [`Report`], when the task knows why; a callback of the task where none can be spawned |
 //! | its loop ends                      | the wrapper's destructor: `Stopped`            |
 //! | a task that was added has ended    | a [`Watch`]                                    |
 
@@ -110,14 +110,40 @@ impl<T: 'static> Drop for Tell<T> {
     }
 }
 
-/// The member has ended; why is known when `task` has.
-pub(super) fn tell_later<T: 'static>(member: Member<T>, task: Task<()>) {
+/// What is done when a member has ended, and why is known when its task has.
+pub(crate) type Later<T> = fn(Member<T>, Task<()>);
+
+/// Spawns a [`Report`]. If the loop is ending it is dropped, and says so.
+fn report<T: 'static>(member: Member<T>, task: Task<()>) -> Result<(), Report<T>> {
     let tell = Tell {
         member: Some(member),
     };
     let report = Report { task, tell };
-    // If the loop is ending it is dropped, and says so.
-    drop(try_spawn(report, SpawnOptions::new()).or_else(spawn_in_scope));
+    let spawned = try_spawn(report, SpawnOptions::new()).or_else(spawn_in_scope);
+    spawned.map(drop)
+}
+
+/// For a member that may be on another thread than its group.
+pub(crate) fn tell_sent<T: Send + Sync + 'static>(member: Member<T>, task: Task<()>) {
+    let Err(mut report) = report(member, task) else {
+        return;
+    };
+    // A loop that lies in a future which moves between threads: its task calls back.
+    let Some(member) = report.tell.member.take() else {
+        return;
+    };
+    let tell = move |ended: Result<&(), &Interrupt>| {
+        let why = ended.err().cloned().unwrap_or(Interrupt::Stopped);
+        member.end(Err(why));
+    };
+    if let Err(tell) = report.task.try_on_done(tell) {
+        tell(Ok(&()));
+    }
+}
+
+/// For a member that stays on its thread.
+pub(crate) fn tell_local<T: 'static>(member: Member<T>, task: Task<()>) {
+    drop(report(member, task));
 }
 
 /// For a loop that lies in a future: nothing is spawned there but on its scopes.

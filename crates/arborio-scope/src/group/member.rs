@@ -35,7 +35,7 @@ use arborio_task::{Interrupt, Reason, ReasonKind, SpawnOptions, Task, try_spawn}
 
 use super::{
     book::Roster,
-    ending::tell_later,
+    ending::Later,
     shelf::{Key, Shelf},
 };
 use crate::ApplyTimeout;
@@ -61,6 +61,7 @@ pub struct Member<T>(Arc<MemberCell<T>>);
 
 struct MemberCell<T> {
     outcome: OnceLock<Result<T, Interrupt>>,
+    later: Later<T>,
     state: Mutex<MemberState<T>>,
 }
 
@@ -111,9 +112,11 @@ impl<T> Clone for Place<T> {
 }
 
 impl<T> Member<T> {
-    pub(crate) fn new() -> Self {
+    /// Has `later` tell why it has ended, if nothing of its future is left to do so.
+    pub(crate) fn new(later: Later<T>) -> Self {
         Self(Arc::new(MemberCell {
             outcome: OnceLock::new(),
+            later,
             state: Mutex::new(MemberState {
                 task: Running::Nobody,
                 home: None,
@@ -441,7 +444,7 @@ impl<T: 'static> Member<T> {
         match (before, task) {
             (Running::Untold, Running::Own(task)) => {
                 drop(state);
-                tell_later(self.clone(), task);
+                (self.0.later)(self.clone(), task);
             }
             (_, task) => state.task = task,
         }
@@ -461,7 +464,7 @@ impl<T: 'static> Member<T> {
         };
         drop(state);
         match task {
-            Some(task) => tell_later(self, task),
+            Some(task) => (self.0.later)(self, task),
             None => self.end(Err(Interrupt::Stopped)), // nobody asks
         }
     }

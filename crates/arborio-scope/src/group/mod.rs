@@ -12,6 +12,7 @@ mod spawn;
 mod wait;
 
 pub use book::Exhausted;
+pub(crate) use ending::{Later, tell_local, tell_sent};
 pub use exhaust::Exhaust;
 pub use member::Member;
 pub(crate) use member::Seat;
@@ -245,7 +246,7 @@ impl<T: 'static> TaskGroup<T> {
         F: Future<Output = T> + Send + 'static,
         T: Send + Sync,
     {
-        self.spawn_by(future, spawn_sent_on)
+        self.spawn_by(future, spawn_sent_on, tell_sent)
     }
 
     /// As [`spawn`](Self::spawn), for a future that need not be `Send`: it stays on this
@@ -269,15 +270,20 @@ impl<T: 'static> TaskGroup<T> {
     where
         F: Future<Output = T> + 'static,
     {
-        self.spawn_by(future, spawn_on)
+        self.spawn_by(future, spawn_on, tell_local)
     }
 
     #[track_caller]
-    pub(crate) fn spawn_by<F>(&self, future: F, spawner: impl Spawner<F>) -> Member<T>
+    pub(crate) fn spawn_by<F>(
+        &self,
+        future: F,
+        spawner: impl Spawner<F>,
+        later: Later<T>,
+    ) -> Member<T>
     where
         F: Future<Output = T> + 'static,
     {
-        let member = Member::new();
+        let member = Member::new(later);
         self.enlist(member.clone());
         member.run_on(self.scope.as_ref(), future, spawner);
         member
@@ -363,7 +369,7 @@ where
 impl<T: 'static> IntoMember<T, Added> for Task<T> {
     #[track_caller]
     fn into_member(mut self, group: &TaskGroup<T>) -> Member<T> {
-        let member = Member::new();
+        let member = Member::new(tell_local);
         if let Some(outcome) = self.try_take() {
             member.clone().end(outcome);
             group.enlist(member.clone());

@@ -568,3 +568,28 @@ fn the_outcome_of_a_member_that_the_end_of_the_loop_ended_is_stopped() {
     assert!(!group.has_pending());
     assert!(start.elapsed() < secs(10));
 }
+
+#[test]
+fn t17_members_in_a_scope_under_another_executor_say_why_they_ended() {
+    let ended = futures_lite::future::block_on(scope(async |s: &Scope<()>| {
+        let group = TaskGroup::new();
+        let value = group.spawn(async { 7 });
+        let cancelled = group.spawn(pending());
+        assert_eq!(group.wait_first().await, Some(value.clone()));
+        assert!(cancelled.cancel());
+        group.wait_all().await;
+        assert_eq!(gave(&value), 7);
+        assert_eq!(why(&cancelled), ReasonKind::Cancel);
+        assert_eq!(
+            arborio::gather([1, 2].map(async |number| number))
+                .await
+                .unwrap(),
+            [1, 2]
+        );
+        let left = group.spawn(pending());
+        s.cancel();
+        Ok(left)
+    }));
+    let left = ended.unwrap();
+    assert!(matches!(left.outcome(), Some(Err(Interrupt::Cancelled(_)))));
+}
