@@ -307,6 +307,47 @@ impl TaskBuilder {
         spawn_here(future, self.options).unwrap_or_else(|_| no_loop())
     }
 
+    /// As [`try_spawn`].
+    ///
+    /// # Errors
+    /// [`NoLoop`] with the future.
+    ///
+    /// # Examples
+    /// ```
+    /// let refused = arborio_executor::task().name("lost").try_spawn(async { 5 }).unwrap_err();
+    /// assert_eq!(arborio_executor::doc::run(refused.into_inner()), 5);
+    /// ```
+    #[track_caller]
+    pub fn try_spawn<F>(self, future: F) -> Result<Task<F::Output>, NoLoop<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match default_loop::for_this_thread() {
+            Some(handle) => Ok(handle.submitter.spawn(future, self.options)),
+            None => spawn_sent_here(future, self.options).map_err(|future| NoLoop { future }),
+        }
+    }
+
+    /// As [`try_spawn_local`].
+    ///
+    /// # Errors
+    /// [`NoLoop`] with the future.
+    ///
+    /// # Examples
+    /// ```
+    /// let refused = arborio_executor::task().try_spawn_local(async {}).unwrap_err();
+    /// assert!(refused.to_string().starts_with("no Arborio loop runs on this thread"));
+    /// ```
+    #[track_caller]
+    pub fn try_spawn_local<F>(self, future: F) -> Result<Task<F::Output>, NoLoop<F>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        spawn_here(future, self.options).map_err(|future| NoLoop { future })
+    }
+
     /// As [`Handle::spawn`].
     ///
     /// # Examples

@@ -319,6 +319,16 @@ fn a08_spawning_without_a_loop_gives_the_future_back_untouched() {
     assert!(!polled.get());
     assert!(refused.to_string().contains("no Arborio loop"));
     run(refused.into_inner());
+    let refused = arborio::task().try_spawn_local(async { 5 });
+    assert_eq!(run(refused.unwrap_err().into_inner()), 5);
+    let named = run(async {
+        arborio::task()
+            .name("here")
+            .try_spawn_local(async {})
+            .unwrap()
+            .name()
+    });
+    assert_eq!(named.unwrap(), "here");
     assert!(polled.get());
     assert!(try_spawn(async {}).is_err(), "the loop has ended");
 }
