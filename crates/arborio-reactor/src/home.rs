@@ -30,6 +30,7 @@ use mio::{Interest, Registry, Token, unix::SourceFd};
 
 use crate::{
     loop_reactor,
+    notifier::Notifier,
     quiet::Duty,
     readiness::{Event, Halt},
     source::Source,
@@ -90,7 +91,7 @@ pub(crate) struct Home {
     process: Process,
     driven_by: DrivenBy,
     /// Ends the wait of the loop that drives this.
-    notifier: OnceLock<Arc<mio::Waker>>,
+    notifier: OnceLock<Arc<Notifier>>,
 }
 
 #[derive(Debug)]
@@ -162,7 +163,7 @@ impl Home {
     }
 
     /// From now on `notifier` ends the wait of the loop that drives this.
-    pub(crate) fn end_wait_by(&self, notifier: &Arc<mio::Waker>) {
+    pub(crate) fn end_wait_by(&self, notifier: &Arc<Notifier>) {
         let _ = self.notifier.set(Arc::clone(notifier));
     }
 

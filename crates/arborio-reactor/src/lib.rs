@@ -23,6 +23,7 @@ mod fallback;
 mod gate;
 mod home;
 mod loop_reactor;
+mod notifier;
 mod operation;
 mod pump;
 mod quiet;
@@ -34,7 +35,4 @@ mod waiters;
 
 pub use async_fd::Async;
 pub use loop_reactor::{EnteredReactor, LoopReactor};
-
-/// The notifier that [`LoopReactor::open`] hands out: it ends a wait from
-/// another thread.
-pub use mio::Waker as Notifier;
+pub use notifier::Notifier;

@@ -13,6 +13,7 @@ use arborio_base::WakeBatch;
 
 use crate::{
     home::{DrivenBy, Home, NOTIFIER},
+    notifier::Notifier,
     pump::Pump,
 };
 
@@ -67,11 +68,11 @@ struct Opening {
     has_ended: Cell<bool>,
 }
 
-type OnOpen = Box<dyn FnOnce(&Arc<mio::Waker>)>;
+type OnOpen = Box<dyn FnOnce(&Arc<Notifier>)>;
 
 struct Opened {
     home: Arc<Home>,
-    notifier: Arc<mio::Waker>,
+    notifier: Arc<Notifier>,
     /// Borrowed in `wait` and `dispatch`, which call nobody outside.
     pump: RefCell<Option<Pump>>,
 }
@@ -95,7 +96,7 @@ impl LoopReactor {
     /// assert!(opened.get());
     /// # std::io::Result::Ok(())
     /// ```
-    pub fn new(on_open: impl FnOnce(&Arc<mio::Waker>) + 'static) -> Self {
+    pub fn new(on_open: impl FnOnce(&Arc<Notifier>) + 'static) -> Self {
         Self {
             opening: Rc::new(Opening {
                 on_open: Cell::new(Some(Box::new(on_open))),
@@ -157,7 +158,7 @@ impl LoopReactor {
     /// assert!(reactor.is_open());
     /// # std::io::Result::Ok(())
     /// ```
-    pub fn open(&self) -> io::Result<&Arc<mio::Waker>> {
+    pub fn open(&self) -> io::Result<&Arc<Notifier>> {
         self.opening.open().map(|opened| &opened.notifier)
     }
 
@@ -266,7 +267,7 @@ impl Opening {
     #[cold]
     fn open_now(&self) -> io::Result<&Opened> {
         let pump = Pump::open(DrivenBy::ItsLoop)?;
-        let notifier = Arc::new(mio::Waker::new(pump.registry(), NOTIFIER)?);
+        let notifier = Arc::new(Notifier::new(pump.registry(), NOTIFIER)?);
         pump.home().end_wait_by(&notifier);
         let opened = self.opened.get_or_init(|| Opened {
             home: Arc::clone(pump.home()),

@@ -160,6 +160,22 @@ fn a_background_reactor_that_can_never_wait_is_an_error_and_not_a_storm_of_threa
 }
 
 #[test]
+fn r19_a_notifier_that_is_interrupted_still_ends_the_wait() {
+    with_faults(
+        // The first of each thread.
+        "write:error=EINTR:when=1",
+        "injected::r19_a_notifier_that_is_interrupted_still_ends_the_wait",
+        || {
+            let reactor = reactor();
+            let notifier = reactor.open().unwrap().clone();
+            let caller = thread::spawn(move || notifier.wake());
+            reactor.wait(None).unwrap();
+            caller.join().unwrap().unwrap();
+        },
+    );
+}
+
+#[test]
 fn r21_no_epoll() {
     with_faults(
         "epoll_create1:error=ENOSYS:when=1",
