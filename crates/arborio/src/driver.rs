@@ -119,7 +119,11 @@ impl<'a> Driver<'a> {
 
     /// Waits for I/O, or for another thread, or for `timeout` to pass.
     fn sleep(&mut self, timeout: Option<Duration>) {
-        let timeout = self.open_for(timeout);
+        let timeout = match self.open_for(timeout) {
+            Ok(timeout) => timeout,
+            // Not tried again by a wait: it would open after the last look at the calls.
+            Err(error) => return self.sleep_without_reactor(&error, timeout),
+        };
         if timeout.is_some() || self.reactor.is_open() {
             match self.reactor.wait(timeout) {
                 Ok(()) => self.refused = false,
@@ -133,16 +137,15 @@ impl<'a> Driver<'a> {
     /// Opens the reactor if this sleep is the first that needs it. Whoever
     /// called until then has not seen the reactor, so a call turns the sleep
     /// into a look.
-    fn open_for(&self, timeout: Option<Duration>) -> Option<Duration> {
+    fn open_for(&self, timeout: Option<Duration>) -> io::Result<Option<Duration>> {
         let sleeps = timeout.is_some_and(|timeout| !timeout.is_zero());
         if sleeps && !self.reactor.is_open() {
-            // An error is met again by the wait itself.
-            let _ = self.reactor.open();
+            self.reactor.open()?;
             if self.notifier.take_call() {
-                return Some(Duration::ZERO);
+                return Ok(Some(Duration::ZERO));
             }
         }
-        timeout
+        Ok(timeout)
     }
 
     /// The reactor could not open, or could not wait.
