@@ -113,14 +113,19 @@ impl Drop for Lookout {
     }
 }
 
-/// What the thread does, all its life.
+/// So many errors in a row are taken for lasting.
+const REFUSALS: u32 = 16;
+
+/// What the thread does, all its life. A read that is refused is no reason to be deaf from then on.
 fn listen(mut read: UnixStream, came: &Came, presses: &Presses) {
+    let mut refusals = 0;
     loop {
         match read.read(&mut [0; 64]) {
             Ok(0) => return,
-            Ok(_) => {}
+            Ok(_) => refusals = 0,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) => return,
+            Err(_) if refusals == REFUSALS => return,
+            Err(_) => refusals += 1,
         }
         if came.take() {
             presses.press();
