@@ -41,12 +41,24 @@ pub(crate) fn home() -> &'static SharedHome {
     &HOME
 }
 
+/// How often the thread is started in vain before that is taken for lasting, and how long nobody tries in between.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// Arms a sleep, and starts the thread if it does not run yet.
 ///
 /// # Panics
-/// If the thread cannot be started.
+/// If the thread cannot be started, tried several times: a sleep has nobody to tell an error.
 pub(crate) fn arm(deadline: Instant, waker: Waker) -> Key {
-    if let Err(error) = ensure_thread() {
+    let mut started = ensure_thread();
+    for _ in 1..TRIES {
+        if started.is_ok() {
+            break;
+        }
+        thread::sleep(PAUSE);
+        started = ensure_thread();
+    }
+    if let Err(error) = started {
         panic!(
             "`sleep` was polled outside of an event loop, and its background thread cannot start: {error}"
         );
