@@ -4,6 +4,7 @@
 mod apply_timeout;
 mod background;
 mod background_ends;
+mod battery;
 mod blocking;
 mod child_handles;
 #[cfg(any(feature = "signal", feature = "stdio"))]
