@@ -12,7 +12,7 @@ use crate::{Outcome, Skipped, VERBS, Verb, table, tool};
 pub(crate) const VERB: Verb = Verb {
     name: "ci",
     usage: "ci [--deep] [--skip STEP]... [--only STEP]...",
-    summary: "tidy, test, model, examples, demo (--deep: sanitizers, fuzzing, deeper models)",
+    summary: "tidy, test, model, examples, demo, faults (--deep: sanitizers, fuzzing, deeper models)",
     run,
 };
 
@@ -47,6 +47,10 @@ const DEFAULT: &[Step] = &[
     Step {
         name: "demo",
         run: || verb("demo", &["--quick"]),
+    },
+    Step {
+        name: "faults",
+        run: || verb("faults", &[]),
     },
 ];
 

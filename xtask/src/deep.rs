@@ -27,6 +27,10 @@ pub(crate) const STEPS: &[Step] = &[
         run: fuzz,
     },
     Step {
+        name: "all-faults",
+        run: || ci::verb("faults", &["--all"]),
+    },
+    Step {
         name: "bench",
         run: || ci::verb("bench", &["--quick", "spawn-join"]),
     },

@@ -11,6 +11,7 @@ mod ci;
 mod deep;
 mod demo;
 mod examples;
+mod faults;
 mod model;
 mod rust_lines;
 mod table;
@@ -42,6 +43,7 @@ const VERBS: &[Verb] = &[
     model::VERB,
     examples::VERB,
     demo::VERB,
+    faults::VERB,
     bench::VERB,
     tidy::VERB,
     ci::VERB,

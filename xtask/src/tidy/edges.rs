@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (FACADE, LIBRARIES),
     ("arborio-ecosystem", &[FACADE]),
     ("arborio-bench", EVERYTHING),
+    ("arborio-faults", &[FACADE]),
     ("xtask", &[]),
 ];
 
