@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use crate::arguments::Arguments;
-use crate::deep;
 use crate::{Outcome, Skipped, VERBS, Verb, table, tool};
+use crate::{deep, repl};
 
 pub(crate) const VERB: Verb = Verb {
     name: "ci",
     usage: "ci [--deep] [--skip STEP]... [--only STEP]...",
-    summary: "tidy, test, model, examples, demo, faults (--deep: sanitizers, fuzzing, deeper models)",
+    summary: "tidy, test, model, examples, demo, faults, console (--deep: sanitizers, fuzzing, deeper models)",
     run,
 };
 
@@ -51,6 +51,10 @@ const DEFAULT: &[Step] = &[
     Step {
         name: "faults",
         run: || verb("faults", &[]),
+    },
+    Step {
+        name: "console",
+        run: repl::check_if_built,
     },
 ];
 

@@ -1,7 +1,7 @@
 //! The one door to Arborio: `cargo xtask <verb>`.
 //!
 //! One file per verb. What CI runs, a laptop runs by the same verb. xtask depends on no Arborio
-//! crate: it starts cargo, the examples and the demo server as other processes and judges what
+//! crate: it starts cargo, the examples, the demo server and the console as other processes and judges what
 //! they print.
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ mod demo;
 mod examples;
 mod faults;
 mod model;
+mod repl;
 mod rust_lines;
 mod table;
 mod test;
@@ -45,6 +46,7 @@ const VERBS: &[Verb] = &[
     demo::VERB,
     faults::VERB,
     bench::VERB,
+    repl::VERB,
     tidy::VERB,
     ci::VERB,
 ];
