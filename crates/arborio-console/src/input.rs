@@ -78,11 +78,12 @@ impl Input {
         if let Self::Terminal(editor) = self {
             return editor.readline(prompt);
         }
-        print!("{prompt}");
-        io::stdout().flush()?;
+        let mut output = io::stdout();
+        output.write_all(prompt.as_bytes())?;
+        output.flush()?;
         let mut line = String::new();
         if io::stdin().lock().read_line(&mut line)? == 0 {
-            println!();
+            writeln!(output)?;
             return Err(ReadlineError::Eof);
         }
         Ok(line.trim_end_matches(['\n', '\r']).into())

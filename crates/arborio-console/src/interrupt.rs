@@ -14,6 +14,7 @@ use std::{
     process::Child,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -56,8 +57,17 @@ impl Interrupts {
         Armed(Arc::clone(&self.presses))
     }
 
-    pub(crate) fn send(&self, signal: Signal) {
-        send(&self.child, signal);
+    /// Asks the child process to end, and waits until it has, or `limit` is over.
+    pub(crate) fn end_child(&self, limit: Duration) {
+        send(&self.child, Signal::TERM);
+        let deadline = Instant::now() + limit;
+        while let Ok(None) = lock(&self.child).try_wait() {
+            if Instant::now() >= deadline {
+                return;
+            }
+            // There is no wait for a child process that has a limit.
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 

@@ -1,9 +1,8 @@
 //! A session: evcxr with Arborio as its prelude, and one cell after the other.
 
-use std::{env, os::unix::process::CommandExt, process::Command};
+use std::{env, os::unix::process::CommandExt, process::Command, time::Duration};
 
 use evcxr::{CommandContext, Error, EvalContext};
-use rustix::process::Signal;
 
 use crate::{
     complaint,
@@ -21,6 +20,9 @@ use arborio::prelude::*;
 use arborio::show::{ShowFuture as _, ShowValue as _};
 async {}.await;
 "#;
+
+/// How long the child process may take to end. Its loop has a second for cleanups.
+const LIMIT: Duration = Duration::from_secs(3);
 
 /// A child process with the variables, and what goes to it and comes from it.
 pub(crate) struct Session {
@@ -62,6 +64,10 @@ impl Session {
                 if let Some(text) = outputs.get("text/plain") {
                     println!("{text}");
                 }
+                // Where `:timing` asked for it.
+                if let Some(took) = outputs.timing {
+                    println!("({} ms)", took.as_millis());
+                }
             }
             Err(Error::SubprocessTerminated(how)) => self.begin_again(&how),
             // Ctrl-C in a terminal goes to the compiler, too.
@@ -81,9 +87,10 @@ impl Session {
 
     /// Ends the session: the loop is stopped, and its tasks may clean up.
     pub(crate) fn close(self) {
-        self.interrupts.send(Signal::TERM);
-        drop(self.context); // waits for the end of the child process
+        self.interrupts.end_child(LIMIT);
         self.printer.flush();
+        // Closes the pipe of its commands, which ends a child process in any case.
+        drop(self.context);
     }
 }
 

@@ -27,6 +27,14 @@ pub(crate) fn with_session(test: impl FnOnce(&mut Conversation)) {
     *shared = Some(session);
 }
 
+/// The same, and ends the session: what it writes after the last prompt, and whether its exit code is 0.
+pub(crate) fn end_session(test: impl FnOnce(&mut Conversation)) -> (String, bool) {
+    let mut shared = SESSION.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut session = shared.take().unwrap_or_else(Conversation::begin);
+    test(&mut session);
+    session.end()
+}
+
 /// A console, and how far the conversation has come.
 pub(crate) struct Conversation {
     console: Child,
@@ -40,7 +48,7 @@ pub(crate) struct Conversation {
 
 impl Conversation {
     /// Starts a console and waits for its first prompt.
-    pub(crate) fn begin() -> Self {
+    fn begin() -> Self {
         let mut console = Command::new(env!("CARGO_BIN_EXE_arborio-console"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -117,8 +125,7 @@ impl Conversation {
         }
     }
 
-    /// Leaves the session, and returns what comes after the last prompt.
-    pub(crate) fn end(mut self) -> (String, bool) {
+    fn end(mut self) -> (String, bool) {
         drop(self.typed.take());
         let mut rest = std::mem::take(&mut self.unread);
         while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
