@@ -7,10 +7,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use rustyline::{DefaultEditor, error::ReadlineError};
 
-use crate::{
-    complete,
-    printer::{self, TerminalPrinter},
-};
+use crate::complete;
 
 /// What was read.
 pub(crate) enum Read {
@@ -37,12 +34,9 @@ impl Input {
         Ok(Self::Terminal(Box::new(editor)))
     }
 
-    /// How others print while a line is typed.
-    pub(crate) fn printer(&mut self) -> Option<TerminalPrinter> {
-        match self {
-            Self::Terminal(editor) => printer::of(editor),
-            Self::Script => None,
-        }
+    /// Whether somebody sits there.
+    pub(crate) fn is_terminal(&self) -> bool {
+        matches!(self, Self::Terminal(_))
     }
 
     /// The next cell, with its number in the prompt.

@@ -50,7 +50,7 @@ fn converse() -> Result<(), String> {
     println!("{GREETING}");
     let home = Home::open()?;
     let mut input = Input::open()?;
-    let mut session = Session::open(&home, input.printer())?;
+    let mut session = Session::open(&home, input.is_terminal())?;
     let mut number = 1;
     loop {
         match input.read(number)? {

@@ -7,10 +7,6 @@ use std::{thread, time::Duration};
 
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use evcxr::EvalContextOutputs;
-use rustyline::{Editor, ExternalPrinter, history::DefaultHistory};
-
-/// Prints above the line that is being typed.
-pub(crate) type TerminalPrinter = Box<dyn ExternalPrinter + Send>;
 
 /// How long standard error must have been silent after a cell. It comes through another pipe than the end
 /// of the cell, so nothing tells when all of it is there.
@@ -22,7 +18,7 @@ pub(crate) struct Printer {
 }
 
 impl Printer {
-    pub(crate) fn start(outputs: EvalContextOutputs, terminal: Option<TerminalPrinter>) -> Self {
+    pub(crate) fn start(outputs: EvalContextOutputs, terminal: bool) -> Self {
         let (flush, asked) = bounded(1);
         thread::spawn(move || print_all(outputs, terminal, &asked));
         Self { flush }
@@ -37,26 +33,22 @@ impl Printer {
     }
 }
 
-fn print_all(
-    mut outputs: EvalContextOutputs,
-    mut terminal: Option<TerminalPrinter>,
-    asked: &Receiver<Sender<()>>,
-) {
+fn print_all(mut outputs: EvalContextOutputs, terminal: bool, asked: &Receiver<Sender<()>>) {
     loop {
         select! {
             recv(outputs.stdout) -> line => match line {
-                Ok(line) => print(&mut terminal, line),
+                Ok(line) => print(terminal, &line),
                 Err(_) => outputs.stdout = never(),
             },
             recv(outputs.stderr) -> line => match line {
-                Ok(line) => print(&mut terminal, line),
+                Ok(line) => print(terminal, &line),
                 Err(_) => outputs.stderr = never(),
             },
             recv(asked) -> done => {
                 let Ok(done) = done else { return };
-                outputs.stdout.try_iter().for_each(|line| print(&mut terminal, line));
+                outputs.stdout.try_iter().for_each(|line| print(terminal, &line));
                 while let Ok(line) = outputs.stderr.recv_timeout(SILENCE) {
-                    print(&mut terminal, line);
+                    print(terminal, &line);
                 }
                 let _ = done.send(()); // who asked waits for it
             }
@@ -64,14 +56,13 @@ fn print_all(
     }
 }
 
-fn print(terminal: &mut Option<TerminalPrinter>, line: String) {
-    match terminal {
-        Some(terminal) => drop(terminal.print(line + "\n")),
-        None => println!("{line}"),
+/// Prints a line; in a terminal in place of what is being typed, which comes back with the next key. (The
+/// line editor has a printer that knows better, but with it keys that come in one piece, as those of
+/// a paste do, are left lying.)
+fn print(terminal: bool, line: &str) {
+    if terminal {
+        println!("\r\x1b[K{line}");
+    } else {
+        println!("{line}");
     }
-}
-
-/// The printer of an editor, if its terminal has one.
-pub(crate) fn of(editor: &mut Editor<(), DefaultHistory>) -> Option<TerminalPrinter> {
-    Some(Box::new(editor.create_external_printer().ok()?))
 }

@@ -4,12 +4,7 @@ use std::{env, os::unix::process::CommandExt, process::Command, time::Duration};
 
 use evcxr::{CommandContext, Error, EvalContext};
 
-use crate::{
-    complaint,
-    home::Home,
-    interrupt::Interrupts,
-    printer::{Printer, TerminalPrinter},
-};
+use crate::{complaint, home::Home, interrupt::Interrupts, printer::Printer};
 
 /// The cell before the first: what the cells see, and an `.await`, with which evcxr puts this cell and all
 /// that follow into `tokio::runtime::Runtime::block_on`, which is ours.
@@ -33,7 +28,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// Starts the child process and its loop.
-    pub(crate) fn open(home: &Home, terminal: Option<TerminalPrinter>) -> Result<Self, String> {
+    pub(crate) fn open(home: &Home, terminal: bool) -> Result<Self, String> {
         let patience = if home.is_new() {
             "(the first session builds Arborio, and reads the standard library: a minute or two)"
         } else {

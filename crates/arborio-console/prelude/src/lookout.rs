@@ -17,24 +17,27 @@ use crate::runtime;
 pub(crate) fn start() -> io::Result<()> {
     let interrupts = signal(Signal::INTERRUPT)?;
     let terminations = signal(Signal::TERMINATE)?;
-    let listen = move || arborio::run(answer(interrupts, terminations));
+    let listen = move || {
+        arborio::run(answer(interrupts, terminations));
+        // Outside of that loop: who waits for the end of a loop must not be on one.
+        runtime::stop();
+        process::exit(0)
+    };
     thread::Builder::new()
         .name("console lookout".into())
         .spawn(listen)?;
     Ok(())
 }
 
+/// Returns when the session is to end.
 async fn answer(mut interrupts: Signals, mut terminations: Signals) {
     loop {
         select! {
             heard = interrupts.recv() => match heard {
                 Ok(_) => runtime::cancel_cell(),
-                Err(_) => return, // the descriptor is gone: nothing can be heard any more
+                Err(_) => return, // nothing can be heard any more: the console begins anew
             },
-            _ = terminations.recv() => {
-                runtime::stop();
-                process::exit(0)
-            }
+            _ = terminations.recv() => return,
         }
     }
 }
