@@ -1,8 +1,8 @@
 //! The one door to Arborio: `cargo xtask <verb>`.
 //!
 //! One file per verb. What CI runs, a laptop runs by the same verb. xtask depends on no Arborio
-//! crate: it starts cargo, the examples, the demo server and the console as other processes and judges what
-//! they print.
+//! crate: it starts cargo, the examples, the demo server and the console as other processes, and
+//! judges what they print.
 #![forbid(unsafe_code)]
 
 mod arguments;
