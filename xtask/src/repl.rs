@@ -47,7 +47,7 @@ pub(crate) fn check_if_built() -> Outcome {
 /// Cargo for the console's own workspace.
 fn console(verb: &str, target: &Path) -> Command {
     let manifest = tool::root().join("crates/arborio-console/Cargo.toml");
-    let mut command = tool::cargo([verb, "--locked", "--manifest-path"]);
+    let mut command = tool::cargo([verb, "--manifest-path"]);
     command.arg(manifest).arg("--target-dir").arg(target);
     command
 }
