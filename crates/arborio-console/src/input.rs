@@ -77,7 +77,7 @@ impl Input {
         output.flush()?;
         let mut line = String::new();
         if io::stdin().lock().read_line(&mut line)? == 0 {
-            writeln!(output)?;
+            let _ = writeln!(output); // whoever closed the one may have closed the other
             return Err(ReadlineError::Eof);
         }
         Ok(line.trim_end_matches(['\n', '\r']).into())
