@@ -472,6 +472,8 @@ impl Turns<'_> {
 
     /// One pass over the outside world; sleeps if there is nothing else to do.
     fn pass(&mut self) -> Option<End> {
+        let (timers, descriptors) = self.park.counts();
+        self.running.publish(timers, descriptors);
         if let Some(seat) = self.seat {
             return self.pass_as_worker(seat);
         }

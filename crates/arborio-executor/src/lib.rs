@@ -26,6 +26,7 @@ mod grain;
 mod handle;
 mod here;
 mod hop;
+mod metrics;
 mod park;
 mod random;
 mod resume_on;
@@ -38,7 +39,7 @@ mod yields;
 pub use arborio_task::{
     BorrowScope, Borrower, Interrupt, Joining, Lines, Notify, Payload, PolledTask, Reason,
     ReasonKind, Requester, ScopeInfo, ScopeStage, Task, TaskInfo, TaskState, Tasks, Tree,
-    TreeEntry, TreeNode, WaitError, Watched, pending, tree,
+    TreeEntry, TreeNode, WaitError, Watched, WorkerMetrics, pending, tree,
 };
 pub use default_loop::get_or_create_default;
 pub use doorbell::{Doorbell, Ring};
@@ -47,6 +48,7 @@ pub use event_loop::{
     drive_in_team, is_running,
 };
 pub use handle::Handle;
+pub use metrics::Metrics;
 pub use park::{Park, Passed, Wait};
 pub use random::Random;
 pub use resume_on::{ResumeOn, resume_on};

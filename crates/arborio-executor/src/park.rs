@@ -34,6 +34,12 @@ pub trait Park {
         self.pass(Wait::Never)
     }
 
+    /// How many timers are armed, and how many descriptors are registered: asked before each pass, for
+    /// [metrics](crate::Handle::metrics) only. By default none.
+    fn counts(&self) -> (usize, usize) {
+        (0, 0)
+    }
+
     /// `main` has ended, and the loop goes on because of other tasks. Called once,
     /// outside of every poll; it may spawn.
     fn main_ended(&mut self) {}

@@ -226,6 +226,20 @@ impl Team {
         first.take()
     }
 
+    /// How tasks are sent to each worker that has started.
+    ///
+    /// # Examples
+    /// ```
+    /// assert!(arborio_executor::Team::new(2).inboxes().is_empty(), "nobody has");
+    /// ```
+    pub fn inboxes(&self) -> Vec<Submitter> {
+        let reached = self
+            .workers
+            .iter()
+            .filter_map(|worker| worker.0.reached.get());
+        reached.map(|reached| reached.inbox.clone()).collect()
+    }
+
     /// Whether no worker has an awaited task (T4).
     fn is_quiet(&self) -> bool {
         // Acquire: what the tasks did comes before.

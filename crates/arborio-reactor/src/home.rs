@@ -19,7 +19,12 @@ use std::{
     hash::{BuildHasherDefault, Hash, Hasher},
     io,
     os::fd::{AsRawFd, BorrowedFd, RawFd},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc,
+        OnceLock,
+        // Not the models' own: nothing depends on it.
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use arborio_base::{
@@ -87,6 +92,8 @@ pub(crate) enum DrivenBy {
 #[derive(Debug)]
 pub(crate) struct Home {
     table: Mutex<Table>,
+    /// How many sources are in it, for those who only count. Written under the lock.
+    count: AtomicUsize,
     /// Who may wait, register and deregister.
     process: Process,
     driven_by: DrivenBy,
@@ -154,6 +161,7 @@ impl Home {
             driven_by,
             notifier: OnceLock::new(),
             process: Process::watched(),
+            count: AtomicUsize::new(0),
             table: Mutex::new(Table {
                 registry: Some(registry),
                 sources: HashMap::default(),
@@ -197,6 +205,7 @@ impl Home {
         // Removed first: an insertion would keep the old key, and its serial.
         let stale = table.sources.remove(&key);
         table.sources.insert(key, Arc::clone(source));
+        self.count.store(table.sources.len(), Ordering::Relaxed);
         if let Some(stale) = &stale {
             stale.halt(Halt::Stale, &mut batch);
         }
@@ -215,6 +224,7 @@ impl Home {
             return;
         }
         let source = table.sources.remove(&key);
+        self.count.store(table.sources.len(), Ordering::Relaxed);
         if self.check_process().is_ok()
             && let Some(registry) = &table.registry
         {
@@ -274,6 +284,11 @@ impl Home {
         lock(&self.table).sources.len()
     }
 
+    /// How many there were a moment ago: takes no lock.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
     /// Closes the table. Everybody who waits is woken and registers with
     /// another reactor at the next poll.
     pub(crate) fn end(&self) {
@@ -281,6 +296,7 @@ impl Home {
         let mut table = lock(&self.table);
         let registry = table.registry.take();
         let sources = std::mem::take(&mut table.sources);
+        self.count.store(0, Ordering::Relaxed);
         for source in sources.values() {
             source.halt(Halt::HomeEnded, &mut batch);
         }

@@ -176,6 +176,17 @@ impl LoopReactor {
         opened.map_or(0, |opened| opened.home.len())
     }
 
+    /// As [`interest_count`](Self::interest_count), for statistics: takes no lock, and may be a moment old.
+    ///
+    /// # Examples
+    /// ```
+    /// assert_eq!(arborio_reactor::LoopReactor::new(|_| ()).descriptors(), 0);
+    /// ```
+    pub fn descriptors(&self) -> usize {
+        let opened = self.opening.opened.get();
+        opened.map_or(0, |opened| opened.home.count())
+    }
+
     /// Waits for events, for `timeout` (`None`: until there is one), or until
     /// the notifier is called. The events are kept for
     /// [`dispatch`](Self::dispatch).

@@ -116,6 +116,11 @@ impl Guests {
         }
     }
 
+    /// How much the nodes of this loop count that is not polled here: tasks that are away, and branches of other loops.
+    pub(crate) fn not_here(&self) -> usize {
+        self.away.get() + self.held.borrow().len()
+    }
+
     /// `branch`, of this loop, was entered, and hangs on `above`, of another one.
     #[cold]
     pub(crate) fn enter(&self, branch: &Branch, above: Arc<Branch>) {

@@ -33,12 +33,17 @@ use crate::{
     guests::{self, Guests},
     inbox::{Inbox, Notify, Pushed},
     interrupt::Reason,
+    meter::Meter,
     node::Node,
     queue::RunQueue,
     spares::Spares,
+    tasks::Submitter,
     tree::Describe,
     watched::Polled,
 };
+
+/// Says which loops are of one pool.
+pub(crate) type Team = dyn Fn() -> Vec<Submitter> + Send + Sync;
 
 /// A branch, and what builds on it.
 pub(crate) type Registered = (Arc<Branch>, Arc<dyn Describe>);
@@ -114,11 +119,15 @@ pub(crate) struct Hub {
     /// Where the loop's thread is.
     process: Process,
     // For the owner again, and seldom looked at.
+    /// What others may know; they read it.
+    pub(crate) meter: Meter,
+    /// The other loops of its pool, and itself.
+    pub(crate) team: OnceLock<Box<Team>>,
     /// Who stands around its polls. Never changes once the loop runs.
     pub(crate) around: OnceCell<Arc<dyn AroundPolls>>,
 }
 
-// SAFETY: `inbox`, `refs`, `stopping`, `stop_reason` and `sent` are made for all threads. The other fields are
+// SAFETY: `inbox`, `refs`, `stopping`, `stop_reason`, `sent`, `meter` and `team` are made for all threads. The other fields are
 // touched only by the owner: by functions that got the hub from `current()`, or
 // from the `Tasks` that is not `Send`.
 unsafe impl Sync for Hub {}
@@ -147,6 +156,8 @@ impl Hub {
             entered: Plain::new(0),
             left_behind: List::new(),
             around: OnceCell::new(),
+            meter: Meter::default(),
+            team: OnceLock::new(),
             polling: Polled::new(),
             ending: Plain::new(None),
             inside: Plain::new(None),

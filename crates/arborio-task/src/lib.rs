@@ -37,6 +37,7 @@ pub mod life;
 mod life_cycle;
 mod local;
 mod locals;
+mod meter;
 mod moving;
 mod node;
 mod queue;
@@ -60,6 +61,7 @@ pub use interrupt::{Interrupt, Payload, Reason, ReasonKind, Requester};
 pub use lending::{BorrowScope, Borrower};
 pub use life_cycle::SpawnOptions;
 pub use locals::{NoValue, TaskLocal, WithLocal};
+pub use meter::WorkerMetrics;
 pub use tasks::{
     NoNotify, Running, Submitter, Tasks, current_info, is_dropping, is_observed, is_running,
     is_taken_over, pending, tree, try_spawn, try_spawn_sent,

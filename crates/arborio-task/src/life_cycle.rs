@@ -293,6 +293,7 @@ fn run_some_with(hub: &Hub, limit: u32, run_next: impl Fn(&Hub) -> bool) -> u32 
             break;
         }
     }
+    hub.meter.add_polls(polls);
     polls
 }
 

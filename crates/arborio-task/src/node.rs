@@ -298,6 +298,11 @@ impl Node {
         contain(|| waiter.map(Waker::wake)); // last: see `child_ended`
     }
 
+    /// Whether the node above counts this one as pending.
+    pub(crate) fn is_counted_above(&self) -> bool {
+        self.pending.get() > 0 && above(self).is_some()
+    }
+
     pub(crate) fn pending(&self) -> usize {
         self.pending.get()
     }

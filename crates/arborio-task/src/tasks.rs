@@ -20,7 +20,9 @@ use crate::{
     interrupt::{Interrupt, Payload, Reason, Requester},
     life_cycle::{self, SpawnOptions},
     local::Flags,
-    locals, moving, side,
+    locals,
+    meter::{self, WorkerMetrics},
+    moving, side,
     tree::{TaskInfo, Tree, walk},
     watched::Watched,
 };
@@ -302,6 +304,7 @@ impl Running<'_> {
                 break;
             }
         }
+        self.hub.meter.add_polls(polls);
         polls
     }
 
@@ -343,7 +346,18 @@ impl Running<'_> {
         }
         // SAFETY: this thread is the owner, and nobody drives the loop from inside of a poll; the
         // submitter keeps the other hub alive.
-        unsafe { moving::give(self.hub, to.hub, most) }
+        let given = unsafe { moving::give(self.hub, to.hub, most) };
+        self.hub.meter.add_given(given);
+        given
+    }
+
+    /// A turn begins. Whoever drives the loop tells how many timers are armed, and how many descriptors are registered;
+    /// the rest of its [figures](Submitter::figures) is counted here.
+    ///
+    /// # Examples
+    /// See [`WorkerMetrics`].
+    pub fn publish(&self, timers: usize, descriptors: usize) {
+        meter::publish(self.hub, timers, descriptors);
     }
 
     /// Sends all ready tasks, and not more than `most`, to the loop of `to`, but those that [`give`](Self::give) would keep.
@@ -424,7 +438,9 @@ impl Running<'_> {
             // SAFETY: we have the hub instead of its owner, who is in a poll; our own hub is alive.
             unsafe { moving::rescue(stuck, self.hub, most) }
         });
-        rescued.unwrap_or(0)
+        let rescued = rescued.unwrap_or(0);
+        self.hub.meter.add_rescued(rescued);
+        rescued
     }
 
     /// How many tasks have come from other loops since the last call, by [`give`](Self::give), or were sent and
@@ -784,6 +800,42 @@ impl Submitter {
         let task = unsafe { life_cycle::spawn(&hub, future, options) };
         // SAFETY: the future's output is an `F::Output`.
         unsafe { Task::new(task) }
+    }
+
+    /// What the loop has done, and what it had at its last turn.
+    ///
+    /// # Examples
+    /// See [`WorkerMetrics`].
+    pub fn figures(&self) -> WorkerMetrics {
+        // SAFETY: our reference keeps the hub alive.
+        unsafe { &(*self.hub).meter }.read()
+    }
+
+    /// The loop is one of those that `team` names, as long as they run. Once; it must not keep a submitter.
+    ///
+    /// # Examples
+    /// See [`team`](Self::team).
+    pub fn know_team(&self, team: impl Fn() -> Vec<Self> + Send + Sync + 'static) {
+        // SAFETY: our reference keeps the hub alive.
+        let _ = unsafe { &(*self.hub).team }.set(Box::new(team)); // the first one stays
+    }
+
+    /// The loops of the pool that the loop is one of; itself, if it is alone.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::{NoNotify, Tasks};
+    /// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+    /// assert_eq!(tasks.submitter().team(), [tasks.submitter()]);
+    /// ```
+    pub fn team(&self) -> Vec<Self> {
+        // SAFETY: our reference keeps the hub alive.
+        let team = unsafe { &(*self.hub).team }.get();
+        let team = team.map(|team| team()).unwrap_or_default();
+        if team.is_empty() {
+            return vec![self.clone()];
+        }
+        team
     }
 
     fn stop_is_noted(&self) -> bool {

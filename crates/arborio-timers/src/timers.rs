@@ -138,6 +138,18 @@ impl Timers {
         self.next_deadline().is_none()
     }
 
+    /// How many sleeps are armed, those that never fire included.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_timers::{Clock, Timers};
+    /// let timers = Timers::new(Clock::real(), std::task::Waker::noop().clone());
+    /// assert_eq!(timers.armed(), 0);
+    /// ```
+    pub fn armed(&self) -> usize {
+        self.home.armed()
+    }
+
     /// The present on the clock of these timers.
     ///
     /// # Examples

@@ -301,6 +301,10 @@ impl Park for Driver<'_> {
         passed
     }
 
+    fn counts(&self) -> (usize, usize) {
+        (self.timers.armed(), self.reactor.descriptors())
+    }
+
     fn main_ended(&mut self) {
         self.watches.main_ended();
     }

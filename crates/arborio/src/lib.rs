@@ -46,6 +46,7 @@
 //! | `io`, `stdio`, `signal` | adapters; standard streams; signals (features)               |
 //! | `hyper`, `tokio`, `tracing` | for libraries of others (features, off by default)   |
 //! | [`options`]      | what a loop or a pool is told, and what it tells                    |
+//! | [`metrics`]      | figures of a loop or a pool                                         |
 //! | [`tree`](mod@tree)   | what hangs on a loop or a scope                                 |
 #![forbid(unsafe_code)]
 
@@ -244,6 +245,24 @@ pub mod tree {
     pub use arborio_executor::{
         Lines, ScopeInfo, ScopeStage, TaskInfo, TaskState, Tree, TreeEntry, TreeNode,
     };
+}
+
+/// What a loop or a pool has done and has, by figures: [`Handle::metrics`].
+///
+/// # Examples
+/// ```
+/// use arborio::{EventLoop, metrics::Metrics};
+/// fn is_busy(metrics: &Metrics) -> bool {
+///     metrics.total().tasks > 1000
+/// }
+/// let background = EventLoop::builder().start()?;
+/// background.handle().run(async {}).unwrap();
+/// let metrics = background.handle().metrics(); // from any thread
+/// assert!(!is_busy(&metrics) && metrics.total().polls > 0);
+/// # std::io::Result::Ok(())
+/// ```
+pub mod metrics {
+    pub use arborio_executor::{Metrics, WorkerMetrics};
 }
 
 /// What a loop or a pool is told when it is made, and what it tells its observer.

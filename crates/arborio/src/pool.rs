@@ -646,6 +646,9 @@ impl Shared {
         let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
         self.lookout.add(|| Handle::new(tasks.submitter()));
         let _watched = self.slow_poll.watch(&tasks, true, &self.observer);
+        let team = Arc::downgrade(&self.team);
+        let workers = move || team.upgrade().map_or(Vec::new(), |team| team.inboxes());
+        tasks.submitter().know_team(workers);
         if let Some(around) = &self.around {
             tasks.stand_around(Arc::clone(around));
         }

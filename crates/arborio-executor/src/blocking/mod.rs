@@ -155,6 +155,12 @@ where
     pool::of_the_process().enter(future)
 }
 
+/// How many threads the pool of the process has, and how many of them have nothing to do.
+pub(crate) fn threads_of_the_process() -> (usize, usize) {
+    let pool = pool::of_the_process();
+    (pool.threads(), pool.idle_threads())
+}
+
 /// Calls `wait`, and meanwhile does not count the thread of a pool on which that happens:
 /// another one may be started beyond the number that is allowed.
 ///

@@ -195,6 +195,12 @@ impl LocalHome {
         Some(deadline.max(self.fired.get() + BATCH))
     }
 
+    /// How many sleeps are armed, here and from other threads.
+    pub(crate) fn armed(&self) -> usize {
+        let there = self.shared_if_wanted().map_or(0, SharedHome::armed);
+        self.wheel.borrow().len() + there
+    }
+
     /// The earliest deadline of all sleeps that ever fire.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let shared = self.shared_if_wanted();

@@ -225,6 +225,11 @@ impl SharedHome {
         batch.len() - before
     }
 
+    /// How many sleeps are armed in the shared wheel.
+    pub(crate) fn armed(&self) -> usize {
+        lock(&self.part).wheel.len()
+    }
+
     /// The earliest deadline of the shared wheel in nanoseconds.
     pub(crate) fn next_deadline(&self) -> Option<u64> {
         lock(&self.part).wheel.next_deadline()

@@ -35,6 +35,7 @@ mod locals;
 mod macros;
 #[cfg(feature = "macros")]
 mod macros_refused;
+mod metrics;
 mod names;
 mod on_done;
 mod panics;

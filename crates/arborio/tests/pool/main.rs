@@ -4,6 +4,7 @@ mod background;
 mod groups;
 mod guests;
 mod lending;
+mod metrics;
 mod running;
 mod scopes;
 mod stopping;

@@ -73,6 +73,8 @@ pub(crate) fn rows() -> Vec<Row> {
         arborio::tree::Tree,
         arborio::tree::TreeEntry,
         arborio::tree::TreeNode,
+        arborio::metrics::Metrics,
+        arborio::metrics::WorkerMetrics,
         arborio::options::Drain,
         arborio::options::Leftover,
         arborio::options::MetScope,
