@@ -1,6 +1,6 @@
 //! Who stands around the polls of a loop: what is to be set up before each poll of a task, and taken down after it.
 //!
-//! A loop that nobody stands around pays one look for a slice of polls ([`run_some`](crate::life_cycle::run_some)); its
+//! A loop that nobody stands around pays one look for a slice of polls ([`Running::run_some`](crate::Running::run_some)); its
 //! polls know nothing of this file. With somebody, a task is *met* at its first poll, and what comes of that is kept
 //! in its side record until it has ended. So it goes with the task, also to another worker.
 //!

@@ -270,16 +270,13 @@ fn free(hub: &Hub, task: TaskRef) {
 /// depend on the executor around it.
 #[inline(never)]
 pub(crate) fn run_some(hub: &Hub, limit: u32) -> u32 {
-    if hub.around.get().is_some() {
-        return run_some_around(hub, limit);
-    }
     run_some_with(hub, limit, run_next_alone)
 }
 
 /// The same with somebody around each poll.
 #[cold]
 #[inline(never)]
-fn run_some_around(hub: &Hub, limit: u32) -> u32 {
+pub(crate) fn run_some_around(hub: &Hub, limit: u32) -> u32 {
     run_some_with(hub, limit, run_next_around)
 }
 

@@ -275,7 +275,10 @@ impl Running<'_> {
     /// or there is something to decide ([`take_attention`](Self::take_attention)).
     /// Returns how many polls that took.
     pub fn run_some(&self, limit: u32) -> u32 {
-        life_cycle::run_some(self.hub, limit)
+        match self.hub.around.get() {
+            None => life_cycle::run_some(self.hub, limit),
+            Some(_) => life_cycle::run_some_around(self.hub, limit),
+        }
     }
 
     /// As [`run_some`](Self::run_some), and only until `stop` says so, which is asked after each poll. As long as
