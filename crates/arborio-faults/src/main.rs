@@ -43,6 +43,8 @@ fn main() -> ExitCode {
 
 /// Goes through the station when it may, and stays until it may go.
 fn visit(station: fn(), folder: &Path) -> io::Result<()> {
+    // Whatever files a station leaves go with the folder.
+    env::set_current_dir(folder)?;
     let told = File::create(folder.join("told"))?;
     notes::note_panics();
     let (go, leave) = (folder.join("go"), folder.join("leave"));
