@@ -6,7 +6,6 @@ use arborio::{
     Scope,
     hyper::{SpawnOn, Stream, Timer, graceful},
     net::TcpListener,
-    scope,
 };
 use axum::Router;
 use futures_rustls::TlsAcceptor;
@@ -21,6 +20,9 @@ use tower_service::Service;
 
 /// How long a client may take to send the head of a request.
 const HEAD: Duration = Duration::from_secs(30);
+
+/// How long the requests that were begun have, once the server is asked to end; less if whoever asks gives less.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// Serves HTTP/1.1 until it is asked to end. Then nobody is accepted any more, idle connections are
 /// closed, and the others answer the request that they have begun, within the grace.
@@ -51,14 +53,15 @@ const HEAD: Duration = Duration::from_secs(30);
 /// # std::io::Result::Ok(())
 /// ```
 pub async fn serve(listener: TcpListener, router: Router) -> io::Result<()> {
-    scope(async |s: &Scope<io::Error>| {
+    let server = Scope::<io::Error>::builder().name("server").grace(GRACE);
+    let accept = async |s: &Scope<io::Error>| {
         loop {
             let (stream, _peer) = listener.accept().await?;
             let connection = answer(Stream::new(stream), router.clone());
             s.task().name("connection").spawn(connection);
         }
-    })
-    .await
+    };
+    server.run(accept).await
 }
 
 /// As [`serve`], over TLS. A client whose handshake fails is the only one to know.
@@ -73,7 +76,8 @@ pub async fn serve_tls(
     acceptor: TlsAcceptor,
     router: Router,
 ) -> io::Result<()> {
-    scope(async |s: &Scope<io::Error>| {
+    let server = Scope::<io::Error>::builder().name("server").grace(GRACE);
+    let accept = async |s: &Scope<io::Error>| {
         loop {
             let (stream, _peer) = listener.accept().await?;
             let (acceptor, router) = (acceptor.clone(), router.clone());
@@ -83,8 +87,8 @@ pub async fn serve_tls(
                 }
             });
         }
-    })
-    .await
+    };
+    server.run(accept).await
 }
 
 /// As [`serve`], in HTTP/2 without TLS; each request is a task of the same scope.
@@ -95,7 +99,8 @@ pub async fn serve_tls(
 /// # Cancel safety
 /// As [`serve`].
 pub async fn serve_http2(listener: TcpListener, router: Router) -> io::Result<()> {
-    scope(async |s: &Scope<io::Error>| {
+    let server = Scope::<io::Error>::builder().name("server").grace(GRACE);
+    let accept = async |s: &Scope<io::Error>| {
         loop {
             let (stream, _peer) = listener.accept().await?;
             let (spawn_on, router) = (SpawnOn::new(s), router.clone());
@@ -108,8 +113,8 @@ pub async fn serve_http2(listener: TcpListener, router: Router) -> io::Result<()
                 let _ = graceful(connection, |connection| connection.graceful_shutdown()).await;
             });
         }
-    })
-    .await
+    };
+    server.run(accept).await
 }
 
 /// Answers the requests of one HTTP/1.1 connection, until it ends or is asked to.

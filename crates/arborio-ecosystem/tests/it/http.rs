@@ -44,6 +44,8 @@ async fn ask_for_squares(address: SocketAddr, number: u64) -> io::Result<()> {
     for n in 0..20 {
         let path = format!("/square/{}", number * 100 + n);
         let request = Request::get(path).body(Body::empty()).unwrap();
+        // The connection, on another worker, may not have seen to the answer before.
+        requests.ready().await.unwrap();
         let answer = requests.send_request(request).await.unwrap();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         let square = (number * 100 + n).pow(2).to_string();

@@ -25,6 +25,8 @@ async fn a_request_over_tls() {
     let connection = spawn(connection);
     for _ in 0..3 {
         let request = Request::get("/square/12").body(Body::empty()).unwrap();
+        // The connection, on another worker, may not have seen to the answer before.
+        requests.ready().await.unwrap();
         let answer = requests.send_request(request).await.unwrap();
         assert_eq!(
             answer.into_body().collect().await.unwrap().to_bytes(),
