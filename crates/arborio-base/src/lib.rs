@@ -22,3 +22,8 @@ pub use list::{Links, List, unlink};
 pub use plain::Plain;
 pub use prefetch::prefetch;
 pub use wake_batch::WakeBatch;
+
+/// The program of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -60,3 +60,8 @@ pub use team::model as team_model;
 pub use team::{Ending, MAX_WORKERS, Seat, Team};
 pub use watchdog::{SlowPoll, Watching, watch};
 pub use yields::{SkipPollCycle, SkipReadyCycle, skip_poll_cycle, skip_ready_cycle, yield_now};
+
+/// The program of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

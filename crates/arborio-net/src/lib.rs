@@ -39,3 +39,8 @@ pub use stream::{
     UnixStream, WriteHalf,
 };
 pub use unix::{addrs::ToUnixAddr, cred::UCred, file::PathInUse};
+
+/// The program of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

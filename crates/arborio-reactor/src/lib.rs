@@ -36,3 +36,8 @@ mod waiters;
 pub use async_fd::Async;
 pub use loop_reactor::{EnteredReactor, LoopReactor};
 pub use notifier::Notifier;
+
+/// The program of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

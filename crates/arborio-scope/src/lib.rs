@@ -58,3 +58,8 @@ pub use scope::{
 };
 #[doc(hidden)]
 pub use select::never;
+
+/// The program of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -102,3 +102,8 @@ pub type OnceCell<T> = flavour::OnceCell<T, Threads>;
 pub type Barrier = flavour::Barrier<Threads>;
 /// An outcome that is set once, from outside. See [`flavour::Promise`].
 pub type Promise<T> = flavour::Promise<T, Threads>;
+
+/// The program of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -71,3 +71,8 @@ pub use tree::{
 };
 pub use wait::{WaitError, block_beside, block_until};
 pub use watched::{Look, PolledTask, Watched};
+
+/// The program of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

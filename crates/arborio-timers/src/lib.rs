@@ -38,3 +38,8 @@ pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{TimedOut, Timeout, timeout, timeout_at};
 pub use timers::{Entered, Timers};
 pub use wheel::{Key, Wheel};
+
+/// The program of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

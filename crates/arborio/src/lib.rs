@@ -411,3 +411,8 @@ pub mod prelude {
         yield_now,
     };
 }
+
+/// The program of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
