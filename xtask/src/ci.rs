@@ -12,7 +12,7 @@ use crate::{deep, repl};
 pub(crate) const VERB: Verb = Verb {
     name: "ci",
     usage: "ci [--deep] [--skip STEP]... [--only STEP]...",
-    summary: "tidy, test, model, examples, demo, faults, console (--deep: sanitizers, fuzzing, deeper models)",
+    summary: "tidy, packages, test, model, examples, demo, faults, console (--deep: sanitizers, fuzzing, deeper models)",
     run,
 };
 
@@ -31,6 +31,10 @@ const DEFAULT: &[Step] = &[
     Step {
         name: "bench-check",
         run: check_bench,
+    },
+    Step {
+        name: "package",
+        run: || verb("package", &[]),
     },
     Step {
         name: "test",

@@ -23,6 +23,18 @@ pub(crate) const STEPS: &[Step] = &[
         run: deep_model,
     },
     Step {
+        name: "each-feature",
+        run: || ci::verb("features", &[]),
+    },
+    Step {
+        name: "minimal-versions",
+        run: || ci::verb("minimal", &[]),
+    },
+    Step {
+        name: "build-packages",
+        run: || ci::verb("package", &["--verify"]),
+    },
+    Step {
         name: "fuzz",
         run: fuzz,
     },

@@ -12,7 +12,10 @@ mod deep;
 mod demo;
 mod examples;
 mod faults;
+mod features;
+mod minimal;
 mod model;
+mod package;
 mod repl;
 mod rust_lines;
 mod table;
@@ -47,6 +50,9 @@ const VERBS: &[Verb] = &[
     faults::VERB,
     bench::VERB,
     repl::VERB,
+    package::VERB,
+    features::VERB,
+    minimal::VERB,
     tidy::VERB,
     ci::VERB,
 ];

@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: what must hold for the tree as a whole, and what no test sees.
 
+mod decided;
 mod edges;
 mod manifests;
 mod pages;
@@ -76,8 +77,12 @@ const READING: &[Check] = &[
         find: |workspace| Ok(manifests::check(workspace)),
     },
     Check {
+        name: "rust-version",
+        find: manifests::compiler,
+    },
+    Check {
         name: "decided dependencies",
-        find: |workspace| Ok(manifests::decided(workspace)),
+        find: |workspace| Ok(decided::check(workspace)),
     },
     Check {
         name: "top level",
@@ -181,8 +186,9 @@ fn clippy() -> Finding {
     with_tool("clippy", &mut tool::cargo(line))
 }
 
+/// As docs.rs builds it: with what is behind features.
 fn doc() -> Finding {
-    let mut command = tool::cargo(["doc", "--no-deps", "--workspace"]);
+    let mut command = tool::cargo(["doc", "--no-deps", "--workspace", "--all-features"]);
     command.env("RUSTDOCFLAGS", "-Dwarnings");
     verdict(&mut command)
 }

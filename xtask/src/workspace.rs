@@ -14,14 +14,27 @@ pub(crate) struct Workspace {
 }
 
 /// One crate of the workspace.
+#[derive(Default)]
 pub(crate) struct Package {
     pub(crate) name: String,
+    pub(crate) version: String,
     /// The folder of its `Cargo.toml`.
     pub(crate) folder: PathBuf,
     /// Whether `cargo publish` would take it.
     pub(crate) publishable: bool,
     pub(crate) description: Option<String>,
     pub(crate) license: Option<String>,
+    /// The page that a registry shows.
+    pub(crate) readme: Option<String>,
+    /// What it can be found by.
+    pub(crate) keywords: usize,
+    pub(crate) categories: usize,
+    /// The oldest compiler it promises to work with.
+    pub(crate) rust_version: Option<String>,
+    /// Whether docs.rs shows what is behind features, too.
+    pub(crate) documents_all_features: bool,
+    /// Names of its features, `default` and those of optional dependencies not included.
+    pub(crate) features: Vec<String>,
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) targets: Vec<Target>,
 }
@@ -72,6 +85,11 @@ impl Workspace {
         }
     }
 
+    /// The packages that `cargo publish` would take.
+    pub(crate) fn publishable(&self) -> impl Iterator<Item = &Package> {
+        self.packages.iter().filter(|package| package.publishable)
+    }
+
     /// The packages that have a target of this kind and name.
     pub(crate) fn with_target<'a>(
         &'a self,
@@ -92,6 +110,7 @@ fn package(value: &Value) -> Package {
     let manifest = path(&value["manifest_path"]);
     Package {
         name: text(&value["name"]),
+        version: text(&value["version"]),
         folder: manifest.parent().map(PathBuf::from).unwrap_or_default(),
         // `publish` is null where anything goes, and an empty list for `publish = false`.
         publishable: value["publish"]
@@ -99,9 +118,20 @@ fn package(value: &Value) -> Package {
             .is_none_or(|registries| !registries.is_empty()),
         description: value["description"].as_str().map(String::from),
         license: value["license"].as_str().map(String::from),
+        readme: value["readme"].as_str().map(String::from),
+        keywords: list(&value["keywords"]).count(),
+        categories: list(&value["categories"]).count(),
+        rust_version: value["rust_version"].as_str().map(String::from),
+        documents_all_features: value["metadata"]["docs"]["rs"]["all-features"] == true,
+        features: features(&value["features"]),
         dependencies: list(&value["dependencies"]).map(dependency).collect(),
         targets: list(&value["targets"]).map(target).collect(),
     }
+}
+
+fn features(value: &Value) -> Vec<String> {
+    let names = value.as_object().into_iter().flat_map(|table| table.keys());
+    names.filter(|name| *name != "default").cloned().collect()
 }
 
 fn dependency(value: &Value) -> Dependency {

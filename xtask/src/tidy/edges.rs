@@ -94,12 +94,8 @@ mod tests {
         };
         Package {
             name: name.into(),
-            folder: name.into(),
-            publishable: true,
-            description: None,
-            license: None,
             dependencies: edges.iter().map(edge).collect(),
-            targets: Vec::new(),
+            ..Package::default()
         }
     }
 

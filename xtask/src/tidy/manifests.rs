@@ -1,63 +1,60 @@
-//! What the manifests must say, and that every foreign dependency was decided on.
+//! What the manifests must say, and which compiler they promise to work with.
 
-use std::collections::BTreeSet;
-use std::fs;
+use std::process::Command;
 
 use crate::tidy::Finding;
-use crate::tool;
 use crate::workspace::{Package, Workspace};
 
-/// A crate that can be published has a description and a licence.
+/// A crate that can be published says what a registry and docs.rs need.
 pub(super) fn check(workspace: &Workspace) -> Finding {
-    let publishable = workspace
-        .packages
-        .iter()
-        .filter(|package| package.publishable);
-    Finding::problems(publishable.flat_map(missing).collect())
+    Finding::problems(workspace.publishable().flat_map(missing).collect())
 }
 
 fn missing(package: &Package) -> Vec<String> {
+    let says = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     let fields = [
-        ("description", &package.description),
-        ("license", &package.license),
+        ("description", says(&package.description)),
+        ("license", says(&package.license)),
+        ("readme", says(&package.readme)),
+        ("rust-version", says(&package.rust_version)),
+        // Five are the most that crates.io takes.
+        ("1 to 5 keywords", (1..=5).contains(&package.keywords)),
+        ("1 to 5 categories", (1..=5).contains(&package.categories)),
+        ("docs.rs with all features", package.documents_all_features),
     ];
-    let empty = fields
-        .iter()
-        .filter(|(_, value)| value.as_ref().is_none_or(|text| text.is_empty()));
+    let empty = fields.iter().filter(|(_, there)| !there);
     empty
         .map(|(field, _)| format!("{} has no {field} in its Cargo.toml", package.name))
         .collect()
 }
 
-/// Every dependency from outside is named in docs/decisions.md.
-pub(super) fn decided(workspace: &Workspace) -> Finding {
-    let Ok(decisions) = fs::read_to_string(tool::root().join("docs/decisions.md")) else {
-        return Finding::Problems(vec!["docs/decisions.md is missing".into()]);
-    };
-    let dependencies = workspace
-        .packages
-        .iter()
-        .flat_map(|package| &package.dependencies);
-    let foreign: BTreeSet<&str> = dependencies
-        .filter(|dep| !dep.local)
-        .map(|dep| dep.name.as_str())
+/// `rust-version` is the compiler that runs the checks: otherwise nobody knows whether it is true.
+pub(super) fn compiler(workspace: &Workspace) -> Result<Finding, String> {
+    let output = Command::new("rustc").arg("--version").output();
+    let output = output.map_err(|error| format!("cannot start rustc: {error}"))?;
+    let line = String::from_utf8_lossy(&output.stdout).into_owned();
+    let compiler = release(&line).ok_or_else(|| format!("`rustc --version` said {line:?}"))?;
+    let promised = workspace
+        .publishable()
+        .filter_map(|package| package.rust_version.as_deref());
+    let other: Vec<&str> = promised
+        .filter(|promised| minor(promised) != minor(compiler))
         .collect();
-    let unnamed = foreign.into_iter().filter(|name| !names(&decisions, name));
-    Finding::problems(
-        unnamed
-            .map(|name| format!("docs/decisions.md does not say why we use {name}"))
-            .collect(),
-    )
+    Ok(other.first().map_or(Finding::Clean, |promised| {
+        Finding::Skipped(format!(
+            "rust-version is {promised}, and this is rustc {compiler}: nothing here shows that {promised} will do"
+        ))
+    }))
 }
 
-/// Whether `text` holds `name` as a word of its own (`futures` is not in `futures-core`).
-fn names(text: &str, name: &str) -> bool {
-    let part = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
-    text.match_indices(name).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + name.len()..].chars().next();
-        !before.is_some_and(part) && !after.is_some_and(part)
-    })
+/// `1.95.0` of `rustc 1.95.0 (59807616e 2026-04-14)`.
+fn release(line: &str) -> Option<&str> {
+    line.strip_prefix("rustc ")?.split_whitespace().next()
+}
+
+/// The first two numbers of a version.
+fn minor(version: &str) -> Vec<&str> {
+    version.split(['.', '-']).take(2).collect()
 }
 
 #[cfg(test)]
@@ -65,10 +62,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dependency_is_named_only_by_its_whole_name() {
-        assert!(names("- `mio`: epoll.", "mio"));
-        assert!(!names("we use futures-core and mio2", "futures"));
-        assert!(!names("we use futures-core and mio2", "mio"));
-        assert!(!names("we use futures-core and mio2", "core"));
+    fn a_compiler_is_compared_by_its_first_two_numbers() {
+        let release = release("rustc 1.95.0 (59807616e 2026-04-14)\n").unwrap();
+        assert_eq!(minor(release), minor("1.95"));
+        assert_ne!(minor(release), minor("1.94"));
+        assert_ne!(minor("1.9"), minor("1.95"));
+    }
+
+    #[test]
+    fn each_field_that_is_missing_is_named() {
+        let workspace = Workspace::load().unwrap();
+        let find = |name| {
+            let mut packages = workspace.packages.iter();
+            packages.find(|package| package.name == name).unwrap()
+        };
+        assert!(missing(find("arborio")).is_empty());
+        let problems = missing(find("xtask")).join("\n");
+        for field in ["readme", "keywords", "categories", "docs.rs"] {
+            assert!(problems.contains(field), "{problems}");
+        }
+        assert!(!problems.contains("license"), "{problems}");
     }
 }
