@@ -13,6 +13,9 @@ pub(crate) const VERB: Verb = Verb {
     run,
 };
 
+/// An example or a test that cannot do without a feature says so in its manifest.
+const TARGETS: [&str; 3] = ["--lib", "--tests", "--examples"];
+
 fn run(arguments: Arguments) -> Outcome {
     arguments.nothing_left()?;
     if !tool::has_cargo("clippy") {
@@ -20,8 +23,11 @@ fn run(arguments: Arguments) -> Outcome {
     }
     for package in Workspace::load()?.publishable() {
         for choice in choices(&package.features) {
-            let mut command = tool::cargo(["clippy", "--quiet", "--lib", "-p", &package.name]);
-            command.args(choice).args(["--", "-Dwarnings"]);
+            let mut command = tool::cargo(["clippy", "--quiet", "-p", &package.name]);
+            command
+                .args(TARGETS)
+                .args(choice)
+                .args(["--", "-Dwarnings"]);
             tool::run(&mut command)?;
         }
     }

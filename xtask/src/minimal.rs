@@ -48,10 +48,13 @@ fn run(mut arguments: Arguments) -> Outcome {
     };
     let mut build = in_copy(&copy, words);
     build.args(["--workspace", "--all-features", "--locked"]);
-    tool::run(build.env(
+    build.env(
         "CARGO_TARGET_DIR",
         workspace.target_dir.join("minimal/target"),
-    ))?;
+    );
+    // Nobody debugs there, and without it the folder has a third of the size.
+    build.envs([("CARGO_INCREMENTAL", "0"), ("CARGO_PROFILE_DEV_DEBUG", "0")]);
+    tool::run(&mut build)?;
     Ok(Vec::new())
 }
 

@@ -150,14 +150,19 @@ fn s05_senders_that_never_stop_do_not_hold_up_the_end() {
     without_hanging(|| {
         let event_loop = EventLoop::builder().observer(|_| ()).start().unwrap();
         let handle = event_loop.handle().clone();
+        let (begun, has_begun) = std::sync::mpsc::channel();
         let sender = thread::spawn(move || {
             let mut sent = 0_u32;
             while !handle.is_closed() {
                 drop(handle.spawn(pending::<()>()));
                 sent += 1;
+                if sent == 1 {
+                    begun.send(()).unwrap();
+                }
             }
             sent
         });
+        has_begun.recv().unwrap(); // on a busy machine the loop could end before
         event_loop.handle().run(sleep(ms(1))).unwrap();
         event_loop.stop_and_join(secs(15)).unwrap();
         assert!(sender.join().unwrap() > 0);
