@@ -524,7 +524,7 @@ impl Turns<'_> {
         let busy = found || self.running.has_ready() || here::somebody_waits();
         if busy {
             let _ = self.park.pass(Wait::Never); // a team never stalls
-        } else {
+        } else if winds_down || !self.has_missed_something(seat) {
             self.sleep_as_worker(seat);
         }
         self.found = 0;
@@ -534,6 +534,18 @@ impl Turns<'_> {
         seat.begin(self.running);
         here::pass_made();
         None
+    }
+
+    /// Whether something has become ready during long polls. Somebody who sleeps may have it then.
+    fn has_missed_something(&mut self, seat: &Seat) -> bool {
+        if !seat.has_polled_long() {
+            return false;
+        }
+        let _ = self.park.pass(Wait::Never);
+        if self.running.has_ready() {
+            seat.send_last(self.running);
+        }
+        self.running.has_ready()
     }
 
     /// Work that others give must not keep this worker from its own timers and I/O.

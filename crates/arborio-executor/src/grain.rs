@@ -23,6 +23,8 @@ const POLLS: u32 = 16;
 const WINDOW: Duration = Duration::from_nanos(2400);
 /// What it takes to wake a worker that sleeps: work that is done sooner is done here.
 const AWAKENING: Duration = Duration::from_micros(20);
+/// For polls that take longer than this a task is moved, and a worker woken, even if it is the only one that is ready.
+const LONG: Duration = Duration::from_micros(50);
 /// More ready tasks are many: that the first of them is polled before anybody knows how long they take costs little.
 const MANY: usize = 8;
 
@@ -47,6 +49,12 @@ pub(crate) struct Grain {
     measured: Cell<Measured>,
     /// How long a poll took on average, when that was judged last.
     mean: Cell<Duration>,
+    /// Since when the worker has been polling, and how many polls it had begun then; `None` if it is not.
+    since: Cell<Option<(Instant, usize)>>,
+    /// Whether it had little to do the last time.
+    was_short: Cell<bool>,
+    /// Whether its polls took long, since it was started.
+    was_long: Cell<bool>,
 }
 
 /// What is measured of some polls.
@@ -65,7 +73,38 @@ impl Grain {
             before: Cell::new(0),
             measured: Cell::default(),
             mean: Cell::new(AWAKENING),
+            since: Cell::new(None),
+            was_short: Cell::new(false),
+            was_long: Cell::new(false),
         }
+    }
+
+    /// The worker polls from now on.
+    pub(crate) fn start(&self, running: &Running<'_>) {
+        self.begin(running);
+        self.since
+            .set(self.seen.get().map(|seen| (seen, running.polls())));
+        self.was_long.set(false);
+    }
+
+    /// It has nothing to do any more.
+    pub(crate) fn end(&self, running: &Running<'_>) {
+        if let Some((since, before)) = self.since.take() {
+            let took = since.elapsed();
+            let polls = u32::try_from(running.polls().wrapping_sub(before)).unwrap_or(u32::MAX);
+            self.was_short.set(took < AWAKENING);
+            self.was_long.set(polls > 0 && took / polls >= LONG);
+        }
+    }
+
+    /// Whether each poll that it has just made, if any, took much longer than moving its task.
+    pub(crate) fn was_long(&self) -> bool {
+        self.was_long.get()
+    }
+
+    /// Whether what it did since it was woken, the last time, took less than to wake it.
+    pub(crate) fn was_short(&self) -> bool {
+        self.was_short.get()
     }
 
     /// What is measured begins now.

@@ -398,7 +398,7 @@ impl Seat {
     /// This worker polls from now on, after it has slept or looked at the outside world.
     pub(crate) fn begin(&self, running: &Running<'_>) {
         if self.team.len() > 1 {
-            self.grain.begin(running);
+            self.grain.start(running);
         }
     }
 
@@ -452,17 +452,19 @@ impl Seat {
         self.worker().clear_request(asked_by, Ordering::Release);
     }
 
-    /// This worker slept, and was woken. If another one has woken just one or two tasks here, they go to
-    /// where they were woken, and find each other there next time: to wake this worker costs more than to
-    /// poll them.
+    /// This worker slept, and was woken. If another one has woken just one or two tasks here, and last time they took
+    /// less than waking this worker did, they go to where they were woken, and find each other there next time.
     pub(crate) fn send_after(&self, running: &Running<'_>) {
+        if !self.grain.was_short() {
+            return;
+        }
         let ready = running.count_ready(FEW + 1);
         if ready == 0 || ready > FEW {
             return;
         }
         let by = |worker: &&Padded<Worker>| {
             let reached = worker.0.reached.get();
-            reached.is_some_and(|other| running.was_last_called_by(&other.inbox))
+            reached.is_some_and(|other| running.was_called_by(&other.inbox))
         };
         if let Some(other) = self.team.workers.iter().find(by)
             && let Some(reached) = other.0.reached.get()
@@ -470,6 +472,25 @@ impl Seat {
             self.team.busy.fetch_add(FEW, Ordering::Relaxed); // T4
             let given = running.give_all(&reached.inbox, FEW);
             self.settle(FEW - given);
+        }
+    }
+
+    /// Whether this worker has nothing ready, and has just made long polls: what has become ready meanwhile has waited for them.
+    pub(crate) fn has_polled_long(&self) -> bool {
+        self.grain.was_long()
+    }
+
+    /// What is ready has waited for a long poll, and would again: if there is just one task, somebody who sleeps gets it.
+    pub(crate) fn send_last(&self, running: &Running<'_>) {
+        let asleep = self.team.control.0.load(Ordering::Relaxed) & !SEARCH;
+        if asleep == 0 || running.has_two_ready() {
+            return;
+        }
+        let other = &self.team.workers[asleep.trailing_zeros() as usize].0;
+        if let Some(reached) = other.reached.get() {
+            self.team.busy.fetch_add(1, Ordering::Relaxed); // T4
+            let given = running.give_all(&reached.inbox, 1);
+            self.settle(1 - given);
         }
     }
 
@@ -594,6 +615,7 @@ impl Seat {
         if self.team.len() == 1 || !self.process.is_this() {
             return false;
         }
+        self.grain.end(running);
         if !self.searches.replace(false) {
             let before = self.team.control.0.fetch_or(SEARCH, Ordering::AcqRel);
             if before & SEARCH != 0 {

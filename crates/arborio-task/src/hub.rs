@@ -116,6 +116,8 @@ pub(crate) struct Hub {
     pub(crate) sent: OnceLock<sync::Arc<AtomicUsize>>,
     /// The address of the loop whose thread was the last to push something on the inbox, or 0: a hint.
     pub(crate) pushed_by: core::sync::atomic::AtomicUsize,
+    /// How many polls that loop had begun then.
+    pub(crate) pushed_in: core::sync::atomic::AtomicUsize,
     /// Where the loop's thread is.
     process: Process,
     // For the owner again, and seldom looked at.
@@ -146,6 +148,7 @@ impl Hub {
             stop_reason: OnceLock::new(),
             sent: OnceLock::new(),
             pushed_by: core::sync::atomic::AtomicUsize::new(0),
+            pushed_in: core::sync::atomic::AtomicUsize::new(0),
             process: Process::watched(),
             address,
             queue: RunQueue::new(),
@@ -275,16 +278,35 @@ impl Hub {
         !self.process.is_this()
     }
 
+    /// Leaves at `hub` which loop is running here. A hint, so whoever comes last may win, and no model need know of it.
+    ///
+    /// # Safety
+    /// The hub is alive.
+    #[cfg(not(loom))]
+    unsafe fn note_pusher(hub: *const Self) {
+        use core::sync::atomic::Ordering::Relaxed;
+
+        let here = current::current();
+        // SAFETY: the loop of this thread is alive.
+        let polls = unsafe { here.as_ref() }.map_or(0, |here| here.polls.load(Relaxed));
+        // SAFETY: alive, says the caller.
+        let pushed_by = unsafe { &(*hub).pushed_by };
+        // SAFETY: alive, says the caller.
+        let pushed_in = unsafe { &(*hub).pushed_in };
+        pushed_by.store(here.addr(), Relaxed);
+        pushed_in.store(polls, Relaxed);
+    }
+
+    #[cfg(loom)]
+    unsafe fn note_pusher(_hub: *const Self) {}
+
     /// Brings `task` to the inbox of `hub`.
     ///
     /// # Safety
     /// The hub is alive until the push has succeeded; it may be freed then.
     pub(crate) unsafe fn push(hub: *const Self, task: TaskRef) -> Pushed {
-        let here = current::current().addr();
         // SAFETY: alive, says the caller.
-        let pushed_by = unsafe { &(*hub).pushed_by };
-        // Relaxed: a hint, whoever comes last. No model need know of it.
-        pushed_by.store(here, core::sync::atomic::Ordering::Relaxed);
+        unsafe { Self::note_pusher(hub) };
         // SAFETY: alive, says the caller.
         let inbox = unsafe { &raw const (*hub).inbox };
         // SAFETY: passed on to the caller.
