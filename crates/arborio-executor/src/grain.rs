@@ -2,7 +2,8 @@
 //!
 //! To move a task costs about as much as a poll of 100 ns: its memory goes to another processor, and comes back with its
 //! outcome. So tasks that do less are not shared out, however many are ready: two workers would need longer for them than one.
-//! And to wake a worker that sleeps costs some microseconds, so there must be work for longer than that.
+//! And to wake a worker that sleeps costs some microseconds, so there must be work for longer than that ([`AWAKENING`]); a worker
+//! whose tasks are [`SHORT`], and are woken from elsewhere, sends them there.
 //!
 //! A worker looks at the clock only while somebody wants work from it, after each of at most 16 polls. It judges by their
 //! mean, when they took [`WINDOW`] together, or after 16. The longest poll counts only if few tasks are ready: mostly it
@@ -21,8 +22,11 @@ const FINE: Duration = Duration::from_nanos(150);
 const POLLS: u32 = 16;
 /// So is this time. That a look at the clock takes a while does not matter then.
 const WINDOW: Duration = Duration::from_nanos(2400);
-/// What it takes to wake a worker that sleeps: work that is done sooner is done here.
-const AWAKENING: Duration = Duration::from_micros(20);
+/// A worker is woken for work that takes longer than this. To wake it costs some 10 us, and a task that went with it is likely
+/// to be woken from here again.
+const AWAKENING: Duration = Duration::from_micros(100);
+/// Polls that take less are not worth waking a worker for one of them.
+const SHORT: Duration = Duration::from_micros(20);
 /// For polls that take longer than this a task is moved, and a worker woken, even if it is the only one that is ready.
 const LONG: Duration = Duration::from_micros(50);
 /// More ready tasks are many: that the first of them is polled before anybody knows how long they take costs little.
@@ -51,7 +55,7 @@ pub(crate) struct Grain {
     mean: Cell<Duration>,
     /// Since when the worker has been polling, and how many polls it had begun then; `None` if it is not.
     since: Cell<Option<(Instant, usize)>>,
-    /// Whether it had little to do the last time.
+    /// Whether its polls were short the last time that it had any.
     was_short: Cell<bool>,
     /// Whether its polls took long, since it was started.
     was_long: Cell<bool>,
@@ -72,7 +76,7 @@ impl Grain {
             seen: Cell::new(None),
             before: Cell::new(0),
             measured: Cell::default(),
-            mean: Cell::new(AWAKENING),
+            mean: Cell::new(SHORT),
             since: Cell::new(None),
             was_short: Cell::new(false),
             was_long: Cell::new(false),
@@ -90,10 +94,11 @@ impl Grain {
     /// It has nothing to do any more.
     pub(crate) fn end(&self, running: &Running<'_>) {
         if let Some((since, before)) = self.since.take() {
-            let took = since.elapsed();
             let polls = u32::try_from(running.polls().wrapping_sub(before)).unwrap_or(u32::MAX);
-            self.was_short.set(took < AWAKENING);
-            self.was_long.set(polls > 0 && took / polls >= LONG);
+            if let Some(mean) = since.elapsed().checked_div(polls) {
+                self.was_short.set(mean < SHORT);
+                self.was_long.set(mean >= LONG);
+            }
         }
     }
 
@@ -102,7 +107,7 @@ impl Grain {
         self.was_long.get()
     }
 
-    /// Whether what it did since it was woken, the last time, took less than to wake it.
+    /// Whether what it polled since it was woken, the last time, took less than to wake it.
     pub(crate) fn was_short(&self) -> bool {
         self.was_short.get()
     }

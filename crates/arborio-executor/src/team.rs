@@ -64,8 +64,8 @@ const URGENT: usize = 1 << 8;
 const GONE: usize = usize::MAX;
 /// How many tasks are given at a time.
 const MOST: usize = 128;
-/// So many tasks that another worker has woken follow it.
-const FEW: usize = 2;
+/// Up to so many tasks that another worker has woken follow it.
+const FEW: usize = 32;
 /// How long one sleeps while another is awake: two times this, and some, is how long a task waits behind
 /// one that blocks its worker.
 const WATCH: Duration = Duration::from_millis(3);
@@ -452,8 +452,8 @@ impl Seat {
         self.worker().clear_request(asked_by, Ordering::Release);
     }
 
-    /// This worker slept, and was woken. If another one has woken just one or two tasks here, and last time they took
-    /// less than waking this worker did, they go to where they were woken, and find each other there next time.
+    /// This worker slept, and was woken. If another one has woken a few tasks here, and what was polled here last took
+    /// less than waking this worker, they go to where they were woken, and find each other there next time.
     pub(crate) fn send_after(&self, running: &Running<'_>) {
         if !self.grain.was_short() {
             return;
