@@ -429,7 +429,9 @@ impl Seat {
         if asked_by != 0 {
             let pays = coarse || self.is_urgent(asked_by, running);
             self.give(running, asked_by & !URGENT, pays && !winds_down);
-        } else if coarse && !winds_down && self.grain.is_much(running) {
+        } else if winds_down || !running.has_two_ready() {
+            // Who asked does not any more.
+        } else if coarse && self.grain.is_much(running) {
             self.wake_one();
         } else {
             self.note_given(0);

@@ -162,7 +162,7 @@ fn x12_a_worker_that_was_woken_to_search_is_rescued_when_it_blocks_before_that()
             drop(spawn(async {}));
             // Nobody is woken for polls that are short.
             let start = Instant::now();
-            while start.elapsed() < Duration::from_micros(100) {
+            while start.elapsed() < Duration::from_millis(2) {
                 hint::spin_loop();
             }
             note.read().await
