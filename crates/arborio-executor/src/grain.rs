@@ -76,7 +76,7 @@ impl Grain {
             seen: Cell::new(None),
             before: Cell::new(0),
             measured: Cell::default(),
-            mean: Cell::new(SHORT),
+            mean: Cell::new(AWAKENING),
             since: Cell::new(None),
             was_short: Cell::new(false),
             was_long: Cell::new(false),
@@ -134,15 +134,21 @@ impl Grain {
 
     #[cold]
     fn look(&self, running: &Running<'_>) {
-        let Some(seen) = self.seen.get() else {
+        if cfg!(loom) {
             return self.verdict.set(Verdict::Coarse);
+        }
+        let Some(seen) = self.seen.get() else {
+            return self.begin(running);
         };
         let now = Instant::now();
         let polls = running.polls().wrapping_sub(self.before.get());
         self.seen.set(Some(now));
         self.before.set(running.polls());
+        if polls > 1 {
+            return self.measured.set(Measured::default()); // nobody looked for a while, so each may be anything
+        }
         let mut measured = self.measured.get();
-        measured.add(polls, now.duration_since(seen));
+        measured.add(now.duration_since(seen));
         self.measured.set(measured);
         if let Some(mean) = measured.mean(Self::has_many(running)) {
             self.mean.set(mean);
@@ -165,10 +171,9 @@ impl Grain {
 }
 
 impl Measured {
-    fn add(&mut self, polls: usize, took: Duration) {
-        self.polls = self
-            .polls
-            .saturating_add(u32::try_from(polls).unwrap_or(u32::MAX));
+    /// Adds a poll that took so long.
+    fn add(&mut self, took: Duration) {
+        self.polls += 1;
         self.took += took;
         self.longest = self.longest.max(took);
     }
@@ -198,7 +203,7 @@ mod tests {
     fn measured(polls: &[u64]) -> Measured {
         let mut measured = Measured::default();
         for &took in polls {
-            measured.add(1, Duration::from_nanos(took));
+            measured.add(Duration::from_nanos(took));
         }
         measured
     }

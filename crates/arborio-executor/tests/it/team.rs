@@ -158,12 +158,14 @@ fn x12_a_worker_that_was_woken_to_search_is_rescued_when_it_blocks_before_that()
                 yield_now().await;
             }
             yield_now().await; // what the other one has asked for before it slept is answered
-            drop(spawn(async {}));
-            drop(spawn(async {}));
-            // Nobody is woken for polls that are short.
-            let start = Instant::now();
-            while start.elapsed() < Duration::from_millis(2) {
-                hint::spin_loop();
+            for _ in 0..3 {
+                // Nobody is woken for polls that are short.
+                drop(spawn(async {
+                    let start = Instant::now();
+                    while start.elapsed() < Duration::from_micros(300) {
+                        hint::spin_loop();
+                    }
+                }));
             }
             note.read().await
         })
