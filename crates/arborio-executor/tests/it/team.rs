@@ -6,6 +6,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
         mpsc::{Sender, channel},
     },
     task::{Context, Poll, Wake, Waker},
@@ -134,6 +135,8 @@ fn x12_a_worker_that_was_woken_to_search_is_rescued_when_it_blocks_before_that()
     let note = Note::default();
     let (asleep, when_asleep) = channel();
     let told = note.clone();
+    let is_woken = Arc::new(AtomicBool::new(false));
+    let awakes = Arc::clone(&is_woken);
     let helped = thread::scope(|threads| {
         threads.spawn(|| {
             let event = move || {
@@ -146,6 +149,7 @@ fn x12_a_worker_that_was_woken_to_search_is_rescued_when_it_blocks_before_that()
                         let _ = done.send(());
                     }));
                 };
+                awakes.store(true, Ordering::Relaxed);
                 // It runs after the pass, when the worker has risen.
                 let waker = Waker::from(Arc::new(OnWake(Mutex::new(Some(Box::new(block))))));
                 let polled = pin!(skip_poll_cycle()).poll(&mut Context::from_waker(&waker));
@@ -158,14 +162,17 @@ fn x12_a_worker_that_was_woken_to_search_is_rescued_when_it_blocks_before_that()
                 yield_now().await;
             }
             yield_now().await; // what the other one has asked for before it slept is answered
-            for _ in 0..3 {
+            while !is_woken.load(Ordering::Relaxed) {
                 // Nobody is woken for polls that are short.
-                drop(spawn(async {
-                    let start = Instant::now();
-                    while start.elapsed() < Duration::from_micros(300) {
-                        hint::spin_loop();
-                    }
-                }));
+                for _ in 0..3 {
+                    drop(spawn(async {
+                        let start = Instant::now();
+                        while start.elapsed() < Duration::from_micros(300) {
+                            hint::spin_loop();
+                        }
+                    }));
+                }
+                yield_now().await;
             }
             note.read().await
         })
