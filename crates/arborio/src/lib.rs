@@ -6,6 +6,8 @@
 //! [simulated clock](time::Clock::simulated) a test that sleeps an hour takes
 //! microseconds.
 //!
+//! The guide, from `run` to a supervised server in ten steps, is `docs/guide.md` of the repository.
+//!
 //! # Examples
 //! ```
 //! use arborio::{net::{TcpListener, TcpStream}, spawn};
