@@ -378,11 +378,13 @@ impl Seat {
                 || self.has_judged(running)
                 || self.is_urgent(asked_by, running);
         }
+        if !self.may_wake() {
+            return false;
+        }
         let control = self.team.control.0.load(Ordering::Relaxed);
         control != 0
             && control & SEARCH == 0
             && running.has_two_ready()
-            && self.may_wake()
             && self.has_judged(running)
     }
 
@@ -404,9 +406,12 @@ impl Seat {
 
     /// Whether it may help to wake somebody: not for some polls after there was nothing to give, although
     /// several tasks were ready.
+    #[inline(always)]
     fn may_wake(&self) -> bool {
         let left = self.pause_left.get();
-        self.pause_left.set(left.saturating_sub(1));
+        if left > 0 {
+            self.pause_left.set(left - 1);
+        }
         left == 0
     }
 
