@@ -512,6 +512,7 @@ impl Turns<'_> {
         let busy = self.running.has_ready() || here::somebody_waits();
         let found = !busy && !winds_down && seat.search(self.running);
         if found && !self.has_found_enough() {
+            seat.begin(self.running); // what was found is measured, too
             return None;
         }
         if !winds_down && seat.may_end() {
@@ -536,7 +537,9 @@ impl Turns<'_> {
         None
     }
 
-    /// Whether something has become ready during long polls. Somebody who sleeps may have it then.
+    /// Whether polls were long: then timers and I/O were looked at, and what has become ready meanwhile may have gone to
+    /// somebody who sleeps. Everything is looked at again before a sleep: the pass has taken calls (the door, T5), and
+    /// what went may have been the last awaited task (T4).
     fn has_missed_something(&mut self, seat: &Seat) -> bool {
         if !seat.has_polled_long() {
             return false;
@@ -545,7 +548,7 @@ impl Turns<'_> {
         if self.running.has_ready() {
             seat.send_last(self.running);
         }
-        self.running.has_ready()
+        true
     }
 
     /// Work that others give must not keep this worker from its own timers and I/O.

@@ -29,9 +29,10 @@
 //!   send is the exception, and may come too late, as at the end of every loop.)
 //! - T5: a worker looks at `end` before each sleep, after it has said how it is reached; whoever changes `end` notifies
 //!   everybody that can be reached then. A fence on both sides: one of the two sees the other.
-//! - T6: while a worker is awake some sleeper is timed, if there are any: it may turn out to be stuck. Who
+//! - T6: while a worker polls some sleeper is timed, if there are any: the poll may turn out to be long. Who
 //!   sleeps untimed has said so before it looks for somebody awake, and who rises has said so before it looks for
-//!   somebody timed, with a fence on both sides. Who finds nobody makes one sleeper timed, and notifies it.
+//!   somebody timed, with a fence on both sides; it looks before its first poll, and not if it just goes to sleep again. Who finds
+//!   nobody makes one sleeper timed, and notifies it.
 
 use std::{
     cell::{Cell, RefCell},
@@ -66,6 +67,8 @@ const GONE: usize = usize::MAX;
 const MOST: usize = 128;
 /// Up to so many tasks that another worker has woken follow it.
 const FEW: usize = 32;
+/// For so long one looks whether another goes on to another poll.
+const GLANCE: Duration = Duration::from_micros(2);
 /// How long one sleeps while another is awake: two times this, and some, is how long a task waits behind
 /// one that blocks its worker.
 const WATCH: Duration = Duration::from_millis(3);
@@ -293,6 +296,8 @@ pub struct Seat {
     asks: Cell<bool>,
     /// Whether it has lain down and not risen.
     lies: Cell<bool>,
+    /// Whether it has risen, and nobody was told to look again (T6): it has had nothing to do so far.
+    unwatched: Cell<bool>,
     /// Whether it is known to be timed when it sleeps.
     timed: Cell<bool>,
     /// How often in a row it has looked while everybody slept.
@@ -337,6 +342,7 @@ impl Seat {
             searches: Cell::new(false),
             asks: Cell::new(false),
             lies: Cell::new(false),
+            unwatched: Cell::new(false),
             timed: Cell::new(false),
             looks: Cell::new(0),
             pause: Cell::new(0),
@@ -382,10 +388,7 @@ impl Seat {
             return false;
         }
         let control = self.team.control.0.load(Ordering::Relaxed);
-        control != 0
-            && control & SEARCH == 0
-            && running.has_two_ready()
-            && self.has_judged(running)
+        control != 0 && control & SEARCH == 0 && running.has_two_ready() && self.has_judged(running)
     }
 
     /// Whether the one who asks has seen a long poll, and that is enough.
@@ -469,17 +472,33 @@ impl Seat {
         if ready == 0 || ready > FEW {
             return;
         }
-        let by = |worker: &&Padded<Worker>| {
+        let by = |(_, worker): &(usize, &Padded<Worker>)| {
             let reached = worker.0.reached.get();
             reached.is_some_and(|other| running.was_called_by(&other.inbox))
         };
-        if let Some(other) = self.team.workers.iter().find(by)
+        if let Some((number, other)) = self.team.workers.iter().enumerate().find(by)
             && let Some(reached) = other.0.reached.get()
+            && self.is_at_hand(number, &reached.inbox, running)
         {
             self.team.busy.fetch_add(FEW, Ordering::Relaxed); // T4
             let given = running.give_all(&reached.inbox, FEW);
             self.settle(FEW - given);
         }
+    }
+
+    /// Whether worker `number` sleeps, or goes on to another poll while we look: what is sent to it does not wait there for long.
+    fn is_at_hand(&self, number: usize, other: &Submitter, running: &Running<'_>) -> bool {
+        if self.team.control.0.load(Ordering::Relaxed) & (1 << number) != 0 {
+            return true;
+        }
+        let (polls, start) = (running.polls_of(other), Instant::now());
+        while start.elapsed() < GLANCE {
+            if running.polls_of(other) != polls {
+                return true;
+            }
+            hint::spin_loop();
+        }
+        false
     }
 
     /// Whether this worker has nothing ready, and has just made long polls: what has become ready meanwhile has waited for them.
@@ -493,7 +512,10 @@ impl Seat {
         if asleep == 0 || running.has_two_ready() {
             return;
         }
-        let other = &self.team.workers[asleep.trailing_zeros() as usize].0;
+        // The next one in turn: others who send at the same time take another one.
+        let after = self.number as u32 + 1;
+        let number = (asleep.rotate_right(after).trailing_zeros() + after) % u64::BITS;
+        let other = &self.team.workers[number as usize].0;
         if let Some(reached) = other.reached.get() {
             self.team.busy.fetch_add(1, Ordering::Relaxed); // T4
             let given = running.give_all(&reached.inbox, 1);
@@ -579,10 +601,10 @@ impl Seat {
             self.searches.set(true);
         }
         self.withdraw();
-        self.be_watched();
+        self.unwatched.set(true);
     }
 
-    /// This worker has just said that it is awake: somebody who sleeps shall look again (T6).
+    /// This worker has said that it is awake, and is about to poll: somebody who sleeps shall look again (T6).
     fn be_watched(&self) {
         fence(Ordering::SeqCst);
         let asleep = self.team.control.0.load(Ordering::Relaxed) & !SEARCH;
@@ -609,8 +631,11 @@ impl Seat {
         }
     }
 
-    /// This worker has something to do: others may look for work (T1).
+    /// This worker has something to do: others may look for work (T1), and one of them looks again later (T6).
     pub(crate) fn leave_search(&self) {
+        if self.unwatched.replace(false) {
+            self.be_watched();
+        }
         if self.searches.replace(false) {
             self.team.control.0.fetch_and(!SEARCH, Ordering::AcqRel);
         }

@@ -182,11 +182,6 @@ impl Tenure {
         }
     }
 
-    /// Whether its worker seems to have it: it is not in the middle of a poll.
-    pub(crate) fn is_held(&self) -> bool {
-        self.held.load(Ordering::Relaxed)
-    }
-
     /// Has who rescues make the fence on all threads, if the system can.
     pub(crate) fn cheapen(&self) {
         (self.one_for_all).store(fences::has_one_for_all(), Ordering::Relaxed);

@@ -116,8 +116,6 @@ pub(crate) struct Hub {
     pub(crate) sent: OnceLock<sync::Arc<AtomicUsize>>,
     /// The address of the loop whose thread was the last to push something on the inbox, or 0: a hint.
     pub(crate) pushed_by: core::sync::atomic::AtomicUsize,
-    /// How many polls that loop had begun then.
-    pub(crate) pushed_in: core::sync::atomic::AtomicUsize,
     /// Where the loop's thread is.
     process: Process,
     // For the owner again, and seldom looked at.
@@ -129,7 +127,7 @@ pub(crate) struct Hub {
     pub(crate) around: OnceCell<Arc<dyn AroundPolls>>,
 }
 
-// SAFETY: `inbox`, `refs`, `stopping`, `stop_reason`, `sent`, `meter` and `team` are made for all threads. The other fields are
+// SAFETY: `inbox`, `refs`, `tenure`, `polls`, `pushed_by`, `stopping`, `stop_reason`, `sent`, `meter` and `team` are made for all threads. The other fields are
 // touched only by the owner: by functions that got the hub from `current()`, or
 // from the `Tasks` that is not `Send`.
 unsafe impl Sync for Hub {}
@@ -148,7 +146,6 @@ impl Hub {
             stop_reason: OnceLock::new(),
             sent: OnceLock::new(),
             pushed_by: core::sync::atomic::AtomicUsize::new(0),
-            pushed_in: core::sync::atomic::AtomicUsize::new(0),
             process: Process::watched(),
             address,
             queue: RunQueue::new(),
@@ -286,15 +283,10 @@ impl Hub {
     unsafe fn note_pusher(hub: *const Self) {
         use core::sync::atomic::Ordering::Relaxed;
 
-        let here = current::current();
-        // SAFETY: the loop of this thread is alive.
-        let polls = unsafe { here.as_ref() }.map_or(0, |here| here.polls.load(Relaxed));
+        let here = current::current().addr();
         // SAFETY: alive, says the caller.
         let pushed_by = unsafe { &(*hub).pushed_by };
-        // SAFETY: alive, says the caller.
-        let pushed_in = unsafe { &(*hub).pushed_in };
-        pushed_by.store(here.addr(), Relaxed);
-        pushed_in.store(polls, Relaxed);
+        pushed_by.store(here, Relaxed);
     }
 
     #[cfg(loom)]

@@ -370,7 +370,9 @@ impl Running<'_> {
             return 0;
         }
         // SAFETY: as in `give`.
-        unsafe { moving::give_all(self.hub, to.hub, most) }
+        let given = unsafe { moving::give_all(self.hub, to.hub, most) };
+        self.hub.meter.add_given(given);
+        given
     }
 
     /// How many tasks are ready; `most` if there are more.
@@ -379,19 +381,10 @@ impl Running<'_> {
     }
 
     /// Whether the thread of the loop of `other` was the last one that sent or woke something here since this loop was about
-    /// to sleep, and the poll in which it did so has ended. A guess: a sender may be missed, or be a little late.
+    /// to sleep. A guess: a sender may be missed, or be a little late.
     pub fn was_called_by(&self, other: &Submitter) -> bool {
-        let by = self
-            .hub
-            .pushed_by
-            .load(core::sync::atomic::Ordering::Relaxed);
-        let within = self
-            .hub
-            .pushed_in
-            .load(core::sync::atomic::Ordering::Relaxed);
-        // SAFETY: the submitter keeps the hub alive.
-        let other_hub = unsafe { &*other.hub };
-        by == other.hub.addr() && (self.polls_of(other) != within || other_hub.tenure.is_held())
+        let by = (self.hub.pushed_by).load(core::sync::atomic::Ordering::Relaxed);
+        by == other.hub.addr()
     }
 
     /// Whether other threads have sent something that was not taken yet.
