@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Barrier};
 
-use arborio::{Handle, Pool, spawn};
+use arborio::{
+    Handle, Pool, spawn,
+    time::{Duration, sleep},
+};
 
 #[test]
 fn every_worker_has_its_figures_and_any_handle_has_all_of_them() {
@@ -29,4 +32,19 @@ fn every_worker_has_its_figures_and_any_handle_has_all_of_them() {
         handle
     });
     assert_eq!(handle.metrics().workers.len(), 1, "the pool has ended");
+}
+
+fn turns() -> u64 {
+    Handle::current().unwrap().metrics().total().turns
+}
+
+#[test]
+fn s03_workers_that_sleep_do_not_wake_each_other() {
+    let turns = Pool::builder().workers(3).run(async {
+        sleep(Duration::from_millis(300)).await; // they look again for a while, and then no more
+        let before = turns();
+        sleep(Duration::from_millis(300)).await;
+        turns() - before
+    });
+    assert!(turns < 40, "{turns} turns in 300 ms without work");
 }
