@@ -854,3 +854,6 @@ pub mod model {
         team.control.0.load(Ordering::Acquire) == 0 && team.busy.load(Ordering::Acquire) == 0
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -1,31 +1,23 @@
 //! Workers that share their tasks, over made-up parks.
 
 use std::{
-    future::poll_fn,
-    hint,
     pin::pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
         mpsc::{Sender, channel},
     },
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Wake, Waker},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use arborio_executor::{
-    Doorbell, LoopOptions, Park, Passed, Ring, Seat, Tasks, Team, Wait, drive_in_team,
-    skip_poll_cycle, spawn, yield_now,
+    Doorbell, LoopOptions, Park, Passed, Seat, Tasks, Team, Wait, drive_in_team, skip_poll_cycle,
+    spawn, yield_now,
 };
 
-struct Nowhere;
-
-impl Ring for Nowhere {
-    fn ring(&self) {}
-}
-
-type Bell = Arc<Doorbell<Nowhere>>;
+use crate::workers::{Bell, Note, spin};
 
 /// Sleeps in its thread's park; `event` happens once, when the first sleep was ended by a call.
 struct Sleeper {
@@ -104,29 +96,6 @@ impl Wake for OnWake {
     }
 }
 
-/// What one task tells another, wherever the two are.
-#[derive(Clone, Default)]
-struct Note(Arc<Mutex<(Option<bool>, Option<Waker>)>>);
-
-impl Note {
-    fn tell(&self, what: bool) {
-        let mut note = self.0.lock().unwrap();
-        note.0 = Some(what);
-        let waker = note.1.take();
-        drop(note);
-        waker.into_iter().for_each(Waker::wake);
-    }
-
-    async fn read(&self) -> bool {
-        poll_fn(|cx| {
-            let mut note = self.0.lock().unwrap();
-            note.1 = Some(cx.waker().clone());
-            note.0.map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
-    }
-}
-
 /// A worker is woken to look for work. Before it does so it has a task of its own, which blocks until the one behind it
 /// has run.
 #[test]
@@ -165,12 +134,7 @@ fn x12_a_worker_that_was_woken_to_search_is_rescued_when_it_blocks_before_that()
             while !is_woken.load(Ordering::Relaxed) {
                 // Nobody is woken for polls that are short.
                 for _ in 0..3 {
-                    drop(spawn(async {
-                        let start = Instant::now();
-                        while start.elapsed() < Duration::from_micros(300) {
-                            hint::spin_loop();
-                        }
-                    }));
+                    drop(spawn(async { spin(Duration::from_micros(300)) }));
                 }
                 yield_now().await;
             }
