@@ -1,0 +1,3 @@
+//! How the programs of this crate end.
+
+mod memory;
