@@ -1,14 +1,15 @@
 //! Carries messages over a wire: each one once, and in the order in which they were sent.
 //!
 //! Each message has a number and a task of its own, which writes it again and again, with pauses that grow, until its
-//! receipt has come. Whoever receives answers every packet with a receipt, keeps what is early, and hands on what is
-//! next. The limits that end an attempt end it anywhere: while it waits for the lock of the writer, and in the middle
-//! of a packet.
+//! receipt has come. Whoever receives answers messages with a receipt and puts them on a shelf, from which another task
+//! hands them on in their order: receipts must not wait behind messages that nobody takes, or two ends that have both much
+//! to say would wait for each other. The limits that end an attempt end it anywhere: while it waits for the lock of the
+//! writer, and in the middle of a packet.
 
 use std::{
     collections::BTreeMap,
     io,
-    sync::{Arc, Mutex as Lock, PoisonError},
+    sync::{Arc, Mutex as Lock, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -27,8 +28,8 @@ use crate::{
 /// So many messages may be without a receipt.
 const AT_ONCE: usize = 4;
 
-/// Messages that are so far ahead of the next are not kept.
-const AHEAD: u32 = 8;
+/// So many messages are kept that have not been handed on.
+const KEPT: u32 = 8;
 
 /// How long the first attempt may take, and the longest one.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(30), Duration::from_secs(1));
@@ -58,7 +59,18 @@ struct Desk {
     writer: Mutex<Writer>,
     /// Who waits for the receipt of which message.
     receipts: Lock<BTreeMap<u32, Arc<Event>>>,
+    shelf: Lock<Shelf>,
+    /// There may be something to hand on.
+    came: Event,
     habits: Habits,
+}
+
+/// What has come and was not handed on.
+#[derive(Default)]
+struct Shelf {
+    messages: BTreeMap<u32, Vec<u8>>,
+    /// The number of the next one.
+    next: u32,
 }
 
 /// Opens a courier on the scope: it takes messages at one end, and gives those of the other side at the other one, until the
@@ -71,13 +83,16 @@ pub(crate) fn carry(
     let desk = Arc::new(Desk {
         writer: Mutex::new(writer),
         receipts: Lock::default(),
+        shelf: Lock::default(),
+        came: Event::new(),
         habits,
     });
     let (outbox, outgoing) = mpsc::channel(2);
     let (incoming, inbox) = mpsc::channel(2);
     let daemon = |name| s.task().name(name).awaited(false);
     daemon("sender").spawn(send_all(s.clone(), Arc::clone(&desk), outgoing));
-    daemon("receiver").spawn(receive_all(desk, reader, incoming));
+    daemon("receiver").spawn(receive_all(Arc::clone(&desk), reader));
+    daemon("porter").spawn(hand_on(desk, incoming));
     (outbox, inbox)
 }
 
@@ -108,7 +123,7 @@ impl Desk {
     /// Sends a message until its receipt has come.
     async fn send(&self, packet: Packet) -> io::Result<()> {
         let receipt = Arc::new(Event::new());
-        self.receipts().insert(packet.number, Arc::clone(&receipt));
+        lock(&self.receipts).insert(packet.number, Arc::clone(&receipt));
         let bytes = packet.encode();
         let (mut patience, most) = PATIENCE;
         loop {
@@ -143,19 +158,39 @@ impl Desk {
         answered.unwrap_or(Ok(()))
     }
 
-    fn receipts(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, Arc<Event>>> {
-        self.receipts.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The next message, if it has come.
+    fn next_message(&self) -> Option<Vec<u8>> {
+        let mut shelf = lock(&self.shelf);
+        let next = shelf.next;
+        let body = shelf.messages.remove(&next)?;
+        shelf.next += 1;
+        Some(body)
+    }
+
+    /// Puts a message on the shelf. Says whether that deserves a receipt: it does if it was there before.
+    fn keep(&self, mut number: u32, body: Vec<u8>) -> bool {
+        let mut shelf = lock(&self.shelf);
+        if self.habits.forgets {
+            number = shelf.next + shelf.messages.len() as u32;
+        }
+        if number >= shelf.next + KEPT {
+            return false; // it comes again
+        }
+        if number >= shelf.next {
+            shelf.messages.insert(number, body);
+        }
+        true
     }
 }
 
-/// Takes what comes, until the other end is gone, or nobody wants the messages any more.
-async fn receive_all(
-    desk: Arc<Desk>,
-    mut reader: Reader,
-    incoming: mpsc::Sender<Vec<u8>>,
-) -> io::Result<()> {
-    let (mut decoder, mut early, mut next) = (Decoder::default(), BTreeMap::new(), 0);
-    let mut buffer = [0; 48];
+/// A test that panicked under the lock has failed; what goes on must not panic, too.
+fn lock<T>(locked: &Lock<T>) -> MutexGuard<'_, T> {
+    locked.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes what comes, until the other end is gone.
+async fn receive_all(desk: Arc<Desk>, mut reader: Reader) -> io::Result<()> {
+    let (mut decoder, mut buffer) = (Decoder::default(), [0; 48]);
     loop {
         let count = reader.read(&mut buffer).await?;
         if count == 0 {
@@ -164,26 +199,26 @@ async fn receive_all(
         decoder.push(&buffer[..count]);
         while let Some(Packet { kind, number, body }) = decoder.next() {
             if kind == Kind::Receipt {
-                if let Some(receipt) = desk.receipts().remove(&number) {
-                    receipt.set();
-                }
-                continue;
-            }
-            if desk.habits.forgets {
-                next = number;
-                early.insert(number, body);
-            } else if number >= next + AHEAD {
-                continue; // without a receipt it comes again
-            } else if number >= next {
-                early.insert(number, body);
-            }
-            desk.answer(number).await?;
-            while let Some(body) = early.remove(&next) {
-                if incoming.send(body).await.is_err() {
-                    return Ok(());
-                }
-                next += 1;
+                let receipt = lock(&desk.receipts).remove(&number);
+                receipt.iter().for_each(|receipt| receipt.set());
+            } else if desk.keep(number, body) {
+                desk.came.set();
+                desk.answer(number).await?;
             }
         }
+    }
+}
+
+/// Hands on what is on the shelf, until nobody wants it any more.
+async fn hand_on(desk: Arc<Desk>, incoming: mpsc::Sender<Vec<u8>>) -> io::Result<()> {
+    loop {
+        // Whoever comes between the look and the wait sets it again.
+        desk.came.clear();
+        while let Some(body) = desk.next_message() {
+            if incoming.send(body).await.is_err() {
+                return Ok(());
+            }
+        }
+        desk.came.wait().await;
     }
 }
