@@ -12,7 +12,7 @@ use crate::{deep, repl};
 pub(crate) const VERB: Verb = Verb {
     name: "ci",
     usage: "ci [--deep] [--skip STEP]... [--only STEP]...",
-    summary: "tidy, packages, test, model, examples, demo, faults, console (--deep: sanitizers, fuzzing, deeper models)",
+    summary: "tidy, packages, test, model, examples, demo, faults, console (--deep: sanitizers, valgrind, a soak, fuzzing, deeper models)",
     run,
 };
 

@@ -19,6 +19,18 @@ pub(crate) const STEPS: &[Step] = &[
         run: deep_test,
     },
     Step {
+        name: "abort",
+        run: || ci::verb("abort", &[]),
+    },
+    Step {
+        name: "valgrind",
+        run: || ci::verb("valgrind", &[]),
+    },
+    Step {
+        name: "soak",
+        run: || ci::verb("soak", &[]),
+    },
+    Step {
         name: "deep-model",
         run: deep_model,
     },
@@ -41,6 +53,10 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "all-faults",
         run: || ci::verb("faults", &["--all"]),
+    },
+    Step {
+        name: "mutants",
+        run: || ci::verb("mutants", &[]),
     },
     Step {
         name: "bench",

@@ -5,6 +5,7 @@
 //! judges what they print.
 #![forbid(unsafe_code)]
 
+mod abort;
 mod arguments;
 mod bench;
 mod ci;
@@ -15,13 +16,16 @@ mod faults;
 mod features;
 mod minimal;
 mod model;
+mod mutants;
 mod package;
 mod repl;
 mod rust_lines;
+mod soak;
 mod table;
 mod test;
 mod tidy;
 mod tool;
+mod valgrind;
 mod workspace;
 
 use std::process::ExitCode;
@@ -48,6 +52,10 @@ const VERBS: &[Verb] = &[
     examples::VERB,
     demo::VERB,
     faults::VERB,
+    abort::VERB,
+    valgrind::VERB,
+    soak::VERB,
+    mutants::VERB,
     bench::VERB,
     repl::VERB,
     package::VERB,

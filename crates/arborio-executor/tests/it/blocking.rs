@@ -256,6 +256,7 @@ fn s12_a_job_is_awaited_on_another_thread_and_by_another_waker_than_before() {
     waiter.join().unwrap().unwrap();
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s11_a_thread_waits_for_a_job_with_a_limit_and_then_again() {
     let pool = pool_of(1);
@@ -268,6 +269,7 @@ fn s11_a_thread_waits_for_a_job_with_a_limit_and_then_again() {
     assert!(catch_unwind(AssertUnwindSafe(|| handle.wait())).is_err());
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s11_a_thread_that_waits_is_told_why_there_is_no_value() {
     let pool = pool_of(1);
@@ -300,6 +302,7 @@ fn s11_a_wait_in_a_task_is_an_error_unless_the_job_has_ended() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s30_an_outcome_is_taken_once() {
     let pool = pool_of(1);
@@ -313,6 +316,7 @@ fn s30_an_outcome_is_taken_once() {
     assert!(catch_unwind(AssertUnwindSafe(|| run(job))).is_err());
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x25_a_panic_is_given_to_the_awaiter_and_the_thread_lives() {
     let pool = pool_of(1);
@@ -336,6 +340,7 @@ impl Drop for Bomb {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x25_destructors_that_panic_cost_no_thread() {
     let pool = pool_of(1);
@@ -370,6 +375,7 @@ impl Wake for BadWaker {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x25_a_waker_that_panics_costs_neither_the_value_nor_the_thread() {
     let pool = pool_of(1);

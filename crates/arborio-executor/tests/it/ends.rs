@@ -83,6 +83,7 @@ fn the_park_is_told_once_that_main_has_ended_before_others() {
     assert_eq!(alone.ends_of_main(), 0, "nothing goes on");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panicking_main_ends_every_task_and_then_the_panic_goes_on() {
     let log = Log::default();
@@ -102,6 +103,7 @@ fn a_panicking_main_ends_every_task_and_then_the_panic_goes_on() {
     assert!(!is_running());
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x06_an_unobserved_panic_goes_on_in_run() {
     let log = Log::default();
@@ -122,6 +124,7 @@ fn x06_an_unobserved_panic_goes_on_in_run() {
     );
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x06_an_observed_panic_stays_with_its_handle() {
     World::default().run(async {
@@ -133,6 +136,7 @@ fn x06_an_observed_panic_stays_with_its_handle() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn an_unobserved_panic_is_only_reported_if_the_loop_is_told_so() {
     let reports = RefCell::new(Vec::new());
@@ -161,6 +165,7 @@ fn an_unobserved_panic_is_only_reported_if_the_loop_is_told_so() {
 }
 
 /// The panic is in the last task that the loop waits for.
+#[cfg(panic = "unwind")]
 #[test]
 fn an_unobserved_panic_of_the_last_task_goes_on_in_run() {
     let message = panic_of(|| {
@@ -175,6 +180,7 @@ fn an_unobserved_panic_of_the_last_task_goes_on_in_run() {
 }
 
 /// The handle is dropped on another thread while the loop sleeps.
+#[cfg(panic = "unwind")]
 #[test]
 fn an_untaken_panic_that_is_dropped_abroad_goes_on_in_run() {
     let message = panic_of(|| {

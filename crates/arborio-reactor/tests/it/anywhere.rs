@@ -93,6 +93,7 @@ fn r09_sources_come_and_go_while_the_driver_walks_its_events() {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn r09_a_waker_that_panics_does_not_end_the_background_thread() {
     struct Bomb;

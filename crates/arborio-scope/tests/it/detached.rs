@@ -164,6 +164,7 @@ fn a_scope_that_forces_its_tasks_has_no_time_for_it() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_cleanup_that_cannot_be_made_hurts_nobody() {
     run(async {

@@ -242,6 +242,7 @@ fn a_value_in_the_poll_in_which_the_branch_asks_wins() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_in_the_destructor_of_a_detached_task_that_is_asked_with_its_branch_comes_up() {
     struct Bomb;

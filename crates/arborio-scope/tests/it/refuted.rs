@@ -91,6 +91,7 @@ fn noted(notes: &Notes) -> impl Fn(&ScopeNote) + Send + Sync + 'static {
 
 const UNCLAIMED: &str = "the error of a scope that nobody awaits was dropped";
 
+#[cfg(panic = "unwind")]
 #[test]
 fn t14_a_panic_of_a_free_scope_comes_up_when_its_owner_is_dropped_after_the_end() {
     let raised = std::panic::catch_unwind(|| {

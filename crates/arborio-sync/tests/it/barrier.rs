@@ -17,6 +17,7 @@ use crate::support::{
 };
 
 in_both_flavours![
+    #[cfg(panic = "unwind")]
     a_barrier_for_nobody_cannot_be_made,
     whoever_is_alone_never_suspends,
     the_last_to_come_leads_and_wakes_the_others_in_order,
@@ -27,7 +28,9 @@ in_both_flavours![
     a_wait_that_was_never_polled_has_not_come,
     y12_a_wake_may_drop_the_others,
     y12_a_wake_may_drop_the_others_after_the_next_round_has_begun,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_keeps_nobody_from_being_woken,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_cloned_has_not_come,
     a_wake_may_come_again,
     a_leaked_waiter_has_come,
@@ -275,6 +278,7 @@ fn it_shows_how_many_have_come<F: Flavour>() {
     assert_eq!(format!("{barrier:?}"), "Barrier { parties: 2, arrived: 0 }");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_blocking_wait_in_a_task_panics_even_if_nobody_is_missing() {
     let alone = arborio_sync::Barrier::new(1);

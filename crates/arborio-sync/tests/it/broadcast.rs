@@ -40,6 +40,7 @@ in_both_flavours![
     a_slow_receiver_is_told_once_and_goes_on,
     a_receiver_may_lag_again_and_again,
     a_broadcast_for_one_message_keeps_the_last,
+    #[cfg(panic = "unwind")]
     no_capacity_is_a_mistake,
     a_new_receiver_starts_with_the_next_message,
     a_clone_starts_where_its_original_is,
@@ -397,6 +398,7 @@ fn the_ends_show_what_they_know<F: Flavour>() {
     assert_eq!(format!("{:?}", SendError(1)), "SendError(..)");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_blocking_receive_in_a_task_panics_even_if_a_message_is_there() {
     let (sender, mut receiver) = arborio_sync::broadcast::channel(1);

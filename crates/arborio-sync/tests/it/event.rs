@@ -23,7 +23,9 @@ in_both_flavours![
     s33_a_cancelled_waiter_does_not_affect_the_others,
     s33_a_waiter_may_be_cancelled_after_it_was_told,
     y12_a_wake_may_drop_the_other_waiters,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_keeps_nobody_from_being_woken,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_cloned_has_no_effect,
     a_wake_may_clear_the_event_and_wait_again,
     a_waker_may_use_the_event_whenever_it_is_called,
@@ -294,6 +296,7 @@ fn the_last_poll_counts_for_the_wake<F: Flavour>() {
     assert_eq!(log.take(), [3]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_blocking_wait_in_a_task_panics_even_if_the_event_is_set() {
     let event = arborio_sync::Event::new();

@@ -47,6 +47,7 @@ in_both_flavours![
     a_receive_that_is_leaked_keeps_one_message,
     x14_a_poll_receives_as_much_as_its_budget_allows,
     an_operation_that_has_to_wait_is_not_charged,
+    #[cfg(panic = "unwind")]
     a_channel_without_room_cannot_be_made,
     receivers_of_one_channel_know_each_other,
 ];
@@ -432,6 +433,7 @@ fn receivers_of_one_channel_know_each_other<F: Flavour>() {
     );
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_blocking_operation_in_a_task_panics_even_if_it_need_not_wait() {
     let (sender, receiver) = arborio_sync::mpmc::channel(1);

@@ -48,9 +48,11 @@ in_both_flavours![
     a_receiver_that_waits_still_needs_no_other_waker,
     a_receiver_is_a_stream,
     a_message_may_be_large_or_have_no_size,
+    #[cfg(panic = "unwind")]
     a_channel_without_room_cannot_be_made,
     senders_of_one_channel_know_each_other,
     its_ends_show_what_they_are,
+    #[cfg(panic = "unwind")]
     a_send_that_is_polled_after_its_end_panics,
 ];
 
@@ -488,6 +490,7 @@ fn a_send_that_is_polled_after_its_end_panics<F: Flavour>() {
     assert_eq!(sender.try_send(2), Ok(()), "the lock is not held for ever");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_blocking_operation_in_a_task_panics_even_if_it_need_not_wait() {
     let (sender, mut receiver) = arborio_sync::mpsc::channel(1);

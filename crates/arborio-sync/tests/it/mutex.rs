@@ -26,6 +26,7 @@ in_both_flavours![
     s31_a_waiter_that_is_cancelled_before_its_grant_leaves_the_order_alone,
     s31_y02_a_waiter_that_is_cancelled_after_its_grant_passes_the_lock_on,
     s31_y02_a_lock_passes_through_many_that_were_cancelled_after_their_grant,
+    #[cfg(panic = "unwind")]
     s31_a_holder_that_panics_releases,
     s31_a_holder_that_is_cancelled_releases,
     y12_a_wake_may_drop_the_waiters_behind_it,
@@ -34,8 +35,11 @@ in_both_flavours![
     y15_an_abandoned_waiter_does_not_hold_up_a_barging_mutex,
     y15_a_lock_polled_by_turns_in_a_select_is_handed_over,
     y16_sixty_four_tasks_get_the_same_number_of_locks,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_woken_costs_nobody_the_lock,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_cloned_has_no_effect,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_dropped_is_contained,
     a_waker_may_use_the_mutex_whenever_it_is_called,
     a_barging_mutex_wakes_all_and_goes_to_the_first_polled,
@@ -467,6 +471,7 @@ fn it_shows_its_value_unless_it_is_locked<F: Flavour>() {
     );
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_blocking_lock_in_a_task_panics_even_if_the_mutex_is_free() {
     let mutex = arborio_sync::Mutex::new(1);

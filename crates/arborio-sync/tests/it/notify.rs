@@ -39,7 +39,9 @@ in_both_flavours![
     y04_a_hand_on_goes_on_to_the_next_that_is_dropped,
     a_cancelled_waiter_gives_up_its_place,
     y12_a_wake_may_drop_the_other_waiters,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_keeps_nobody_from_being_woken,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_cloned_loses_nothing,
     notify_one_in_a_wake_of_notify_waiters_is_not_lost,
     notify_waiters_in_a_wake_reaches_who_joined_in_it,
@@ -442,6 +444,7 @@ fn an_owned_future_waits_as_the_others_do() {
     );
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_blocking_wait_in_a_task_panics_even_if_one_is_kept() {
     let notify = arborio_sync::Notify::new();

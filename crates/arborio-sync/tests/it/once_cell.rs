@@ -25,6 +25,7 @@ in_both_flavours![
     a_full_cell_answers_without_suspending,
     one_initialiser_runs_and_the_others_get_its_value,
     y18_the_next_tries_when_the_initialiser_is_dropped,
+    #[cfg(panic = "unwind")]
     y18_the_next_tries_when_the_initialiser_panics,
     y18_the_next_tries_when_the_initialiser_fails,
     y18_a_waiter_that_is_dropped_after_its_grant_lets_the_next_try,
@@ -34,6 +35,7 @@ in_both_flavours![
     waiting_does_not_take_a_turn,
     a_cell_that_was_emptied_is_as_new,
     a_leaked_initialiser_is_forgotten_when_the_cell_is_emptied,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_keeps_nobody_from_the_value,
     a_waker_may_use_the_cell_whenever_it_is_called,
     the_value_is_dropped_once,
@@ -305,6 +307,7 @@ fn it_shows_its_value<F: Flavour>() {
     assert_eq!(format!("{:?}", cell.set(8).unwrap_err()), "Initialized(..)");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_blocking_wait_in_a_task_panics_even_if_the_cell_is_full() {
     let cell = arborio_sync::OnceCell::from(1);
@@ -316,6 +319,7 @@ fn a_blocking_wait_in_a_task_panics_even_if_the_cell_is_full() {
     );
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn y18_a_blocking_initialiser_that_panics_lets_the_next_try() {
     let cell = arborio_sync::OnceCell::new();

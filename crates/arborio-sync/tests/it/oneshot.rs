@@ -35,9 +35,12 @@ in_both_flavours![
     what_was_received_is_not_dropped_twice,
     the_last_poll_counts_for_the_wake,
     wakers_do_not_outlive_what_they_wait_for,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_woken_costs_no_message,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_cloned_has_no_effect,
     a_waker_may_use_the_channel_whenever_it_is_called,
+    #[cfg(panic = "unwind")]
     a_message_that_panics_as_it_is_dropped_is_contained,
     a_message_may_be_an_end_of_another_channel,
     nothing_is_charged,
@@ -291,6 +294,7 @@ fn its_ends_show_what_they_are<F: Flavour>() {
     assert!(sender.send(Shy).is_ok());
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_blocking_receive_in_a_task_panics_even_if_the_message_is_there() {
     let (sender, receiver) = arborio_sync::oneshot::channel();

@@ -20,7 +20,9 @@ use crate::support::{
 };
 
 in_both_flavours![
+    #[cfg(panic = "unwind")]
     a_send_that_is_polled_too_often_keeps_no_slot,
+    #[cfg(panic = "unwind")]
     a_reservation_that_is_polled_too_often_keeps_no_slot,
     leaked_neighbours_outlive_the_lock_they_waited_for,
 ];

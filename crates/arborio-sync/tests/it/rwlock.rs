@@ -33,8 +33,10 @@ in_both_flavours![
     y17_a_writer_gets_in_although_readers_keep_coming,
     y17_a_recursive_read_waits_behind_a_writer,
     y17_a_recursive_read_of_a_barging_lock_does_not_wait,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_keeps_nobody_from_being_woken,
     a_downgrade_lets_the_readers_at_the_head_in,
+    #[cfg(panic = "unwind")]
     a_holder_that_panics_releases,
     a_waker_may_use_the_lock_whenever_it_is_called,
     a_guard_that_is_forgotten_keeps_the_lock,
@@ -376,6 +378,7 @@ fn it_shows_its_value_unless_somebody_writes<F: Flavour>() {
     );
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_blocking_lock_in_a_task_panics_even_if_the_lock_is_free() {
     let lock = arborio_sync::RwLock::new(1);

@@ -23,6 +23,7 @@ use crate::support::{
 };
 
 in_both_flavours![
+    #[cfg(panic = "unwind")]
     s32_a_semaphore_of_no_permits_cannot_be_made,
     s32_a_permit_that_is_free_is_taken_without_suspending,
     s32_as_many_hold_it_at_once_as_there_are_permits,
@@ -33,6 +34,7 @@ in_both_flavours![
     y03_the_head_of_the_line_holds_up_those_behind,
     y03_those_behind_go_on_when_the_head_of_the_line_is_dropped,
     y12_a_wake_may_drop_the_waiters_behind_it,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_keeps_nobody_from_being_woken,
     a_try_does_not_overtake,
     a_try_says_whether_to_try_again,
@@ -463,6 +465,7 @@ fn it_shows_what_is_free<F: Flavour>() {
     );
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_blocking_acquire_in_a_task_panics_even_if_a_permit_is_free() {
     let semaphore = arborio_sync::Semaphore::new(1);

@@ -20,15 +20,15 @@ use arborio_base::budget;
 
 /// Makes a test of each of these functions, in both flavours.
 macro_rules! in_both_flavours {
-    ($($test:ident),* $(,)?) => {
+    ($($(#[$attribute:meta])* $test:ident),* $(,)?) => {
         mod threads {
-            $(#[test]
+            $($(#[$attribute])* #[test]
             fn $test() {
                 super::$test::<arborio_sync::flavour::Threads>();
             })*
         }
         mod one_thread {
-            $(#[test]
+            $($(#[$attribute])* #[test]
             fn $test() {
                 super::$test::<arborio_sync::flavour::OneThread>();
             })*

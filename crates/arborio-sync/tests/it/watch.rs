@@ -425,6 +425,7 @@ fn the_ends_show_what_they_know<F: Flavour>() {
     assert_eq!(format!("{:?}", SendError(1)), "SendError(..)");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_blocking_wait_in_a_task_panics_even_if_it_has_changed() {
     let (sender, mut receiver) = arborio_sync::watch::channel(1);

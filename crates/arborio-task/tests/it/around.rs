@@ -79,6 +79,7 @@ fn polls_with(manner: Manner, as_worker: bool) -> (u32, Vec<String>) {
     (polls, log)
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn each_poll_takes_place_once_whatever_is_done_around_it() {
     for as_worker in [false, true] {

@@ -143,6 +143,7 @@ fn an_owner_that_knows_its_branch_is_made_before_the_branch_is_in_the_tree() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn an_owner_that_panics_as_it_is_made_leaves_no_branch_behind() {
     run(async {

@@ -59,6 +59,7 @@ async fn fails() {
     panic!("on purpose");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn the_owner_of_an_open_branch_holds_a_task_with_a_panic_when_the_loop_ends() {
     // The handle is dropped after the branch was: the panic must not go to its node.
@@ -94,6 +95,7 @@ fn the_owner_of_an_open_branch_spawns_when_the_loop_ends() {
     assert_eq!(probes.alive(), 0);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_branch_leaves_while_the_loop_ends_its_tasks() {
     struct Leaver(Mutex<Option<Arc<Branch>>>);
@@ -123,6 +125,7 @@ fn a_branch_leaves_while_the_loop_ends_its_tasks() {
     assert!(kept.iter().all(Task::is_finished));
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_handle_is_dropped_by_the_waker_that_takes_the_branch_out_at_the_end() {
     type Last = (Arc<Branch>, Task<()>);
@@ -151,6 +154,7 @@ fn a_handle_is_dropped_by_the_waker_that_takes_the_branch_out_at_the_end() {
     );
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_branch_that_leaves_inside_a_destructor_of_its_own_task_is_refused() {
     run(async {
@@ -173,6 +177,7 @@ fn a_branch_that_leaves_inside_a_destructor_of_its_own_task_is_refused() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn an_output_whose_destructor_leaves_the_branch_is_contained() {
     run(async {
@@ -190,6 +195,7 @@ fn an_output_whose_destructor_leaves_the_branch_is_contained() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_waker_that_panics_does_not_upset_the_count() {
     struct Broken;
@@ -229,6 +235,7 @@ fn a_waker_that_spawns_on_the_branch_again_is_counted() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn branches_that_leave_in_any_order_leave_the_counts_right() {
     run(async {
@@ -294,6 +301,7 @@ fn a_loop_inside_a_task_takes_no_branch_of_the_loop_around_it_for_its_own() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn what_code_belongs_to_is_put_back_when_it_panics_and_does_not_count_for_others() {
     run(async {
@@ -387,6 +395,7 @@ fn a_task_that_forces_its_own_branch_ends_when_its_poll_returns() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_in_a_handle_that_outlives_its_branch_goes_to_the_loop() {
     let ((), _) = tasks().run_main(

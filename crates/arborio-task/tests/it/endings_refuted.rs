@@ -36,6 +36,7 @@ async fn fails() {
     panic!("on purpose");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a12_a_callback_that_is_registered_while_a_panic_comes_up_is_called() {
     let (called, probes) = (Arc::new(AtomicUsize::new(0)), Probes::default());

@@ -101,6 +101,7 @@ fn panics() -> Option<Act> {
 }
 
 /// The task wakes a foreign awaiter, a good one, and the task that polls again.
+#[cfg(panic = "unwind")]
 #[test]
 fn x09_a_waker_that_panics_when_it_is_woken_keeps_no_other_from_being_woken() {
     let _turn = counting_panics();
@@ -127,6 +128,7 @@ fn x09_a_waker_that_panics_when_it_is_woken_keeps_no_other_from_being_woken() {
     assert_eq!((Arc::strong_count(&bad), Arc::strong_count(&good)), (1, 1));
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x09_a_waker_that_panics_when_it_is_cloned_leaves_the_awaiters_in_order() {
     let bad = Arc::new(Script {
@@ -148,6 +150,7 @@ fn x09_a_waker_that_panics_when_it_is_cloned_leaves_the_awaiters_in_order() {
     assert_eq!((bad.wakes(), good.wakes()), (0, 1));
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x09_a_waker_that_panics_when_it_is_dropped_is_contained() {
     let _turn = counting_panics();
@@ -221,6 +224,7 @@ fn x09_a_waker_may_abort_the_task_while_it_is_cloned() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x09_wakers_abroad_that_panic_or_come_back_are_called_without_a_lock() {
     let _turn = counting_panics();

@@ -358,6 +358,7 @@ fn a_foreign_executor_inside_of_a_frame_polls_within_its_tree() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_in_a_poll_takes_its_frames_off_the_stack() {
     block_on(async {

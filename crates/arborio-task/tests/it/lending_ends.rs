@@ -144,6 +144,7 @@ fn s04_a_task_that_is_cancelled_or_aborted_gives_back() {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s04_the_panic_of_a_task_is_for_whoever_waits_for_it() {
     let panics = comes_back(|s, purse| {
@@ -166,6 +167,7 @@ fn s04_the_panic_of_a_task_is_for_whoever_waits_for_it() {
     assert_eq!((one.message(), other.message()), ("no bread", "no bread"));
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_the_first_panic_that_nobody_took_goes_on_when_all_have_ended() {
     let background = Background::start();
@@ -191,6 +193,7 @@ fn g13_the_first_panic_that_nobody_took_goes_on_when_all_have_ended() {
     assert_eq!(message(raised), "second");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s04_when_the_body_panics_its_tasks_are_asked_to_end_and_waited_for() {
     let background = Background::start();
@@ -215,6 +218,7 @@ fn s04_when_the_body_panics_its_tasks_are_asked_to_end_and_waited_for() {
     assert_eq!(message(raised), "no bread");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s04_who_is_spawned_when_the_body_has_panicked_never_runs() {
     struct Heir<'scope, 'env>(&'scope BorrowScope<'scope, 'env>, &'scope AtomicBool);
@@ -242,6 +246,7 @@ fn s04_who_is_spawned_when_the_body_has_panicked_never_runs() {
     assert!(!ran.into_inner());
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s04_a_panic_in_a_destructor_is_the_outcome_and_all_comes_back() {
     let background = Background::start();
@@ -287,6 +292,7 @@ fn futures_ready<'a>(
     })
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s04_an_output_whose_destructor_panics_is_nobodys() {
     comes_back(|s, purse| {

@@ -25,6 +25,7 @@ fn message<T>(outcome: Result<T, Interrupt>) -> String {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn h07_a_value_and_a_future_that_both_panic_when_they_are_dropped_end_one_task() {
     let _alone = counting_panics();
@@ -52,6 +53,7 @@ fn h07_a_value_and_a_future_that_both_panic_when_they_are_dropped_end_one_task()
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn h07_a_value_that_panics_when_it_is_dropped_does_not_touch_the_output() {
     let _alone = counting_panics();
@@ -107,6 +109,7 @@ fn h07_a_task_that_never_began_drops_its_future_where_its_values_are() {
     assert_eq!(seen.take(), [Some(6), Some(6)]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn h07_a_task_lets_go_of_its_values_when_its_future_goes_and_not_with_its_handle() {
     let _alone = counting_panics();

@@ -45,6 +45,7 @@ fn assert_panicked<T>(outcome: Result<T, Interrupt>, message: &str) {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x06_only_the_handle_of_a_panicking_task_sees_the_panic() {
     let (panics, ()) = run_and_collect(async {
@@ -63,6 +64,7 @@ fn x06_only_the_handle_of_a_panicking_task_sees_the_panic() {
     assert!(panics.is_empty());
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn an_unobserved_panic_comes_up_and_an_observed_one_waits() {
     let (panics, (mut observed,)) = run_and_collect(async {
@@ -81,6 +83,7 @@ fn an_unobserved_panic_comes_up_and_an_observed_one_waits() {
     assert_panicked(outcome, "somebody will");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn the_panic_of_a_task_that_somebody_polled_waits_in_its_handle() {
     let (panics, ()) = run_and_collect(async {
@@ -97,6 +100,7 @@ fn the_panic_of_a_task_that_somebody_polled_waits_in_its_handle() {
     assert!(panics.is_empty());
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_comes_up_if_its_handle_is_dropped_untaken() {
     let (panics, ()) = run_and_collect(async {
@@ -110,6 +114,7 @@ fn a_panic_comes_up_if_its_handle_is_dropped_untaken() {
     assert_eq!(messages(&panics), ["untaken"]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_comes_up_if_its_handle_is_dropped_on_another_thread() {
     let (panics, ()) = run_and_collect(async {
@@ -136,6 +141,7 @@ fn a_panic_comes_up_if_its_handle_is_dropped_on_another_thread() {
     assert_eq!(messages(&panics), ["dropped abroad"]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_comes_up_once() {
     let (panics, ()) = run_and_collect(async {
@@ -146,6 +152,7 @@ fn a_panic_comes_up_once() {
     assert_eq!(messages(&panics), ["once"]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x07_a_panic_in_the_destructor_of_an_aborted_future_is_the_outcome() {
     let (panics, ()) = run_and_collect(async {
@@ -164,6 +171,7 @@ fn x07_a_panic_in_the_destructor_of_an_aborted_future_is_the_outcome() {
     assert!(panics.is_empty());
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x07_a_panic_in_the_destructor_of_a_future_that_its_loop_ends_is_caught() {
     let main = async {
@@ -180,6 +188,7 @@ fn x07_a_panic_in_the_destructor_of_a_future_that_its_loop_ends_is_caught() {
 }
 
 /// The output is ready, and the future's destructor panics after it.
+#[cfg(panic = "unwind")]
 #[test]
 fn a_future_whose_destructor_panics_after_its_output_loses_the_output() {
     struct Ends(
@@ -205,6 +214,7 @@ fn a_future_whose_destructor_panics_after_its_output_loses_the_output() {
     assert_eq!(drops.get(), 1, "the future is dropped once");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x08_a_panic_in_the_destructor_of_an_output_is_contained_and_counted() {
     let _turn = counting_panics();
@@ -231,6 +241,7 @@ fn x08_a_panic_in_the_destructor_of_an_output_is_contained_and_counted() {
 
 /// A poll panics, then the destructor of its future does: two panics, but one
 /// after the other.
+#[cfg(panic = "unwind")]
 #[test]
 fn x10_a_destructor_that_panics_after_a_panicking_poll_does_not_abort() {
     struct Twice;
@@ -268,6 +279,7 @@ fn x10_child() {
 
 /// A destructor that panics while the poll's own panic unwinds: the language
 /// aborts, and nobody else does.
+#[cfg(panic = "unwind")]
 #[test]
 fn x10_a_double_panic_aborts_by_the_rule_of_the_language_only() {
     let child = Command::new(std::env::current_exe().unwrap())
@@ -285,6 +297,7 @@ fn x10_a_double_panic_aborts_by_the_rule_of_the_language_only() {
     );
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_payload_whose_destructor_panics_is_contained() {
     let _turn = counting_panics();
@@ -302,6 +315,7 @@ fn a_payload_whose_destructor_panics_is_contained() {
     assert_eq!(contained_panics() - before, 1);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panicking_driver_ends_every_task_first() {
     let probes = Probes::default();
@@ -324,6 +338,7 @@ fn a_panicking_driver_ends_every_task_first() {
     assert!(tree.is_empty(), "no loop is current any more");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panicking_main_is_the_outcome_of_the_loop() {
     let ((), outcome) = tasks().run_main(async { panic!("main") }, |running| {

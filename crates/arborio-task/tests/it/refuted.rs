@@ -156,6 +156,7 @@ fn x05_a_handle_dropped_abroad_while_the_loop_closes_never_drops_a_future_as_an_
     assert!(first.is_finished());
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn the_panic_of_a_task_whose_handle_was_polled_and_dropped_abroad_comes_up() {
     let tasks = tasks();
@@ -219,6 +220,7 @@ fn x09_a_waker_whose_clone_ends_the_task_is_not_kept() {
     assert_eq!(Rc::strong_count(&hook), 1, "no waker is left");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_random_that_panics_or_exceeds_its_bound_loses_no_task() {
     for random in [|bound: usize| bound, |_| panic!("no luck")] {
@@ -318,6 +320,7 @@ fn awaiters_that_abort_the_next_task_do_not_use_up_the_stack() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_notifier_that_panics_disturbs_neither_the_sender_nor_an_unwinding_thread() {
     let bell = Arc::new(Bell { panics: true });
@@ -395,6 +398,7 @@ impl Drop for Payload {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x08_a_panic_that_nobody_took_is_dropped_with_the_loop_and_not_with_the_last_waker() {
     let (tell, told) = mpsc::channel();

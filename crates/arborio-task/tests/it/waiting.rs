@@ -111,6 +111,7 @@ impl Drop for Probe<'_> {
 
 const SOON: Duration = Duration::from_millis(5);
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s11_a_wait_gives_the_output_or_why_there_is_none() {
     let background = Background::start();
@@ -240,6 +241,7 @@ fn s10_a_future_that_is_not_send_is_made_and_dropped_on_the_loop() {
     assert_eq!(*places.1.lock().unwrap(), Some(background.thread()));
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s10_what_cannot_be_made_is_the_panic_of_its_task() {
     let background = Background::start();
@@ -325,6 +327,7 @@ fn s04_a_future_that_is_run_may_borrow_and_so_may_its_output() {
     assert_eq!(lengths, [5, 6]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s04_what_was_lent_is_given_back_before_run_returns_however_the_future_ends() {
     let background = Background::start();

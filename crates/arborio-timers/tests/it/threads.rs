@@ -257,6 +257,7 @@ fn a_simulated_sleep_fires_on_whichever_loop_has_its_clock() {
     assert_eq!(second.next_deadline(), Some(nap.deadline()));
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn the_end_of_a_loop_wakes_the_threads_that_wait_on_its_clock() {
     let (sender, notified) = mpsc::channel();
@@ -278,6 +279,7 @@ fn the_end_of_a_loop_wakes_the_threads_that_wait_on_its_clock() {
     assert!(message.contains("has no loop any more"), "{message}");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn polling_a_simulated_sleep_without_a_loop_panics_with_a_reason() {
     let timers = simulated();
@@ -335,6 +337,7 @@ fn panic_of_a_sleep() -> String {
     panic.downcast_ref::<String>().expect("a message").clone()
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_background_thread_that_cannot_start_is_a_panic_with_a_reason() {
     if std::env::var_os(WITHOUT_THREADS).is_some() {

@@ -110,6 +110,7 @@ fn bomb() -> Waker {
     Calls::waker(|| panic!("a waker that panics"))
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panicking_waker_keeps_nobody_else_asleep() {
     let timers = simulated();
@@ -130,6 +131,7 @@ fn a_panicking_waker_keeps_nobody_else_asleep() {
     assert!(contained_panics() >= before + 3);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panicking_waker_does_not_end_the_background_thread() {
     let mut bad = sleep(ms(1));
@@ -153,6 +155,7 @@ impl Drop for DropBomb {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_waker_that_panics_when_dropped_does_not_spoil_the_drop_of_a_sleep() {
     let timers = simulated();

@@ -73,6 +73,7 @@ fn s27_a_task_that_is_ready_in_time_disarms_its_timers() {
     assert_eq!(stalled, secs(1));
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s27_a_task_that_panics_or_is_aborted_disarms_its_timers() {
     let stalled = stalls_at(async {

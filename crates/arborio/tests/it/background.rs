@@ -178,6 +178,7 @@ fn s03_timers_and_sockets_work_in_the_background() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s04_a_loop_runs_one_future_after_the_other_and_goes_on_when_one_fails() {
     let event_loop = start();
@@ -331,6 +332,7 @@ fn s12_who_awaits_from_another_loop_goes_on_there_and_its_cancel_stays_there() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_a_panic_in_the_background_is_told_and_the_others_go_on() {
     let (sink, told) = mpsc::channel();
@@ -344,6 +346,7 @@ fn g13_a_panic_in_the_background_is_told_and_the_others_go_on() {
     event_loop.stop_and_join(secs(1)).unwrap();
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_a_loop_that_is_told_so_ends_with_the_panic() {
     let event_loop = EventLoop::builder()

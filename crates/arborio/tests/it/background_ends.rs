@@ -250,6 +250,7 @@ fn x20_a_loop_is_dropped_and_joined_in_async_code_of_another_loop_without_waitin
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x20_a_loop_is_dropped_on_a_thread_that_unwinds() {
     without_hanging(|| {

@@ -32,7 +32,8 @@ impl Flavour {
 
 /// A test on a loop, on two workers and on one, of each body.
 macro_rules! flavours {
-    ($($name:ident: $body:expr;)+) => { $(
+    ($($(#[$attribute:meta])* $name:ident: $body:expr;)+) => { $(
+        $(#[$attribute])*
         mod $name {
             use super::*;
 

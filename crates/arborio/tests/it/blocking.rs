@@ -174,6 +174,7 @@ fn s30_a_cleanup_may_be_a_job() {
     assert_eq!(cleaned, "cleaned up");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x25_the_panic_of_a_job_is_an_error_of_the_task_that_awaits_it() {
     let outcome = run(async {

@@ -66,6 +66,7 @@ async fn fails() -> Result<(), Code> {
     panic!("oh")
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_child_is_not_waited_for_on_the_thread_of_its_loop_and_its_panic_is_a_value() {
     let ended = run(scope(async |s: &Scope<Code>| {
@@ -164,6 +165,7 @@ fn an_owner_is_a_handle_and_its_clone_owns_nothing() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_task_that_is_detached_is_waited_for_and_its_panic_is_not_observed() {
     let log = Log::new();

@@ -8,6 +8,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::support::IN_ONE_PROCESS;
+
 /// Says in the child what it is to do.
 const PART: &str = "ARBORIO_TEST_PART";
 
@@ -47,6 +49,7 @@ impl Player {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args([name, "--exact", "--nocapture", "--test-threads=1"])
+            .args(IN_ONE_PROCESS)
             .env(PART, part)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

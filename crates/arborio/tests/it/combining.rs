@@ -96,6 +96,7 @@ fn a_joined_future_that_always_wakes_itself_holds_nobody_up() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_of_one_drops_the_others() {
     let log = Log::new();
@@ -239,6 +240,7 @@ fn a_scope_that_loses_ends_with_its_tasks() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_race_without_futures_is_refused() {
     let message = panic_message(|| drop(race(Vec::<Boxed<()>>::new())));

@@ -61,6 +61,7 @@ fn a09_the_first_error_comes_at_once_and_the_others_go_on() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a09_all_outcomes_are_collected() {
     simulated(async {
@@ -141,6 +142,7 @@ fn a09_a_task_that_is_cancelled_ends_it_and_the_others_go_on() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a09_a_panic_goes_on_in_the_awaiter_and_one_that_comes_later_in_the_loop() {
     let message = panic_message(|| {
@@ -166,6 +168,7 @@ fn a09_a_panic_goes_on_in_the_awaiter_and_one_that_comes_later_in_the_loop() {
     assert_eq!(message, "here");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a09_futures_with_different_outputs_are_gathered() {
     simulated(async {

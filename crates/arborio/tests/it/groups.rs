@@ -74,6 +74,7 @@ fn s13_a_member_that_is_cancelled_before_it_starts_says_nothing_and_raises_nothi
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s13_an_error_and_a_panic_of_members_wait_in_their_handles() {
     simulated(async {
@@ -90,6 +91,7 @@ fn s13_an_error_and_a_panic_of_members_wait_in_their_handles() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s13_a_member_that_fails_ends_neither_its_scope_nor_its_siblings() {
     simulated(async {
@@ -166,6 +168,7 @@ fn s13_what_is_spawned_in_a_group_whose_scope_is_over_ends_closed() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s13_dropping_a_group_neither_waits_nor_ends_its_members() {
     let log = Log::new();
@@ -269,6 +272,7 @@ fn s14_a_task_that_has_ended_counts_at_once_and_tells_those_who_wait() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s14_a_panic_of_a_task_that_was_added_waits_in_its_handle() {
     simulated(async {
@@ -414,6 +418,7 @@ fn noting(group: &TaskGroup<()>, log: &Log<&'static str>) {
     group.spawn(finally(pending(), async move || log.add("asked")));
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s20_members_are_asked_if_the_body_fails_panics_or_is_dropped_and_only_then() {
     simulated(async {

@@ -72,6 +72,7 @@ fn a_future_that_is_ready_is_dropped_before_its_end_is_told() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_in_the_destructor_of_a_member_waits_in_its_handle() {
     struct Bomb;

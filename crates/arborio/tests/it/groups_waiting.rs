@@ -257,6 +257,7 @@ fn s18_nobody_has_failed_when_all_are_well() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s18_a_panic_is_an_error_and_a_cancellation_counts_only_if_it_is_asked_for() {
     simulated(async {

@@ -430,6 +430,7 @@ fn x27_s29_hops_that_wait_for_each_other_all_have_a_thread() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x25_s29_a_panic_inside_goes_on_in_who_awaits_and_the_thread_lives() {
     without_hanging(|| {
@@ -454,6 +455,7 @@ fn x25_s29_a_panic_inside_goes_on_in_who_awaits_and_the_thread_lives() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s29_a_hop_that_is_polled_after_its_end_panics() {
     let message = panic_message(|| {

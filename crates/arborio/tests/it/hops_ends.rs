@@ -548,6 +548,7 @@ fn s29_x26_a_pool_that_is_shut_down_gives_its_hops_an_outcome() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s29_a_destructor_that_panics_inside_goes_on_in_who_awaits() {
     struct Bomb;

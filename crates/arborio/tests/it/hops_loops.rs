@@ -160,6 +160,7 @@ fn s12_a_part_that_is_dropped_is_dropped_on_its_loop() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s12_a_panic_of_the_part_goes_on_in_who_awaits_and_its_loop_lives() {
     without_hanging(|| {

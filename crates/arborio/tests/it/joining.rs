@@ -58,6 +58,7 @@ fn g07_a_child_that_has_ended_is_joined_at_once_and_by_any_number() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g07_the_panic_of_a_child_is_for_whoever_joins_it() {
     simulated().run(async {

@@ -101,6 +101,7 @@ fn d7_a_loop_may_linger_first_and_stall_then() {
     assert_eq!(log.len(), 1, "the lingering was reported before");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_the_observer_is_told_of_a_panic_and_the_other_tasks_go_on() {
     let log = Log::new();
@@ -123,6 +124,7 @@ fn g13_the_observer_is_told_of_a_panic_and_the_other_tasks_go_on() {
     assert_eq!(log.take(), [expected]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_the_panic_of_an_observer_is_contained() {
     let output = simulated()
@@ -138,6 +140,7 @@ fn g13_the_panic_of_an_observer_is_contained() {
     assert_eq!(output, "main went on");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_the_default_observer_writes_the_name_of_the_loop_to_standard_error() {
     let name = "lingering::g13_the_default_observer_writes_the_name_of_the_loop_to_standard_error";

@@ -246,6 +246,7 @@ fn h07_a_cleanup_sees_the_values_of_its_task() {
     assert_eq!(log.take(), [Some(6)]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn h07_a_panic_leaves_nothing_set() {
     run(async {

@@ -75,6 +75,7 @@ fn a12_after_the_end_a_callback_is_called_before_the_outcome_is_taken_or_dropped
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a12_the_panic_of_a_callback_is_contained_and_the_others_are_called() {
     let log = Log::new();
@@ -89,6 +90,7 @@ fn a12_the_panic_of_a_callback_is_contained_and_the_others_are_called() {
     assert_eq!(log.take(), ["before", "after"]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a12_callbacks_are_told_why_there_is_no_output() {
     let log = Log::new();
@@ -195,6 +197,7 @@ fn a12_a_callback_of_an_aborted_task_may_abort_the_next_one_for_long() {
     chain.unwrap().join().unwrap();
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a12_callbacks_need_an_outcome_and_those_that_stay_the_thread_of_the_loop() {
     run(async {
@@ -261,6 +264,7 @@ fn a12_a_callback_from_another_thread_is_called_before_the_outcome_is_dropped() 
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a12_a_callback_of_a_task_whose_loop_is_over_is_called_at_once() {
     let orphan = run(async { spawn(async { 6 }) });
@@ -271,6 +275,7 @@ fn a12_a_callback_of_a_task_whose_loop_is_over_is_called_at_once() {
     assert_eq!(block_on(orphan).unwrap(), 6);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn t10_a_callback_from_another_thread_takes_a_panic_over() {
     without_hanging(|| {
@@ -340,6 +345,7 @@ fn t10_a_callback_takes_the_error_of_a_task_over() {
     assert_eq!(log.take(), [Code(7)]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn t10_a_callback_takes_a_panic_over() {
     let log = Log::new();
@@ -408,6 +414,7 @@ fn t10_a_late_callback_sees_the_error_that_waits_in_the_handle() {
     assert_eq!(log.take(), [Code(7)]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a12_a_task_that_may_go_to_another_thread_takes_callbacks_that_may() {
     let (sender, receiver) = std::sync::mpsc::channel();

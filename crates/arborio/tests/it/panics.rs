@@ -29,6 +29,7 @@ fn payload_of<R>(body: impl FnOnce() -> R) -> Box<dyn Any + Send> {
     caught.expect_err("nobody panicked")
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_the_panic_of_main_goes_on_with_its_payload_when_every_task_was_dropped() {
     let probes: Vec<_> = (0..3).map(|_| DropProbe::new()).collect();
@@ -54,6 +55,7 @@ fn g13_the_panic_of_main_goes_on_with_its_payload_when_every_task_was_dropped() 
     assert!(!is_running());
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_a_panic_that_nobody_observes_ends_the_others_and_goes_on_in_run() {
     let (probe, ends) = DropProbe::new();
@@ -75,6 +77,7 @@ fn g13_a_panic_that_nobody_observes_ends_the_others_and_goes_on_in_run() {
     assert_eq!(*ends.lock().unwrap(), [thread::current().id()]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_a_panic_after_the_end_of_main_goes_on_in_run() {
     let message = panic_message(|| {
@@ -88,6 +91,7 @@ fn g13_a_panic_after_the_end_of_main_goes_on_in_run() {
     assert_eq!(message, "late");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x06_a_panic_that_is_awaited_is_seen_by_its_awaiter_alone() {
     let sibling = simulated().run(async {
@@ -108,6 +112,7 @@ fn x06_a_panic_that_is_awaited_is_seen_by_its_awaiter_alone() {
     assert_eq!(sibling, "went on");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x06_an_observed_task_keeps_its_panic_until_somebody_looks() {
     simulated().run(async {
@@ -120,6 +125,7 @@ fn x06_an_observed_task_keeps_its_panic_until_somebody_looks() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_a_panic_whose_awaiter_has_gone_away_goes_on_in_run() {
     let message = panic_message(|| {
@@ -136,6 +142,7 @@ fn g13_a_panic_whose_awaiter_has_gone_away_goes_on_in_run() {
     assert_eq!(message, "nobody waits any more");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_a_reported_panic_leaves_main_alone() {
     let output = EventLoop::builder()
@@ -160,6 +167,7 @@ impl Drop for Grenade {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x07_a_future_that_panics_while_it_is_dropped_disturbs_nobody() {
     let output = EventLoop::builder()
@@ -180,6 +188,7 @@ fn x07_a_future_that_panics_while_it_is_dropped_disturbs_nobody() {
     assert_eq!(output, "others run");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x07_futures_that_panic_while_the_loop_ends_do_not_keep_others_from_being_dropped() {
     let (probe, ends) = DropProbe::new();
@@ -202,6 +211,7 @@ fn x07_futures_that_panic_while_the_loop_ends_do_not_keep_others_from_being_drop
     assert_eq!(run(async { 1 }), 1);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x08_an_output_that_panics_while_it_is_dropped_disturbs_nobody() {
     let output = EventLoop::builder()
@@ -227,6 +237,7 @@ impl Wake for Alarm {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x09_a_waker_that_panics_does_not_keep_others_from_being_woken() {
     let log = Log::new();
@@ -255,6 +266,7 @@ fn x09_a_waker_that_panics_does_not_keep_others_from_being_woken() {
     assert_eq!(log.take(), ["one", "two"]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x09_a_panicking_waker_of_a_socket_does_not_lose_the_other_reader() {
     run(async {
@@ -298,6 +310,7 @@ fn x11_a_task_that_holds_what_is_not_send_is_dropped_on_its_own_thread() {
     assert_eq!(*ends.lock().unwrap(), [thread::current().id()]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x06_a_loop_that_ended_by_a_panic_leaves_nothing_open() {
     let name = "panics::x06_a_loop_that_ended_by_a_panic_leaves_nothing_open";
@@ -322,6 +335,7 @@ fn x06_a_loop_that_ended_by_a_panic_leaves_nothing_open() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_what_is_spawned_while_the_loop_ends_is_dropped_unpolled() {
     /// Spawns in its destructor.
@@ -355,6 +369,7 @@ fn g13_what_is_spawned_while_the_loop_ends_is_dropped_unpolled() {
     assert_eq!(Arc::strong_count(&log), 1);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x06_a_poll_that_panics_is_never_polled_again() {
     let polls = Log::new();
@@ -397,6 +412,7 @@ impl Drop for RunsInDrop {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn x10_a_loop_runs_in_a_destructor_while_its_thread_panics() {
     let output = Arc::new(Mutex::new(None));

@@ -44,6 +44,7 @@ fn s01_main_is_dropped_before_run_returns() {
     assert_eq!(*ends.lock().unwrap(), [thread::current().id()]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s01_a_run_inside_a_run_is_refused_and_disturbs_nobody() {
     let log = Log::new();
@@ -333,6 +334,7 @@ fn a08_spawning_without_a_loop_gives_the_future_back_untouched() {
     assert!(try_spawn(async {}).is_err(), "the loop has ended");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a08_spawning_without_a_loop_panics_and_says_what_to_do() {
     let message = panic_message(|| drop(spawn(async {})));

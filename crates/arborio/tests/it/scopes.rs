@@ -94,6 +94,7 @@ fn t08_the_first_error_ends_the_siblings_and_comes_out() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn c05_a_panic_of_a_task_ends_the_others_and_goes_on_in_the_scope() {
     let dropped = Arc::new(AtomicUsize::new(0));

@@ -113,6 +113,7 @@ fn run_case(case: Case) -> Expected {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn t13_the_matrix_of_flags() {
     let mut cases = 0;
@@ -171,6 +172,7 @@ fn t12_the_error_of_a_task_that_nobody_waits_for_ends_the_scope() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn t09_an_error_that_does_not_bubble_is_in_the_handle() {
     simulated(async {
@@ -345,6 +347,7 @@ fn t11_a_master_interrupts_a_body_that_is_still_running() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn c12_the_end_of_a_scope_cannot_be_skipped() {
     let early = simulated(async {

@@ -163,6 +163,7 @@ fn t17_scopes_inside_each_other_share_one_loop_under_every_executor() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn t17_a_panic_of_a_task_comes_out_of_the_scope_under_another_executor() {
     async fn panicking() {
@@ -445,6 +446,7 @@ fn a_scope_of_a_foreign_executor_is_polled_inside_an_arborio_task_and_keeps_its_
     assert_eq!(five, Ok(5));
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_scope_with_a_body_that_panics_under_another_executor_ends_its_tasks_first() {
     let log = Log::new();

@@ -134,6 +134,7 @@ fn t06_dropping_the_await_that_owns_the_scope_cancels_it_and_its_tasks_clean_up(
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn t06_an_error_of_a_task_or_a_panic_comes_out_of_the_await() {
     simulated(async {
@@ -234,6 +235,7 @@ fn t14_an_error_of_a_fork_that_nobody_awaits_is_told_to_its_observer() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn t14_a_panic_of_a_fork_that_nobody_awaits_comes_up_around_it() {
     let message = panic_message(|| {
@@ -361,6 +363,7 @@ fn g13_an_error_of_a_task_comes_out_of_run_scope_and_the_others_are_closed() {
     assert_eq!(log.take(), ["a handler was closed"]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_a_panic_of_a_task_outside_of_the_scope_comes_out_of_run_scope() {
     let message = panic_message(|| {

@@ -133,6 +133,7 @@ async fn fails() {
     panic!("of the task");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_scope_that_is_dropped_with_a_panic_while_another_one_unwinds_does_not_abort() {
     let caught = catch_unwind(|| {
@@ -150,6 +151,7 @@ fn a_scope_that_is_dropped_with_a_panic_while_another_one_unwinds_does_not_abort
     assert!(["of main", "of the task"].contains(&message));
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn the_panic_of_a_task_of_a_dropped_scope_comes_up_around_it() {
     let caught = catch_unwind(|| {
@@ -185,6 +187,7 @@ fn a_scope_that_was_asked_and_then_polled_by_somebody_else_gives_its_end() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_scope_that_is_polled_on_another_thread_panics_instead_of_ending() {
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -381,6 +384,7 @@ fn c11_what_is_spawned_on_a_scope_that_is_ending_is_told_so() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn handles_are_harmless_after_the_end() {
     simulated(async {
@@ -420,6 +424,7 @@ fn handles_are_harmless_after_the_end() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_after_the_end_of_its_scope_in_a_handle_that_is_dropped_comes_out_of_run() {
     let caught = catch_unwind(|| {
@@ -480,6 +485,7 @@ fn c03_c07_c14_a_cancel_from_another_thread_meets_spawns_and_ends() {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn t17_a_free_scope_without_a_loop_says_what_is_missing() {
     let caught = catch_unwind(|| drop(Scope::<Code>::new()));

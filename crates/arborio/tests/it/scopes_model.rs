@@ -75,6 +75,7 @@ fn shrunk(mut tree: Tree, mut how: String) -> (Tree, String) {
     (tree, how)
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn random_trees_of_scopes_end_when_and_how_they_should() {
     let cases = if cfg!(debug_assertions) {

@@ -37,6 +37,7 @@ fn g02_a_stalled_loop_names_its_tasks_and_where_they_were_spawned() {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g02_run_panics_with_the_tree_of_a_stalled_loop() {
     let message = panic_message(|| {

@@ -231,6 +231,14 @@ pub(crate) fn panic_message<R: Debug>(body: impl FnOnce() -> R) -> String {
 /// Set in the processes that [`in_own_process`] starts.
 const CHILD: &str = "ARBORIO_TEST_CHILD";
 
+/// Arguments for this binary. Where a panic ends the process, a test binary runs each test in a child by itself,
+/// and that is one more than whoever sends it signals knows of.
+pub(crate) const IN_ONE_PROCESS: &[&str] = if cfg!(panic = "abort") {
+    &["-Zunstable-options", "--force-run-in-process"]
+} else {
+    &[]
+};
+
 /// Runs `body` in a process in which no other test runs, for what is counted
 /// by process: threads and descriptors. `name` is the test's full name. Returns
 /// what the process wrote, or `None` in the process itself.
@@ -250,6 +258,7 @@ pub(crate) fn in_own_process_with(
     }
     let output = Command::new(std::env::current_exe().unwrap())
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .args(IN_ONE_PROCESS)
         .env(CHILD, "yes")
         .envs(environment.iter().copied())
         .output()

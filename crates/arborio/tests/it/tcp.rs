@@ -250,6 +250,7 @@ enum Ending {
     Abort,
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g11_the_client_sees_the_end_however_its_handler_ends() {
     for ending in [Ending::Good, Ending::Error, Ending::Panic, Ending::Abort] {

@@ -98,6 +98,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn spawning_is_an_error() {
     at_the_end_of_a_thread(

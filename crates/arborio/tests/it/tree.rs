@@ -369,6 +369,7 @@ fn g02_a_stalled_loop_draws_its_scopes() {
     );
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn t03_a_captured_log_has_openings_spawns_and_ends_with_their_names() {
     let log = Arc::new(Mutex::new(Vec::new()));

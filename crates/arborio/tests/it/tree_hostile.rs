@@ -119,6 +119,7 @@ impl Drop for Looks {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn t03_the_tree_is_taken_in_destructors_however_a_task_ends() {
     let seen = Seen::default();

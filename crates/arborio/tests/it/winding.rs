@@ -60,6 +60,7 @@ fn a11_leftovers_observe_that_they_are_cancelled_before_run_returns() {
     assert_eq!(log.take(), ["main", "cancelled"]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_the_others_clean_up_before_a_panic_leaves_run() {
     let log = Log::new();
@@ -168,6 +169,7 @@ fn one_who_swallows_every_request_is_dropped_when_the_grace_is_over() {
     assert_eq!(told.take(), [millis(50)]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_is_not_lost_if_nothing_can_happen_any_more_while_the_loop_ends() {
     let message = panic_message(|| {
@@ -276,6 +278,7 @@ fn the_end_takes_no_longer_than_the_cleanups() {
     assert!(start.elapsed() < millis(900), "nobody needed the grace");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_second_panic_while_the_loop_ends_is_told() {
     let told = Log::new();

@@ -206,6 +206,7 @@ fn s05_a_detached_pool_goes_on() {
     assert!(handle.run(pending::<()>()).is_err());
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_a_panic_on_a_pool_in_the_background_is_told_and_the_others_go_on() {
     let (told, reports) = mpsc::channel();
@@ -220,6 +221,7 @@ fn g13_a_panic_on_a_pool_in_the_background_is_told_and_the_others_go_on() {
     pool.stop_and_join(LONG).unwrap();
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_a_pool_that_is_told_so_ends_with_the_panic() {
     for _ in 0..10 {

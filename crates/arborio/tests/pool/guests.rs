@@ -55,6 +55,7 @@ fn ends<T: Send + 'static>(code: impl FnOnce() -> T + Send + 'static) -> T {
         .expect("it hangs, or has panicked")
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_callback_that_is_not_send_is_refused_by_a_task_that_is_away() {
     let refused = ends(|| {

@@ -102,6 +102,7 @@ fn s04_the_runtime_serves_tasks_of_a_scope_as_others() {
     assert!((1..=3).contains(&most.into_inner()));
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn s04_when_the_body_panics_tasks_clean_up_with_what_they_borrow() {
     for _ in 0..20 {

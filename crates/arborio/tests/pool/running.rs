@@ -323,6 +323,7 @@ fn a_plain_thread_sends_tasks_to_a_worker() {
     assert_eq!(sum, 4950);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_a_panic_that_nobody_observes_ends_every_worker_and_goes_on_in_run() {
     let cleaned_up = Arc::new(AtomicUsize::new(0));
@@ -354,6 +355,7 @@ fn g13_a_panic_that_nobody_observes_ends_every_worker_and_goes_on_in_run() {
     assert_eq!(cleaned_up.load(Ordering::Relaxed), 2);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_a_panic_on_another_worker_is_told_to_the_observer_if_wanted() {
     let told = Arc::new(Mutex::new(Vec::new()));
@@ -374,6 +376,7 @@ fn g13_a_panic_on_another_worker_is_told_to_the_observer_if_wanted() {
     assert_eq!(*told.lock().unwrap(), ["a task panicked: oh"; 2]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_of_main_ends_every_worker() {
     let ended = std::panic::catch_unwind(|| {
@@ -553,6 +556,7 @@ impl Drop for Bomb {
 }
 
 /// A panic that nobody observes while the workers wind down, on another worker than the first.
+#[cfg(panic = "unwind")]
 #[test]
 fn g13_a_panic_on_another_worker_at_the_end_goes_on_in_run() {
     let ended = std::panic::catch_unwind(|| {

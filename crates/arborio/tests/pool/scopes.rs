@@ -126,6 +126,7 @@ fn an_error_of_a_task_that_is_away_is_taken_by_who_awaits_it() {
     assert_eq!(result.unwrap(), "failed");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn c05_a_panic_of_a_task_that_is_away_goes_on_in_who_awaits_the_scope() {
     let raised = catch_unwind(AssertUnwindSafe(|| {
@@ -289,6 +290,7 @@ fn a_handle_of_a_task_that_is_away_aborts_and_cancels_it() {
     result.unwrap();
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn the_end_of_a_pool_ends_tasks_that_are_away() {
     for _ in 0..20 {

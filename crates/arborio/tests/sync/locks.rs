@@ -19,6 +19,7 @@ use crate::{
 under_every_executor! {
     s31_many_tasks_count_under_one_mutex,
     s31_locks_that_are_given_up_leave_the_mutex_in_order,
+    #[cfg(panic = "unwind")]
     s31_a_holder_that_panics_releases_the_mutex,
     y17_a_writer_gets_through_a_stream_of_readers,
     many_readers_and_writers_see_whole_values,

@@ -3,17 +3,18 @@
 
 /// Makes a test of each program under each executor.
 macro_rules! under_every_executor {
-    ($($program:ident),+ $(,)?) => {
-        under_every_executor!(@in arborio_loop Arborio $($program)+);
-        under_every_executor!(@in tokio_alone TokioAlone $($program)+);
-        under_every_executor!(@in tokio_many TokioMany $($program)+);
-        under_every_executor!(@in smol Smol $($program)+);
-        under_every_executor!(@in threads Threads $($program)+);
+    ($($(#[$attribute:meta])* $program:ident),+ $(,)?) => {
+        under_every_executor!(@in arborio_loop Arborio $($(#[$attribute])* $program)+);
+        under_every_executor!(@in tokio_alone TokioAlone $($(#[$attribute])* $program)+);
+        under_every_executor!(@in tokio_many TokioMany $($(#[$attribute])* $program)+);
+        under_every_executor!(@in smol Smol $($(#[$attribute])* $program)+);
+        under_every_executor!(@in threads Threads $($(#[$attribute])* $program)+);
     };
-    (@in $module:ident $executor:ident $($program:ident)+) => {
+    (@in $module:ident $executor:ident $($(#[$attribute:meta])* $program:ident)+) => {
         mod $module {
             use crate::{executor::$executor, support::run};
             $(
+                $(#[$attribute])*
                 #[test]
                 fn $program() {
                     run::<$executor>(super::$program::<$executor>());

@@ -22,6 +22,7 @@ under_every_executor! {
     y04_every_notification_wakes_one,
     a_condition_is_waited_for_with_a_notification,
     a_barrier_lets_five_through_at_a_time,
+    #[cfg(panic = "unwind")]
     y18_a_cell_is_initialised_once_although_some_give_up_and_some_panic,
     a03_a_promise_tells_all_who_wait,
     a02_a_promise_is_completed_once,

@@ -184,6 +184,7 @@ fn a_branch_keeps_the_run_open_for_what_it_spawns_after_the_end_of_the_body() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_of_a_branch_goes_on_when_all_others_are_dropped() {
     everywhere(|| async {
@@ -215,6 +216,7 @@ fn a_panic_of_a_branch_goes_on_when_all_others_are_dropped() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_has_dropped_all_when_the_poll_of_the_run_unwinds() {
     let log = Log::default();
@@ -229,6 +231,7 @@ fn a_panic_has_dropped_all_when_the_poll_of_the_run_unwinds() {
     let _: Box<dyn std::any::Any + Send> = catch_unwind(again).unwrap_err();
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn destructors_that_panic_or_spawn_do_not_keep_the_others() {
     struct Spawns<'a>(&'a Log, arborio_scope::concurrent::Spawner<'a, Local>);
@@ -262,6 +265,7 @@ fn destructors_that_panic_or_spawn_do_not_keep_the_others() {
     assert_eq!(log.take(), ["never ran", "last"]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_destructor_that_panics_at_the_end_of_a_branch_is_a_panic_of_the_branch() {
     struct Panics;

@@ -146,6 +146,7 @@ fn destructors_of_futures_and_values_spawn_and_cancel() {
     assert!(log.take().is_empty());
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_value_whose_destructor_panics_is_a_panic_of_its_branch_and_frees_its_cell() {
     let log = Log::default();
@@ -169,6 +170,7 @@ fn a_value_whose_destructor_panics_is_a_panic_of_its_branch_and_frees_its_cell()
     assert!(catch_unwind(AssertUnwindSafe(|| drop(kept))).is_err());
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_future_and_a_value_whose_destructors_both_panic_do_not_abort() {
     let c = Concurrent::local();
@@ -232,6 +234,7 @@ fn a_waker_of_the_task_that_drops_the_run_ends_the_branches() {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_waker_that_takes_the_value_at_once_or_panics_is_no_harm() {
     /// Polls the handle in its wake.

@@ -5,11 +5,15 @@ use super::*;
 
 in_both_flavours![
     y12_a_wake_may_drop_the_other_receivers,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_keeps_nobody_from_being_woken,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_cloned_loses_no_message,
     a_waker_may_use_the_broadcast_whenever_it_is_called,
     a_waker_may_send_as_it_is_cloned_for_the_line,
+    #[cfg(panic = "unwind")]
     a_message_that_panics_as_it_is_cloned_is_received_once,
+    #[cfg(panic = "unwind")]
     a_message_that_panics_as_it_is_dropped_harms_nobody,
     a_message_may_use_the_broadcast_as_it_is_cloned_and_dropped,
     a_leaked_receive_does_not_disturb_the_others,

@@ -18,13 +18,17 @@ use crate::support::{
 };
 
 in_both_flavours![
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_woken_costs_no_message,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_keeps_nobody_else_from_being_told_the_end,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_cloned_has_no_effect,
     a_waker_may_use_the_channel_whenever_it_is_called,
     what_comes_while_a_waker_is_cloned_is_not_missed,
     y12_a_wake_may_drop_the_receivers_behind_it,
     y12_a_wake_may_drop_the_receive_that_it_is_for,
+    #[cfg(panic = "unwind")]
     a_message_that_panics_as_it_is_dropped_keeps_none_of_the_others,
     a_message_may_be_an_end_of_its_channel,
 ];

@@ -18,9 +18,13 @@ use crate::support::{
 };
 
 in_both_flavours![
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_woken_costs_no_message,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_woken_keeps_nobody_else_from_being_woken,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_cloned_has_no_effect,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_dropped_is_contained,
     a_waker_may_use_the_channel_whenever_it_is_called,
     a_message_that_comes_while_a_waker_is_cloned_is_not_missed,
@@ -30,6 +34,7 @@ in_both_flavours![
     a_receiver_takes_its_waker_along,
     y12_a_wake_may_drop_the_senders_behind_it,
     y12_a_wake_may_drop_the_receiver,
+    #[cfg(panic = "unwind")]
     a_message_that_panics_as_it_is_dropped_keeps_none_of_the_others,
     a_message_may_use_its_channel_as_it_is_dropped,
     a_message_may_be_an_end_of_its_channel,

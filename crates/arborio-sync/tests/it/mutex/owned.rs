@@ -47,6 +47,7 @@ fn an_owned_guard_may_be_the_last_owner() {
     assert_eq!(census.alive(), 0);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn an_owned_lock_that_is_polled_after_its_end_panics() {
     let mutex = Arc::new(arborio_sync::Mutex::new(()));

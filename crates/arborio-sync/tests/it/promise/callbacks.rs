@@ -5,6 +5,7 @@ use super::*;
 in_both_flavours![
     a12_callbacks_run_in_order_when_it_is_done,
     a12_a_callback_of_a_done_promise_runs_at_once,
+    #[cfg(panic = "unwind")]
     a12_a_callback_that_panics_keeps_none_of_the_others,
     a12_a_callback_is_taken_back_once,
     a12_a_callback_of_another_promise_is_not_taken_back,

@@ -5,11 +5,15 @@ use super::{callbacks::CallsBack, *};
 
 in_both_flavours![
     y12_a_wake_may_drop_the_other_waiters,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_keeps_nobody_from_being_woken,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_cloned_has_no_effect,
     a_waker_may_use_the_promise_whenever_it_is_called,
+    #[cfg(panic = "unwind")]
     a_clone_that_panics_harms_only_who_asked_for_it,
     a_clone_may_use_the_promise,
+    #[cfg(panic = "unwind")]
     a_value_that_panics_as_it_is_dropped_goes_with_the_last_handle,
     a_promise_may_lose_its_handles_while_a_leaked_future_waits,
 ];

@@ -14,7 +14,9 @@ in_both_flavours![
     permits_in_use_count_towards_the_most,
     forgotten_permits_make_room_for_others,
     permits_can_be_forgotten_split_and_merged,
+    #[cfg(panic = "unwind")]
     permits_of_two_semaphores_cannot_be_merged,
+    #[cfg(panic = "unwind")]
     more_permits_than_can_be_are_not_waited_for,
 ];
 

@@ -4,12 +4,17 @@
 use super::*;
 
 in_both_flavours![
+    #[cfg(panic = "unwind")]
     an_update_that_panics_changes_nothing,
+    #[cfg(panic = "unwind")]
     a_predicate_may_use_the_watch_and_panic,
+    #[cfg(panic = "unwind")]
     a_value_that_panics_as_it_is_dropped_harms_nobody,
     a_value_may_use_the_watch_as_it_is_dropped,
     y12_a_wake_may_drop_the_other_receivers,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_keeps_nobody_from_being_woken,
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_cloned_loses_no_change,
     a_waker_may_use_the_watch_whenever_it_is_called,
     a_waker_may_send_as_it_is_cloned_for_the_line,

@@ -8,6 +8,7 @@ use super::{Flavour, flavours};
 use crate::support::{in_own_process, limit_memory, secs, without_hanging};
 
 flavours! {
+    #[cfg(panic = "unwind")]
     x25_a_job_that_panics_is_an_error_and_costs_no_thread: a_job_that_panics;
     x26_jobs_that_meet_the_end_of_their_pool_all_have_an_outcome: jobs_at_the_end;
     x27_a_job_that_waits_for_a_job_makes_room_in_a_pool_of_one: jobs_inside_of_jobs;

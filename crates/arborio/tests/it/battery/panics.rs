@@ -15,10 +15,15 @@ use super::{Flavour, flavours};
 use crate::support::DropProbe;
 
 flavours! {
+    #[cfg(panic = "unwind")]
     x06_a_poll_that_panics_is_seen_by_its_handle_alone: polls_that_panic;
+    #[cfg(panic = "unwind")]
     x07_a_future_that_panics_as_it_is_dropped_disturbs_nobody: futures_that_panic;
+    #[cfg(panic = "unwind")]
     x08_an_output_that_panics_as_it_is_dropped_disturbs_nobody: outputs_that_panic;
+    #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_keeps_nobody_from_being_woken: wakers_that_panic;
+    #[cfg(panic = "unwind")]
     x10_a_destructor_that_panics_after_its_poll_did_is_contained: polls_and_destructors_that_panic;
     x11_a_task_that_is_aborted_elsewhere_is_dropped_at_home: tasks_that_stay_at_home;
 }

@@ -1,0 +1,171 @@
+//! `cargo xtask valgrind`: test binaries under valgrind's memcheck, with its search for leaks.
+//!
+//! AddressSanitizer (`ci --deep`) sees more of the stack and costs less; valgrind sees what no compiler has instrumented, and
+//! reads of memory that was never written. Everything takes about thirty times as long, on one processor. So there is a selection,
+//! and tests that look at a real clock are left out by name. Memory that is definitely or indirectly lost is an error, as
+//! is a test that fails.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::arguments::Arguments;
+use crate::workspace::Workspace;
+use crate::{Outcome, Skipped, Verb, examples, table, tool};
+
+pub(crate) const VERB: Verb = Verb {
+    name: "valgrind",
+    usage: "valgrind [-p CRATE]... [FILTER]...",
+    summary: "a selection of the tests under valgrind: reads of what is not there, and leaks",
+    run,
+};
+
+/// A test binary, or those of its tests whose name contains one of the words.
+struct Suite {
+    package: &'static str,
+    /// The name of cargo's target.
+    binary: &'static str,
+    only: &'static [&'static str],
+}
+
+const fn all(package: &'static str, binary: &'static str) -> Suite {
+    Suite {
+        package,
+        binary,
+        only: &[],
+    }
+}
+
+const SUITES: &[Suite] = &[
+    all("arborio-base", "arborio_base"),
+    all("arborio-task", "arborio_task"),
+    all("arborio-task", "it"),
+    all("arborio-sync", "arborio_sync"),
+    all("arborio-sync", "it"),
+    all("arborio-timers", "arborio_timers"),
+    all("arborio-timers", "it"),
+    all("arborio-executor", "arborio_executor"),
+    all("arborio-executor", "it"),
+    all("arborio-scope", "arborio_scope"),
+    all("arborio-scope", "it"),
+    Suite {
+        package: "arborio",
+        binary: "it",
+        only: &["battery::"],
+    },
+];
+
+/// Tests that are left out: the crate, a part of their names, and the reason.
+const LEFT_OUT: &[(&str, &str, &str)] = &[];
+
+/// What the process ends with if memcheck has found something.
+const FOUND: &str = "99";
+
+/// Cases for each property: enough to go through all of its code.
+const CASES: &str = "4";
+
+fn run(mut arguments: Arguments) -> Outcome {
+    let crates = arguments.values("-p")?;
+    let filters = arguments.words()?;
+    if !tool::answers(Command::new("valgrind").arg("--version")) {
+        return Ok(vec!["valgrind (it is not installed)".into()]);
+    }
+    let workspace = Workspace::load()?;
+    let chosen = |suite: &&Suite| crates.is_empty() || crates.iter().any(|n| n == suite.package);
+    let (mut rows, mut failed) = (Vec::new(), Vec::new());
+    for suite in SUITES.iter().filter(chosen) {
+        let program = build(suite)?;
+        let folder = workspace.packages.iter().find(|p| p.name == suite.package);
+        let folder = &folder.ok_or("a suite of no crate")?.folder;
+        let mut command = memcheck(suite, &program, folder, &filters);
+        let (ended, took) = tool::timed(|| tool::run(&mut command));
+        rows.push(row(suite, &ended, took));
+        failed.extend(ended.err());
+    }
+    println!(
+        "{}",
+        table::render(&["crate", "binary", "took", "result"], rows)
+    );
+    if failed.is_empty() {
+        Ok(left_out(&crates))
+    } else {
+        Err(failed.join("\n"))
+    }
+}
+
+fn row(suite: &Suite, ended: &Result<(), String>, took: Duration) -> Vec<String> {
+    let result = if ended.is_ok() { "clean" } else { "FAILED" };
+    let words = [suite.package, suite.binary, &tool::seconds(took), result];
+    words.map(String::from).to_vec()
+}
+
+/// What is left out of the crates that were run, each with its reason.
+fn left_out(crates: &[String]) -> Skipped {
+    let ran = |package: &str| crates.is_empty() || crates.iter().any(|name| name == package);
+    let out = LEFT_OUT.iter().filter(|(package, ..)| ran(package));
+    out.map(|(package, name, why)| format!("valgrind {package} {name} ({why})"))
+        .collect()
+}
+
+fn build(suite: &Suite) -> Result<PathBuf, String> {
+    let words = ["test", "--no-run", "-p", suite.package, "--lib", "--tests"];
+    let built = examples::build(&words)?.into_iter();
+    let mut named = built.filter(|(name, _)| name == suite.binary);
+    let missing = || format!("cargo built no {} of {}", suite.binary, suite.package);
+    named.next().map(|(_, path)| path).ok_or_else(missing)
+}
+
+/// The suite under memcheck. `--fair-sched` hands the one processor around in turn: else a thread that waits by yielding
+/// would keep it from the one that it waits for.
+fn memcheck(suite: &Suite, program: &Path, folder: &Path, filters: &[String]) -> Command {
+    let mut command = Command::new("valgrind");
+    command.args(["--quiet", "--fair-sched=yes", "--num-callers=25"]);
+    command.args(["--leak-check=full", "--show-leak-kinds=definite,indirect"]);
+    command.args(["--errors-for-leak-kinds=definite,indirect"]);
+    command.arg(format!("--error-exitcode={FOUND}"));
+    command.arg(program).arg("--test-threads=1");
+    match filters {
+        [] => command.args(suite.only),
+        some => command.args(some),
+    };
+    for (package, name, _) in LEFT_OUT {
+        if *package == suite.package {
+            command.args(["--skip", name]);
+        }
+    }
+    command.current_dir(folder).env("PROPTEST_CASES", CASES);
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_named_with_its_reason_and_not_run() {
+        for (package, name, why) in LEFT_OUT {
+            assert!(!why.is_empty(), "{name}");
+            let suite = SUITES.iter().find(|suite| suite.package == *package);
+            let suite = suite.expect("nothing is left out of what is not run");
+            let command = memcheck(suite, Path::new("it"), Path::new("."), &[]);
+            assert!(command.get_args().any(|word| word == *name), "{name}");
+        }
+        assert_eq!(left_out(&[]).len(), LEFT_OUT.len());
+        assert!(left_out(&["no-such-crate".into()]).is_empty());
+    }
+
+    #[test]
+    fn errors_and_leaks_end_the_process_with_a_code() {
+        let command = memcheck(&SUITES[0], Path::new("it"), Path::new("."), &[]);
+        let words: Vec<_> = command
+            .get_args()
+            .map(|word| word.display().to_string())
+            .collect();
+        assert!(words.contains(&"--error-exitcode=99".into()), "{words:?}");
+        assert!(
+            words
+                .iter()
+                .any(|word| word.starts_with("--errors-for-leak-kinds"))
+        );
+    }
+}
