@@ -14,6 +14,8 @@ use std::{
     task::{Context, Poll},
 };
 
+use crate::sync::thread_local;
+
 /// What one poll of a task may do. Large enough that
 /// a full channel is drained in few polls, small enough that a poll stays
 /// below some tens of microseconds.

@@ -1,6 +1,6 @@
 //! What every Arborio crate stands on, and nothing that knows about tasks.
 //!
-//! * [`sync`]: the standard library's primitives, or loom's in a model.
+//! * [`sync`]: the standard library's primitives, or those of loom or shuttle in a model.
 //! * [`budget`]: how many operations the poll that is running may still do.
 //! * [`contain`]: calls foreign code and keeps its panic from spreading.
 //! * [`Process`]: whether this is the child of a fork.
@@ -13,6 +13,8 @@ mod fork;
 mod list;
 mod plain;
 mod prefetch;
+#[cfg(shuttle)]
+mod shuttled;
 pub mod sync;
 mod wake_batch;
 

@@ -1,13 +1,15 @@
-//! The standard library's primitives, or loom's under `--cfg loom`.
+//! The standard library's primitives; loom's under `--cfg loom`, and shuttle's under `--cfg shuttle`.
 //!
 //! Code that a model checks takes its atomics, cells and locks from here, so
-//! that the very same lines run in production and in the model.
+//! that the very same lines run in production and in the model. Under shuttle whole parts of the runtime run on
+//! threads that take turns on one, so what belongs to a thread, and what it reads on its clock, is shuttle's, too.
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub use std::{
     cell::UnsafeCell,
     sync::{Arc, Condvar, Mutex, MutexGuard, atomic},
-    thread,
+    thread, thread_local,
+    time::Instant,
 };
 
 #[cfg(loom)]
@@ -16,6 +18,21 @@ pub use loom::{
     sync::{Arc, Condvar, Mutex, MutexGuard, atomic},
     thread,
 };
+#[cfg(loom)]
+pub use std::{thread_local, time::Instant}; // what needs loom's own says so
+
+#[cfg(shuttle)]
+pub use {
+    crate::shuttled::{Instant, LocalKey, random_below},
+    shuttle::{
+        sync::{Arc, Condvar, Mutex, MutexGuard, atomic},
+        thread,
+    },
+    std::cell::UnsafeCell,
+};
+#[cfg(shuttle)]
+#[doc(hidden)]
+pub use {crate::shuttled_thread_local as thread_local, shuttle};
 
 use std::sync::PoisonError;
 

@@ -5,6 +5,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use arborio_base::sync::thread_local;
+
 use crate::handle::Handle;
 
 /// The default loop, which may have been stopped.

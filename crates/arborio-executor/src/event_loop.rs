@@ -32,7 +32,7 @@ pub const SLICE: u32 = MAIL_EVERY;
 /// Polls after which it is asked again at the latest.
 const RARELY: u32 = 1024;
 /// Polls after which the loop looks at what other threads sent: one plain load.
-const MAIL_EVERY: u32 = 64;
+const MAIL_EVERY: u32 = if cfg!(shuttle) { 4 } else { 64 };
 /// How often a worker may have work from others before it makes a pass.
 const FOUND_IN_A_ROW: u32 = 32;
 /// How often those who take a request back are asked again before the loop sleeps: time

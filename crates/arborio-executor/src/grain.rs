@@ -9,17 +9,15 @@
 //! mean, when they took [`WINDOW`] together, or after 16. The longest poll counts only if few tasks are ready: mostly it
 //! is the one that has spawned the many, and says nothing about them.
 
-use std::{
-    cell::Cell,
-    time::{Duration, Instant},
-};
+use std::{cell::Cell, time::Duration};
 
+use arborio_base::sync::Instant;
 use arborio_task::Running;
 
 /// Polls that take less on average are not worth moving their tasks.
 const FINE: Duration = Duration::from_nanos(150);
 /// So many polls are enough for a judgement.
-const POLLS: u32 = 16;
+const POLLS: u32 = if cfg!(shuttle) { 2 } else { 16 };
 /// So is this time. That a look at the clock takes a while does not matter then.
 const WINDOW: Duration = Duration::from_nanos(2400);
 /// A worker is woken for work that takes longer than this. To wake it costs some 10 us, and a task that went with it is likely

@@ -10,7 +10,7 @@ use std::{
     task::Waker,
 };
 
-use arborio_base::contain;
+use arborio_base::{contain, sync::thread_local};
 
 thread_local! {
     /// Whether a loop runs on this thread.

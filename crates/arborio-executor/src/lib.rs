@@ -54,7 +54,7 @@ pub use random::Random;
 pub use resume_on::{ResumeOn, resume_on};
 pub use spawn::{NoLoop, TaskBuilder, spawn, spawn_local, task, try_spawn, try_spawn_local};
 pub use stop_error::StopError;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 #[doc(hidden)]
 pub use team::model as team_model;
 pub use team::{Ending, MAX_WORKERS, Seat, Team};

@@ -38,13 +38,13 @@ use std::{
     cell::{Cell, RefCell},
     hint,
     sync::{Mutex, OnceLock, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use arborio_base::{
     Process,
     sync::{
-        Arc,
+        Arc, Instant,
         atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
     },
 };
@@ -74,7 +74,7 @@ const GLANCE: Duration = Duration::from_micros(2);
 const WATCH: Duration = Duration::from_millis(3);
 /// So many times in a row a sleeper looks again although everybody sleeps: mostly somebody wakes up soon, and
 /// need not tell it then (T6).
-const LOOKS: u32 = 25;
+const LOOKS: u32 = if cfg!(shuttle) { 2 } else { 25 };
 /// For so many polls a worker wakes nobody after it had nothing that may move: twice as many each time.
 const SHORTEST_PAUSE: u32 = 8;
 const LONGEST_PAUSE: u32 = 4096;
@@ -564,7 +564,12 @@ impl Seat {
     /// True if nothing is left.
     fn uncount(&self, less: usize) -> bool {
         // AcqRel: what the tasks did comes before whoever finds it zero.
-        less > 0 && self.team.busy.fetch_sub(less, Ordering::AcqRel) == less
+        if less == 0 {
+            return false;
+        }
+        let before = self.team.busy.fetch_sub(less, Ordering::AcqRel);
+        debug_assert!(before >= less, "T4: {less} of {before} are taken off");
+        before == less
     }
 
     /// Whether no worker has an awaited task, and this is the one that says so.
@@ -582,7 +587,8 @@ impl Seat {
     /// This worker is about to sleep. Nobody who asked it waits for an answer.
     pub(crate) fn lie_down(&self) {
         self.lies.set(true);
-        self.team.control.0.fetch_or(self.bit(), Ordering::AcqRel);
+        let before = (self.team.control.0).fetch_or(self.bit(), Ordering::AcqRel);
+        debug_assert!(before & self.bit() == 0, "somebody else has lain down here");
         fence(Ordering::SeqCst);
         let asked_by = self.worker().asked_by.load(Ordering::Relaxed);
         if asked_by != 0 {
@@ -598,6 +604,7 @@ impl Seat {
         }
         let before = self.team.control.0.fetch_and(!self.bit(), Ordering::AcqRel);
         if before & self.bit() == 0 {
+            debug_assert!(before & SEARCH != 0, "T1: woken, but not to search");
             self.searches.set(true);
         }
         self.withdraw();
@@ -637,8 +644,14 @@ impl Seat {
             self.be_watched();
         }
         if self.searches.replace(false) {
-            self.team.control.0.fetch_and(!SEARCH, Ordering::AcqRel);
+            self.end_search();
         }
+    }
+
+    /// This worker has had SEARCH until now.
+    fn end_search(&self) {
+        let before = self.team.control.0.fetch_and(!SEARCH, Ordering::AcqRel);
+        debug_assert!(before & SEARCH != 0, "T1: somebody else has ended it");
     }
 
     /// Asks the others for work. True if something came.
@@ -660,7 +673,7 @@ impl Seat {
             let number = (first + step) % count;
             number != self.number && self.ask(number, running)
         });
-        self.team.control.0.fetch_and(!SEARCH, Ordering::AcqRel);
+        self.end_search();
         if found {
             self.withdraw();
         }
@@ -777,12 +790,12 @@ impl Drop for Seat {
 }
 
 /// Workers for the models: what `event_loop` does with its seat, without a world outside and without time.
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 #[doc(hidden)]
 pub mod model {
     use arborio_task::Running;
 
-    use super::{Ending, Ordering, Seat, Team};
+    use super::{Ending, Ordering, SEARCH, Seat, Team};
 
     /// Drives the loop of `seat` to its end; `sleep` returns when its notifier was called.
     pub fn drive(seat: &Seat, running: &Running<'_>, sleep: &dyn Fn()) {
@@ -847,6 +860,15 @@ pub mod model {
             seat.team().end(Ending::WhenDone);
         }
         over
+    }
+
+    /// What holds at every moment: only workers sleep, or are said to look again, and no count is below zero.
+    pub fn check(team: &Team) {
+        let control = team.control.0.load(Ordering::Acquire);
+        let timed = team.timed.0.load(Ordering::Acquire);
+        let busy = team.busy.load(Ordering::Acquire);
+        assert_eq!((control & !SEARCH | timed) >> team.len(), 0, "{team:?}");
+        assert!(busy < usize::MAX / 2, "{team:?}");
     }
 
     /// Nobody sleeps, searches, asks or is counted. For who has seen all seats go.

@@ -12,6 +12,8 @@ use std::{
     ptr::NonNull,
 };
 
+use arborio_base::sync::thread_local;
+
 /// Sizes are rounded up to a multiple of this.
 const STEP: usize = 32;
 /// The number of size classes; the largest cell that is kept has 1 KiB.

@@ -31,6 +31,8 @@
 use std::{ops::Deref, ptr, sync::atomic::compiler_fence};
 
 use arborio_base::sync::atomic::{AtomicBool, Ordering, fence};
+#[cfg(not(loom))]
+use arborio_base::sync::thread_local;
 
 use crate::{fences, hub::Hub};
 
@@ -260,7 +262,7 @@ fn full_fence() {
 
 /// Whoever has the hub runs a few hundred instructions, unless the system has stopped it (O2).
 fn wait_a_little(tries: u32) {
-    if tries < 100 && !cfg!(loom) {
+    if tries < 100 && !cfg!(any(loom, shuttle)) {
         std::hint::spin_loop();
     } else {
         arborio_base::sync::thread::yield_now();

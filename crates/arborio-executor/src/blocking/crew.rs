@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use arborio_base::{Process, drop_contained};
+use arborio_base::{Process, drop_contained, sync::thread_local};
 use arborio_task::Interrupt;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 

@@ -21,6 +21,8 @@
 use std::{cell::Cell, ptr, task::Waker};
 
 use arborio_base::drop_contained;
+#[cfg(not(loom))]
+use arborio_base::sync::thread_local;
 
 use super::{
     frame::Frame,

@@ -35,6 +35,8 @@ use arborio_base::{
         lock,
     },
 };
+#[cfg(not(loom))]
+use arborio_base::sync::thread_local;
 
 use super::{
     asking::Next,

@@ -18,6 +18,8 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
+use arborio_base::sync::thread_local;
+
 use crate::{
     endings::Canceller,
     handle::Task,

@@ -13,7 +13,7 @@
 
 use std::{any::Any, cell::Cell, ptr, rc::Rc, sync::Arc};
 
-use arborio_base::drop_contained;
+use arborio_base::{drop_contained, sync::thread_local};
 
 thread_local! {
     /// The innermost binding. It has no destructor, so reading it is one load, at any
