@@ -873,7 +873,13 @@ pub mod model {
 
     /// Nobody sleeps, searches, asks or is counted. For who has seen all seats go.
     pub fn is_at_rest(team: &Team) -> bool {
-        team.control.0.load(Ordering::Acquire) == 0 && team.busy.load(Ordering::Acquire) == 0
+        is_left(team) && team.busy.load(Ordering::Acquire) == 0
+    }
+
+    /// Nobody sleeps, searches or asks. What was sent too late, or when the workers had been asked to end, may be counted
+    /// for ever.
+    pub fn is_left(team: &Team) -> bool {
+        team.control.0.load(Ordering::Acquire) == 0
     }
 }
 

@@ -43,21 +43,12 @@ pub(crate) fn explore(name: &str, scenario: impl Fn() + Send + Sync + 'static) {
         None => (number("ARBORIO_SCHEDULES").unwrap_or(10_000_usize)).div_ceil(SCENARIOS),
     };
     let first = only.or_else(|| number("ARBORIO_FIRST")).unwrap_or(0);
-    let current = Arc::new(AtomicU64::new(first));
-    let scheduler = Moody {
-        current: Arc::clone(&current),
-        next: first,
-        left: count,
-        random: Random::new(first),
-        temper: Temper::default(),
-    };
-    let mut config = Config::new();
-    config.stack_size = STACK;
-    config.failure_persistence = FailurePersistence::None;
-    config.max_steps = MaxSteps::FailAfter(STEPS);
-    config.silence_warnings = true;
+    let scheduler = Moody::new(first, count);
+    let current = Arc::clone(&scheduler.current);
     let start = Instant::now();
-    let ran = catch_unwind(AssertUnwindSafe(|| Runner::new(scheduler, config).run(scenario)));
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        Runner::new(scheduler, config()).run(scenario)
+    }));
     let ran = ran.unwrap_or_else(|panic| {
         let number = current.load(Ordering::Relaxed);
         eprintln!("to see it again: ARBORIO_SCHEDULE={number} cargo xtask schedules {name}");
@@ -66,6 +57,20 @@ pub(crate) fn explore(name: &str, scenario: impl Fn() + Send + Sync + 'static) {
     let rate = ran as f64 / start.elapsed().as_secs_f64();
     println!("{name}: {rate:.0} per second");
     println!("model {name}: {ran} executions");
+}
+
+/// Runs `code`, which is in no schedule.
+pub(crate) fn once(code: impl Fn() + Send + Sync + 'static) {
+    Runner::new(Moody::new(0, 1), config()).run(code);
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config.stack_size = STACK;
+    config.failure_persistence = FailurePersistence::None;
+    config.max_steps = MaxSteps::FailAfter(STEPS);
+    config.silence_warnings = true;
+    config
 }
 
 /// Whether there are so few schedules that what is seldom may happen in none.
@@ -146,6 +151,16 @@ impl Scheduler for Moody {
 }
 
 impl Moody {
+    fn new(first: u64, count: usize) -> Self {
+        Self {
+            current: Arc::new(AtomicU64::new(first)),
+            next: first,
+            left: count,
+            random: Random::new(first),
+            temper: Temper::default(),
+        }
+    }
+
     fn is_passed_over(&mut self, task: TaskId) -> bool {
         self.temper.slow == Some(usize::from(task)) && self.random.below(16) != 0
     }

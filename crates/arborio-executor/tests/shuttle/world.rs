@@ -179,22 +179,10 @@ pub(crate) struct Crew {
 /// How a worker has ended.
 #[derive(Debug)]
 pub(crate) enum End<T> {
-    /// With what `main` has returned.
     Output(T),
     Stopped,
     /// With the panic of a task, which was [`Planned`].
     Panicked,
-}
-
-impl<T> End<T> {
-    /// What `main` has returned. Nobody has ended it.
-    pub(crate) fn output(self) -> T {
-        match self {
-            Self::Output(output) => output,
-            Self::Stopped => panic!("main was stopped"),
-            Self::Panicked => panic!("a task has panicked"),
-        }
-    }
 }
 
 /// What a task panics with.
@@ -203,6 +191,7 @@ pub(crate) struct Planned;
 /// What has come of a team.
 pub(crate) struct Outcome<T> {
     pub(crate) end: End<T>,
+    team: Arc<Team>,
     bells: Vec<StdArc<Bell>>,
     /// How many tasks went from worker to worker, and how many of these were rescued.
     pub(crate) given: u64,
@@ -210,8 +199,18 @@ pub(crate) struct Outcome<T> {
 }
 
 impl<T> Outcome<T> {
-    /// Fails if a loop is left, although nobody has anything any more that refers to one.
-    pub(crate) fn close(&self) {
+    /// Fails if `main` was ended by somebody; if somebody is counted, sleeps or searches; or if a loop is left, although
+    /// nobody has anything any more that refers to one.
+    pub(crate) fn close(self) {
+        assert!(matches!(self.end, End::Output(_)), "main has not ended");
+        assert!(team_model::is_at_rest(&self.team), "{:?}", self.team);
+        self.close_late();
+    }
+
+    /// The same where the team was ended, or something may have been sent too late.
+    pub(crate) fn close_late(self) {
+        assert!(team_model::is_left(&self.team), "{:?}", self.team);
+        drop(self.team);
         for bell in &self.bells {
             assert_eq!(StdArc::strong_count(bell), 1, "a loop is left");
         }
@@ -243,12 +242,12 @@ impl Crew {
             let (_, bell) = helper.join().unwrap();
             bells.push(bell);
         }
-        assert!(team_model::is_at_rest(&self.team), "{:?}", self.team);
         let figures: Vec<_> = self.team.inboxes().iter().map(Submitter::figures).collect();
         drop(self.team.take_panic()); // the first worker had ended
         assert_eq!(contained_panics(), contained, "something has panicked");
         Outcome {
             end,
+            team: self.team,
             bells,
             given: figures.iter().map(|worker| worker.given).sum(),
             rescued: figures.iter().map(|worker| worker.rescued).sum(),
