@@ -12,7 +12,7 @@ use crate::{deep, repl};
 pub(crate) const VERB: Verb = Verb {
     name: "ci",
     usage: "ci [--deep] [--skip STEP]... [--only STEP]...",
-    summary: "tidy, packages, test, model, examples, demo, faults, console (--deep: sanitizers, valgrind, a soak, fuzzing, deeper models)",
+    summary: "tidy, packages, test, model, schedules, examples, demo, faults, console (--deep: sanitizers, valgrind, a soak, fuzzing, deeper models)",
     run,
 };
 
@@ -43,6 +43,10 @@ const DEFAULT: &[Step] = &[
     Step {
         name: "model",
         run: || verb("model", &[]),
+    },
+    Step {
+        name: "schedules",
+        run: || verb("schedules", &[]),
     },
     Step {
         name: "examples",

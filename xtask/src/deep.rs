@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::ci::{self, Step};
 use crate::tidy::tree;
 use crate::workspace::Workspace;
-use crate::{Outcome, model, rust_lines, table, tool};
+use crate::{Outcome, model, rust_lines, schedules, table, tool};
 
 pub(crate) const STEPS: &[Step] = &[
     Step {
@@ -33,6 +33,10 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "deep-model",
         run: deep_model,
+    },
+    Step {
+        name: "many-schedules",
+        run: schedules::explore_many,
     },
     Step {
         name: "each-feature",

@@ -20,6 +20,7 @@ mod mutants;
 mod package;
 mod repl;
 mod rust_lines;
+mod schedules;
 mod soak;
 mod table;
 mod test;
@@ -49,6 +50,7 @@ struct Verb {
 const VERBS: &[Verb] = &[
     test::VERB,
     model::VERB,
+    schedules::VERB,
     examples::VERB,
     demo::VERB,
     faults::VERB,

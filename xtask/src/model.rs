@@ -34,14 +34,14 @@ pub(crate) const VERB: Verb = Verb {
 
 /// What the models of one crate came to.
 #[derive(Default)]
-struct Suite {
+pub(crate) struct Suite {
     /// How many tests the harness ran.
     tests: usize,
     models: Vec<Model>,
 }
 
 /// One line of the table.
-struct Model {
+pub(crate) struct Model {
     crate_name: String,
     name: String,
     executions: u64,
@@ -91,27 +91,32 @@ pub(crate) fn explore(crates: &[String], filters: &[String], preemptions: u32) -
 }
 
 /// The command for one crate's models.
-///
-/// Release for speed, in a target folder of its own because RUSTFLAGS differ; without link-time
-/// optimisation, which costs more time to build here than it saves in the models.
 fn suite(workspace: &Workspace, name: &str, filters: &[String], preemptions: u32) -> Command {
     let mut command = tool::cargo(["test", "--release", "-p", name, "--test", "loom"]);
     command
         .args(["--", "--nocapture", "--test-threads=1"])
         .args(filters);
-    let flags = env::var("RUSTFLAGS").unwrap_or_default();
-    command.env("RUSTFLAGS", format!("{flags} --cfg loom").trim());
-    command.env("CARGO_TARGET_DIR", workspace.target_dir.join("loom"));
-    command.env("CARGO_PROFILE_RELEASE_LTO", "off");
-    command.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+    build_for(&mut command, workspace, "loom");
     if env::var_os("LOOM_MAX_PREEMPTIONS").is_none() {
         command.env("LOOM_MAX_PREEMPTIONS", preemptions.to_string());
     }
     command
 }
 
+/// Has `command`, a release build for speed, build with `--cfg tool`.
+///
+/// In a target folder of its own because RUSTFLAGS differ; without link-time optimisation, which costs more time to build
+/// here than it saves in the models.
+pub(crate) fn build_for(command: &mut Command, workspace: &Workspace, tool: &str) {
+    let flags = env::var("RUSTFLAGS").unwrap_or_default();
+    command.env("RUSTFLAGS", format!("{flags} --cfg {tool}").trim());
+    command.env("CARGO_TARGET_DIR", workspace.target_dir.join(tool));
+    command.env("CARGO_PROFILE_RELEASE_LTO", "off");
+    command.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+}
+
 /// Runs a suite, shows what it prints as it comes, and collects the models it reports.
-fn run_suite(command: &mut Command, name: &str) -> Result<Suite, String> {
+pub(crate) fn run_suite(command: &mut Command, name: &str) -> Result<Suite, String> {
     tool::show(command);
     let start = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let mut child = start.map_err(|error| format!("cannot start cargo: {error}"))?;
@@ -133,6 +138,14 @@ fn run_suite(command: &mut Command, name: &str) -> Result<Suite, String> {
 }
 
 impl Suite {
+    pub(crate) fn executions(&self) -> u64 {
+        self.models.iter().map(|model| model.executions).sum()
+    }
+
+    pub(crate) fn into_models(self) -> Vec<Model> {
+        self.models
+    }
+
     /// Takes in one line of its output.
     fn read(&mut self, crate_name: &str, line: &str) {
         if let Some(tests) = announced(line) {
@@ -188,7 +201,7 @@ fn reported(line: &str) -> Option<(&str, u64)> {
     Some((&before[start..], count.parse().ok()?))
 }
 
-fn summary(models: &[Model], took: Duration) -> String {
+pub(crate) fn summary(models: &[Model], took: Duration) -> String {
     let row = |model: &Model| {
         vec![
             model.crate_name.clone(),

@@ -150,43 +150,46 @@ fn tasks_wake_each_other_across_workers() {
 fn tasks_are_ended_from_outside_wherever_they_are() {
     let given = Seen::default();
     let seen = given.clone();
-    explore("tasks_are_ended_from_outside_wherever_they_are", move || {
-        let ledger = Ledger::default();
-        let (give, handles) = channel::<Task<()>>();
-        let ender = thread::spawn(move || {
-            for task in handles {
-                match random_below(3) {
-                    0 => task.abort(),
-                    1 => drop(task.cancel()),
-                    _ => {
-                        task.abort();
-                        let _ = block_on(task);
+    explore(
+        "tasks_are_ended_from_outside_wherever_they_are",
+        move || {
+            let ledger = Ledger::default();
+            let (give, handles) = channel::<Task<()>>();
+            let ender = thread::spawn(move || {
+                for task in handles {
+                    match random_below(3) {
+                        0 => task.abort(),
+                        1 => drop(task.cancel()),
+                        _ => {
+                            task.abort();
+                            let _ = block_on(task);
+                        }
                     }
                 }
-            }
-        });
-        let main = async {
-            for _ in 0..1 + random_below(4) {
-                let watch = ledger.clone();
-                let waits = async move {
+            });
+            let main = async {
+                for _ in 0..1 + random_below(4) {
+                    let watch = ledger.clone();
+                    let waits = async move {
+                        rest().await;
+                        let inner = spawn(watch.watch(tree(watch.clone(), 1)));
+                        if random_below(2) == 0 {
+                            watch.output_if_any(inner.await);
+                        }
+                        pending().await
+                    };
+                    give.send(spawn(ledger.watch(waits))).unwrap();
                     rest().await;
-                    let inner = spawn(watch.watch(tree(watch.clone(), 1)));
-                    if random_below(2) == 0 {
-                        watch.output_if_any(inner.await);
-                    }
-                    pending().await
-                };
-                give.send(spawn(ledger.watch(waits))).unwrap();
-                rest().await;
-            }
-            drop(give);
-        };
-        let outcome = any_crew().run(main);
-        ender.join().unwrap();
-        seen.add(outcome.given);
-        ledger.close();
-        outcome.close();
-    });
+                }
+                drop(give);
+            };
+            let outcome = any_crew().run(main);
+            ender.join().unwrap();
+            seen.add(outcome.given);
+            ledger.close();
+            outcome.close();
+        },
+    );
     given.check("tasks that were given");
 }
 
@@ -196,37 +199,42 @@ fn tasks_are_ended_from_outside_wherever_they_are() {
 fn x17_threads_send_as_the_last_worker_goes_to_sleep() {
     let given = Seen::default();
     let seen = given.clone();
-    explore("x17_threads_send_as_the_last_worker_goes_to_sleep", move || {
-        let ledger = Ledger::default();
-        let note = Note::default();
-        let (senders, each) = (1 + random_below(2), 1 + random_below(3));
-        let is_awaited = random_below(4) != 0;
-        let crew = any_crew();
-        let (team, (watch, told)) = (Arc::clone(&crew.team), (ledger.clone(), note.clone()));
-        let mut threads = Vec::new();
-        let main = async {
-            for _ in 0..senders {
-                let (team, watch, told) = (Arc::clone(&team), watch.clone(), told.clone());
-                threads.push(thread::spawn(move || send_some(&team, &watch, &told, each, is_awaited)));
+    explore(
+        "x17_threads_send_as_the_last_worker_goes_to_sleep",
+        move || {
+            let ledger = Ledger::default();
+            let note = Note::default();
+            let (senders, each) = (1 + random_below(2), 1 + random_below(3));
+            let is_awaited = random_below(4) != 0;
+            let crew = any_crew();
+            let (team, (watch, told)) = (Arc::clone(&crew.team), (ledger.clone(), note.clone()));
+            let mut threads = Vec::new();
+            let main = async {
+                for _ in 0..senders {
+                    let (team, watch, told) = (Arc::clone(&team), watch.clone(), told.clone());
+                    threads.push(thread::spawn(move || {
+                        send_some(&team, &watch, &told, each, is_awaited)
+                    }));
+                }
+                rest().await;
+                if is_awaited {
+                    note.reaches(senders * each).await;
+                }
+            };
+            let outcome = crew.run(main);
+            for thread in threads {
+                thread.join().unwrap();
             }
-            rest().await;
-            if is_awaited {
-                note.reaches(senders * each).await;
+            seen.add(outcome.given);
+            let (made, ended) = ledger.close();
+            assert!(ended == made || !is_awaited, "{ended} of {made}");
+            drop((team, note, told));
+            match is_awaited {
+                true => outcome.close(),
+                false => outcome.close_late(),
             }
-        };
-        let outcome = crew.run(main);
-        for thread in threads {
-            thread.join().unwrap();
-        }
-        seen.add(outcome.given);
-        let (made, ended) = ledger.close();
-        assert!(ended == made || !is_awaited, "{ended} of {made}");
-        drop((team, note, told));
-        match is_awaited {
-            true => outcome.close(),
-            false => outcome.close_late(),
-        }
-    });
+        },
+    );
     given.check("tasks that were given");
 }
 
@@ -251,38 +259,44 @@ fn send_some(team: &Team, ledger: &Ledger, note: &Note, count: usize, is_awaited
 fn x12_what_is_ready_behind_a_long_poll_is_rescued() {
     let rescued = Seen::default();
     let seen = rescued.clone();
-    explore("x12_what_is_ready_behind_a_long_poll_is_rescued", move || {
-        let ledger = Ledger::default();
-        let crew = any_crew();
-        let long = 1 + random_below(crew.team.len() - 1); // one worker is left
-        let team = Arc::clone(&crew.team);
-        let (asked, asks) = channel::<(Submitter, Gate)>();
-        let watch = ledger.clone();
-        let sender = thread::spawn(move || {
-            for (inbox, gate) in asks {
-                let opens = watch.watch(async move { gate.open() });
-                drop(inbox.spawn(opens, SpawnOptions::new()));
-            }
-        });
-        let main = async {
-            for _ in 0..long {
-                drop(spawn(ledger.watch(long_poll(&ledger, &asked))));
-                rest().await;
-            }
-            drop(asked);
-        };
-        let outcome = crew.run(main);
-        sender.join().unwrap();
-        seen.add(outcome.rescued);
-        ledger.close_with_all_ended();
-        drop(team);
-        outcome.close();
-    });
+    explore(
+        "x12_what_is_ready_behind_a_long_poll_is_rescued",
+        move || {
+            let ledger = Ledger::default();
+            let crew = any_crew();
+            let long = 1 + random_below(crew.team.len() - 1); // one worker is left
+            let team = Arc::clone(&crew.team);
+            let (asked, asks) = channel::<(Submitter, Gate)>();
+            let watch = ledger.clone();
+            let sender = thread::spawn(move || {
+                for (inbox, gate) in asks {
+                    let opens = watch.watch(async move { gate.open() });
+                    drop(inbox.spawn(opens, SpawnOptions::new()));
+                }
+            });
+            let main = async {
+                for _ in 0..long {
+                    drop(spawn(ledger.watch(long_poll(&ledger, &asked))));
+                    rest().await;
+                }
+                drop(asked);
+            };
+            let outcome = crew.run(main);
+            sender.join().unwrap();
+            seen.add(outcome.rescued);
+            ledger.close_with_all_ended();
+            drop(team);
+            outcome.close();
+        },
+    );
     rescued.check("tasks that were rescued");
 }
 
 /// A task that blocks its worker until another one has run that is behind it.
-fn long_poll(ledger: &Ledger, asked: &Sender<(Submitter, Gate)>) -> impl Future<Output = ()> + Send + use<> {
+fn long_poll(
+    ledger: &Ledger,
+    asked: &Sender<(Submitter, Gate)>,
+) -> impl Future<Output = ()> + Send + use<> {
     let (ledger, asked) = (ledger.clone(), asked.clone());
     async move {
         let gate = Gate::default();
@@ -338,7 +352,9 @@ fn x05_a_team_ends_while_things_are_under_way() {
         let main = async {
             for _ in 0..2 {
                 let (team, watch, told) = (Arc::clone(&team), ledger.clone(), note.clone());
-                threads.push(thread::spawn(move || send_some(&team, &watch, &told, 2, false)));
+                threads.push(thread::spawn(move || {
+                    send_some(&team, &watch, &told, 2, false)
+                }));
             }
             let team = Arc::clone(&team);
             threads.push(thread::spawn(move || end(&team, ender)));

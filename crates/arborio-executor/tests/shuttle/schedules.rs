@@ -81,7 +81,12 @@ pub(crate) fn are_few() -> bool {
 
 fn number<T: FromStr>(variable: &str) -> Option<T> {
     let value = env::var(variable).ok()?;
-    Some(value.parse().ok().unwrap_or_else(|| panic!("{variable} is no number: {value}")))
+    Some(
+        value
+            .parse()
+            .ok()
+            .unwrap_or_else(|| panic!("{variable} is no number: {value}")),
+    )
 }
 
 /// Who runs next is random, but not at every step.

@@ -301,6 +301,9 @@ impl Seen {
     pub(crate) fn check(&self, what: &str) {
         let seen = self.0.load(Ordering::Relaxed);
         println!("{what}: {seen}");
-        assert!(seen > 0 || crate::schedules::are_few(), "no {what} in any schedule");
+        assert!(
+            seen > 0 || crate::schedules::are_few(),
+            "no {what} in any schedule"
+        );
     }
 }

@@ -27,6 +27,8 @@
 
 use std::{cell::Cell, task::Waker};
 
+#[cfg(not(loom))]
+use arborio_base::sync::thread_local;
 use arborio_base::{
     contain, drop_contained,
     sync::{
@@ -35,8 +37,6 @@ use arborio_base::{
         lock,
     },
 };
-#[cfg(not(loom))]
-use arborio_base::sync::thread_local;
 
 use super::{
     asking::Next,
