@@ -18,7 +18,7 @@ use std::{future::pending, panic::resume_unwind, pin::Pin};
 
 use arborio_base::sync::random_below;
 use arborio_executor::{Ending, Handle, Leftover, Task, Team, spawn, team_model, yield_now};
-use arborio_task::{NoNotify, SpawnOptions, Submitter, Tasks};
+use arborio_task::{Branch, NoNotify, SpawnOptions, Submitter, Tasks};
 use ledger::{Ledger, Note};
 use schedules::explore;
 use shuttle::{
@@ -193,6 +193,17 @@ fn tasks_are_ended_from_outside_wherever_they_are() {
     given.check("tasks that were given");
 }
 
+/// What `main` waits for before it returns.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// Nothing: what is sent may come too late.
+    Now,
+    /// All tasks were sent. They are waited for all the same.
+    Sent,
+    /// They have run.
+    Done,
+}
+
 /// What a thread sends is polled, also if everybody is just about to sleep; and who waits for it is told. What comes too
 /// late is dropped, and its sender told.
 #[test]
@@ -203,22 +214,24 @@ fn x17_threads_send_as_the_last_worker_goes_to_sleep() {
         "x17_threads_send_as_the_last_worker_goes_to_sleep",
         move || {
             let ledger = Ledger::default();
-            let note = Note::default();
+            let (sent, done) = (Note::default(), Note::default());
             let (senders, each) = (1 + random_below(2), 1 + random_below(3));
-            let is_awaited = random_below(4) != 0;
+            let until = [Until::Now, Until::Sent, Until::Done][random_below(3)];
             let crew = any_crew();
-            let (team, (watch, told)) = (Arc::clone(&crew.team), (ledger.clone(), note.clone()));
+            let team = Arc::clone(&crew.team);
             let mut threads = Vec::new();
             let main = async {
                 for _ in 0..senders {
-                    let (team, watch, told) = (Arc::clone(&team), watch.clone(), told.clone());
-                    threads.push(thread::spawn(move || {
-                        send_some(&team, &watch, &told, each, is_awaited)
-                    }));
+                    let (team, ledger) = (Arc::clone(&team), ledger.clone());
+                    let (sent, done) = (sent.clone(), done.clone());
+                    let send = move || send_some(&team, &ledger, &sent, &done, each, until);
+                    threads.push(thread::spawn(send));
                 }
                 rest().await;
-                if is_awaited {
-                    note.reaches(senders * each).await;
+                match until {
+                    Until::Now => {}
+                    Until::Sent => sent.reaches(senders * each).await,
+                    Until::Done => done.reaches(senders * each).await,
                 }
             };
             let outcome = crew.run(main);
@@ -226,30 +239,35 @@ fn x17_threads_send_as_the_last_worker_goes_to_sleep() {
                 thread.join().unwrap();
             }
             seen.add(outcome.given);
-            let (made, ended) = ledger.close();
-            assert!(ended == made || !is_awaited, "{ended} of {made}");
-            drop((team, note, told));
-            match is_awaited {
-                true => outcome.close(),
-                false => outcome.close_late(),
+            drop((team, sent, done));
+            match until {
+                Until::Now => {
+                    ledger.close();
+                    outcome.close_late();
+                }
+                Until::Sent | Until::Done => {
+                    ledger.close_with_all_ended();
+                    outcome.close();
+                }
             }
         },
     );
     given.check("tasks that were given");
 }
 
-fn send_some(team: &Team, ledger: &Ledger, note: &Note, count: usize, is_awaited: bool) {
+fn send_some(team: &Team, ledger: &Ledger, sent: &Note, done: &Note, count: usize, until: Until) {
     for _ in 0..count {
-        let told = note.clone();
-        let sent = async move {
+        let done = done.clone();
+        let tells = async move {
             rest().await;
-            told.add(1);
+            done.add(1);
         };
-        let task = any_inbox(team).spawn(ledger.watch(sent), SpawnOptions::new());
+        let task = any_inbox(team).spawn(ledger.watch(tells), SpawnOptions::new());
+        sent.add(1);
         match random_below(3) {
             0 => {}
-            _ if is_awaited => drop(ledger.output(block_on(task))),
-            _ => drop(ledger.output_if_any(block_on(task))),
+            _ if until == Until::Now => drop(ledger.output_if_any(block_on(task))),
+            _ => drop(ledger.output(block_on(task))),
         }
     }
 }
@@ -322,6 +340,83 @@ fn long_poll(
     }
 }
 
+/// A scope, as far as tasks and loops know it: its tasks are guests of other workers, spawn others on it, and have scopes of
+/// their own. One of them blocks its worker for a while if it `may_block`.
+fn scope(ledger: Ledger, depth: usize, may_block: bool) -> Boxed<()> {
+    Box::pin(async move {
+        let branch = Branch::enter(std::sync::Arc::new(())).expect("the team goes on");
+        let mut tasks = Vec::new();
+        for number in 0..1 + random_below(4) {
+            let child = match random_below(4) {
+                0 if depth > 0 => scope(ledger.clone(), depth - 1, false),
+                1 => spawns_beside(ledger.clone(), &branch, may_block && number == 0),
+                _ => Box::pin(rest()),
+            };
+            let task = branch.try_spawn_sent(ledger.watch(child), SpawnOptions::new());
+            tasks.push(task.ok().expect("it is open"));
+        }
+        rest().await;
+        for task in tasks {
+            if random_below(3) != 0 {
+                ledger.output(task.await);
+            }
+        }
+        std::future::poll_fn(|cx| {
+            branch.wake_on_change(cx.waker());
+            match branch.pending() {
+                0 => std::task::Poll::Ready(()),
+                _ => std::task::Poll::Pending,
+            }
+        })
+        .await;
+        let panics = branch.leave();
+        assert!(panics.is_empty());
+    })
+}
+
+/// Spawns another task on `branch`, which it hangs on, and may block until that has run.
+fn spawns_beside(ledger: Ledger, branch: &std::sync::Arc<Branch>, blocks: bool) -> Boxed<()> {
+    let branch = std::sync::Arc::clone(branch);
+    Box::pin(async move {
+        rest().await;
+        let gate = Gate::default();
+        let opens = gate.clone();
+        let beside = ledger.watch(async move {
+            rest().await;
+            opens.open();
+        });
+        let task = branch.try_spawn_sent(beside, SpawnOptions::new());
+        if blocks {
+            gate.pass();
+        }
+        if random_below(2) == 0 {
+            ledger.output(task.ok().expect("it is open").await);
+        }
+    })
+}
+
+/// Tasks of scopes end at home, wherever they are polled, and their scopes after them.
+#[test]
+fn tasks_of_scopes_are_guests_and_come_home() {
+    let given = Seen::default();
+    let seen = given.clone();
+    explore("tasks_of_scopes_are_guests_and_come_home", move || {
+        let ledger = Ledger::default();
+        let main = async {
+            let other = spawn(ledger.watch(scope(ledger.clone(), 1, false)));
+            let several = spawn(ledger.watch(tree(ledger.clone(), 1)));
+            scope(ledger.clone(), 1, random_below(2) == 0).await;
+            ledger.output(other.await);
+            drop(several);
+        };
+        let outcome = any_crew().run(main);
+        seen.add(outcome.given);
+        ledger.close_with_all_ended();
+        outcome.close();
+    });
+    given.check("tasks that were given");
+}
+
 /// Who ends a team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ender {
@@ -353,7 +448,7 @@ fn x05_a_team_ends_while_things_are_under_way() {
             for _ in 0..2 {
                 let (team, watch, told) = (Arc::clone(&team), ledger.clone(), note.clone());
                 threads.push(thread::spawn(move || {
-                    send_some(&team, &watch, &told, 2, false)
+                    send_some(&team, &watch, &Note::default(), &told, 2, Until::Now)
                 }));
             }
             let team = Arc::clone(&team);

@@ -29,7 +29,7 @@ use shuttle::{
 };
 
 /// How many scenarios share the schedules.
-const SCENARIOS: usize = 7;
+const SCENARIOS: usize = 8;
 /// No schedule of a scenario needs more: one that does goes round in circles.
 const STEPS: usize = 400_000;
 /// Of a poll's depth, several times over.
