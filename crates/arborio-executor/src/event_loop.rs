@@ -510,7 +510,7 @@ impl Turns<'_> {
     fn pass_as_worker(&mut self, seat: &Seat) -> Option<End> {
         let winds_down = self.winding.is_some();
         let busy = self.running.has_ready() || here::somebody_waits();
-        let found = !busy && !winds_down && seat.search(self.running);
+        let found = !busy && !winds_down && seat.search(self.running, self.park);
         if found && !self.has_found_enough() {
             seat.begin(self.running); // what was found is measured, too
             return None;
@@ -525,6 +525,7 @@ impl Turns<'_> {
         let busy = found || self.running.has_ready() || here::somebody_waits();
         if busy {
             let _ = self.park.pass(Wait::Never); // a team never stalls
+            seat.look_after_others(self.running, self.park);
         } else if winds_down || !self.has_missed_something(seat) {
             self.sleep_as_worker(seat);
         }
@@ -562,7 +563,10 @@ impl Turns<'_> {
         if self.running.try_sleep() {
             let _ = match seat.watch() {
                 None => self.park.pass(Wait::Allowed),
-                Some(limit) => self.park.pass_within(limit),
+                Some(limit) => {
+                    seat.attend(self.park);
+                    self.park.pass_within(limit)
+                }
             };
             self.wake_up();
             if let Some(winding) = &mut self.winding {

@@ -34,6 +34,18 @@ pub trait Park {
         self.pass(Wait::Never)
     }
 
+    /// Another worker of the team is in a poll for long: wakes the tasks whose timers are due with that worker, and those whose I/O
+    /// is ready there. Must not block. By default nobody does that for it.
+    fn stand_in(&mut self, worker: usize) {
+        let _ = worker;
+    }
+
+    /// The next [`pass_within`](Self::pass_within) also ends, if it can, when there is news for the I/O of that worker, which
+    /// is in a poll. By default it does not.
+    fn attend(&mut self, worker: usize) {
+        let _ = worker;
+    }
+
     /// How many timers are armed, and how many descriptors are registered: asked before each pass, for
     /// [metrics](crate::Handle::metrics) only. By default none.
     fn counts(&self) -> (usize, usize) {

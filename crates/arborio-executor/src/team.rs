@@ -52,6 +52,7 @@ use arborio_task::{Notify, Payload, Running, Submitter};
 
 use crate::{
     grain::{Grain, Verdict},
+    park::Park,
     random::Random,
 };
 
@@ -311,6 +312,11 @@ pub struct Seat {
     random: RefCell<Random>,
     /// How many polls each worker had begun when it did not answer.
     unanswered: RefCell<Vec<Option<usize>>>,
+    /// The same when this worker, which had enough to do itself, looked last, and when that was.
+    seen: RefCell<Vec<Option<usize>>>,
+    looked: Cell<Instant>,
+    /// A bit for each worker that was in a poll for a while when this one looked for work last.
+    held_up: Cell<u64>,
     /// Where the others are.
     process: Process,
 }
@@ -350,6 +356,9 @@ impl Seat {
             grain: Grain::new(),
             random: RefCell::new(Random::new(number as u64)),
             unanswered: RefCell::new(vec![None; count]),
+            seen: RefCell::new(vec![None; count]),
+            looked: Cell::new(Instant::now()),
+            held_up: Cell::new(0),
             process: Process::watched(),
         }
     }
@@ -655,12 +664,13 @@ impl Seat {
     }
 
     /// Asks the others for work. True if something came.
-    pub(crate) fn search(&self, running: &Running<'_>) -> bool {
+    pub(crate) fn search(&self, running: &Running<'_>, park: &mut dyn Park) -> bool {
         // In the child of a fork the others are not there, and their tasks are their parent's.
         if self.team.len() == 1 || !self.process.is_this() {
             return false;
         }
         self.grain.end(running);
+        self.held_up.set(0);
         if !self.searches.replace(false) {
             let before = self.team.control.0.fetch_or(SEARCH, Ordering::AcqRel);
             if before & SEARCH != 0 {
@@ -671,13 +681,22 @@ impl Seat {
         let first = self.random.borrow_mut().below(count);
         let found = (0..count).any(|step| {
             let number = (first + step) % count;
-            number != self.number && self.ask(number, running)
+            number != self.number && self.ask(number, running, park)
         });
         self.end_search();
         if found {
             self.withdraw();
         }
         found
+    }
+
+    /// This worker is about to sleep: those who were in a poll when it looked for work do not see their I/O, so it does.
+    pub(crate) fn attend(&self, park: &mut dyn Park) {
+        let mut held_up = self.held_up.replace(0);
+        while held_up != 0 {
+            park.attend(held_up.trailing_zeros() as usize);
+            held_up &= held_up - 1;
+        }
     }
 
     /// How long this worker, which has lain down, may sleep: not for ever if another one is awake, and may turn out to be
@@ -717,21 +736,55 @@ impl Seat {
 
     /// Worker `number` has not answered. If it has not begun another poll since the last time,
     /// takes what is ready behind the one that it is in.
-    fn rescue(&self, number: usize, running: &Running<'_>) {
+    fn rescue(&self, number: usize, running: &Running<'_>, park: &mut dyn Park) {
         let Some(reached) = self.team.workers[number].0.reached.get() else {
             return;
         };
         let polls = running.polls_of(&reached.inbox);
         let last = self.unanswered.borrow_mut()[number].replace(polls);
         if last == Some(polls) {
-            self.team.busy.fetch_add(MOST, Ordering::Relaxed); // T4
-            let rescued = running.rescue(&reached.inbox, MOST);
-            self.settle(MOST - rescued);
+            self.take_from(number, reached, running, park);
+        }
+    }
+
+    /// Worker `number` is in a poll for long: wakes whom its timers and its I/O have made ready, and takes what is ready behind
+    /// that poll.
+    fn take_from(
+        &self,
+        number: usize,
+        reached: &Reached,
+        running: &Running<'_>,
+        park: &mut dyn Park,
+    ) {
+        park.stand_in(number); // first: whom it wakes is ready then
+        self.team.busy.fetch_add(MOST, Ordering::Relaxed); // T4
+        let rescued = running.rescue(&reached.inbox, MOST);
+        self.settle(MOST - rescued);
+    }
+
+    /// For a worker that has enough to do itself, and so does not ask: now and then it looks whether another one has been in one
+    /// poll since the last time.
+    pub(crate) fn look_after_others(&self, running: &Running<'_>, park: &mut dyn Park) {
+        if self.team.len() == 1 || self.looked.get().elapsed() < WATCH || !self.process.is_this() {
+            return;
+        }
+        self.looked.set(Instant::now());
+        let asleep = self.team.control.0.load(Ordering::Relaxed);
+        for (number, worker) in self.team.workers.iter().enumerate() {
+            let is_awake = number != self.number && asleep & (1 << number) == 0;
+            let reached = worker.0.reached.get().filter(|_| is_awake);
+            let polls = reached.map(|reached| running.polls_of(&reached.inbox));
+            let before = std::mem::replace(&mut self.seen.borrow_mut()[number], polls);
+            if let Some(reached) = reached
+                && before == polls
+            {
+                self.take_from(number, reached, running, park);
+            }
         }
     }
 
     /// Asks worker `number`, if it is awake. True if something came from it, or from anybody.
-    fn ask(&self, number: usize, running: &Running<'_>) -> bool {
+    fn ask(&self, number: usize, running: &Running<'_>, park: &mut dyn Park) -> bool {
         let asleep = self.team.control.0.load(Ordering::Relaxed) & (1 << number) != 0;
         let other = &self.team.workers[number].0;
         let me = self.number + 1;
@@ -768,7 +821,8 @@ impl Seat {
                     let urgent = me | URGENT;
                     let _ = word.compare_exchange(me, urgent, Ordering::AcqRel, Ordering::Relaxed);
                 }
-                self.rescue(number, running);
+                self.held_up.set(self.held_up.get() | 1 << number);
+                self.rescue(number, running, park);
                 break; // the request stands: what is given later ends our sleep
             }
         }
@@ -795,7 +849,17 @@ impl Drop for Seat {
 pub mod model {
     use arborio_task::Running;
 
-    use super::{Ending, Ordering, SEARCH, Seat, Team};
+    use super::{Ending, Ordering, Park, SEARCH, Seat, Team};
+    use crate::park::{Passed, Wait};
+
+    /// There is no world outside.
+    struct Nowhere;
+
+    impl Park for Nowhere {
+        fn pass(&mut self, _wait: Wait) -> Passed {
+            Passed::Looked
+        }
+    }
 
     /// Drives the loop of `seat` to its end; `sleep` returns when its notifier was called.
     pub fn drive(seat: &Seat, running: &Running<'_>, sleep: &dyn Fn()) {
@@ -803,7 +867,7 @@ pub mod model {
             if poll_ready(seat, running) {
                 return;
             }
-            let found = seat.search(running);
+            let found = seat.search(running, &mut Nowhere);
             if found {
                 continue;
             }

@@ -52,6 +52,12 @@ const _: () = assert!(
     "a token holds a descriptor and a serial number"
 );
 
+/// Token of the epoll of another reactor, whose loop is held up.
+const ATTENDED: Token = Token(usize::MAX - 2);
+
+/// How many events who helps takes at a time: it comes again soon.
+const HELPED: usize = 256;
+
 /// Below this the table keeps its memory when it runs empty.
 const KEEP: usize = 1024;
 
@@ -105,7 +111,7 @@ pub(crate) struct Home {
 struct Table {
     /// `None` once the reactor has ended: its epoll is closed, and with it all
     /// registrations are gone.
-    registry: Option<Registry>,
+    registry: Option<Arc<Registry>>,
     sources: HashMap<Registered, Arc<Source>, BuildHasherDefault<DescriptorHasher>>,
     last_serial: u32,
 }
@@ -163,7 +169,7 @@ impl Home {
             process: Process::watched(),
             count: AtomicUsize::new(0),
             table: Mutex::new(Table {
-                registry: Some(registry),
+                registry: Some(Arc::new(registry)),
                 sources: HashMap::default(),
                 last_serial: 0,
             }),
@@ -265,19 +271,97 @@ impl Home {
         let table = lock(&self.table);
         let mut woken = 0;
         for event in events {
-            let key = Registered::of(event.token());
-            let Some(source) = table.get(&key) else {
-                continue;
-            };
-            let raised = source.raise(Event::of(event), batch);
-            woken += raised.woken;
-            if raised.duty == Duty::Switch && self.check_process().is_ok() {
-                // Refused: the next wait tells of the source again.
-                let _ = table.switch(&key);
-            }
+            woken += self.tell(&table, event.token(), Event::of(event), batch);
         }
         woken
     }
+
+    /// Tells the source behind `token`, if it is still there.
+    #[inline]
+    fn tell(&self, table: &Table, token: Token, event: Event, batch: &mut WakeBatch) -> usize {
+        let key = Registered::of(token);
+        let Some(source) = table.get(&key) else {
+            return 0;
+        };
+        let raised = source.raise(event, batch);
+        if raised.duty == Duty::Switch && self.check_process().is_ok() {
+            // Refused: the next wait tells of the source again.
+            let _ = table.switch(&key);
+        }
+        raised.woken
+    }
+
+    /// As [`dispatch`](Self::dispatch), of what the kernel says now: for who helps the loop (`helper.rs`).
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn look(&self, batch: &mut WakeBatch) -> usize {
+        use rustix::{buffer::spare_capacity, event::epoll, time::Timespec};
+        const NOW: Timespec = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let mut events = Vec::with_capacity(HELPED);
+        let table = lock(&self.table);
+        let Some(registry) = table.registry.as_ref().filter(|_| self.process.is_this()) else {
+            return 0;
+        };
+        // An interruption or a refusal: whoever helps looks again.
+        let _ = epoll::wait(registry, spare_capacity(&mut events), Some(&NOW));
+        let (mut woken, mut loops_own) = (0, false);
+        for event in events {
+            let (flags, data) = (event.flags, event.data.u64());
+            let token = Token(usize::try_from(data).expect("64 bits, see above"));
+            loops_own |= token == NOTIFIER || token == TIMER;
+            woken += self.tell(&table, token, Event::of_epoll(flags), batch);
+        }
+        drop(table);
+        if loops_own && let Some(notifier) = self.notifier.get() {
+            let _ = notifier.wake(); // H1
+        }
+        woken
+    }
+
+    /// Has the wait of this home end when there is an event for the sources of `other`. False if the system
+    /// refuses.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn attend(&self, other: &Self) -> bool {
+        use rustix::event::epoll::{EventData, EventFlags, add};
+        let Some(watched) = other.epoll() else {
+            return false;
+        };
+        let data = EventData::new_u64(ATTENDED.0 as u64);
+        // Once, or it would be told again and again of what the other does not look at.
+        let flags = EventFlags::IN | EventFlags::ONESHOT;
+        (self.epoll()).is_some_and(|epoll| add(epoll, watched, data, flags).is_ok())
+    }
+
+    /// Takes [`attend`](Self::attend) back.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn leave(&self, other: &Self) {
+        if let (Some(epoll), Some(watched)) = (self.epoll(), other.epoll()) {
+            let _ = rustix::event::epoll::delete(epoll, watched); // it may be closed
+        }
+    }
+
+    /// The epoll, held open as long as this lives; `None` once the reactor has ended, and in the child of a fork.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn epoll(&self) -> Option<Arc<Registry>> {
+        self.check_process().ok()?;
+        lock(&self.table).registry.clone()
+    }
+
+    /// Elsewhere mio alone waits, and nobody can help.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn look(&self, _batch: &mut WakeBatch) -> usize {
+        0
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn attend(&self, _other: &Self) -> bool {
+        false
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn leave(&self, _other: &Self) {}
 
     /// How many sources are registered.
     pub(crate) fn len(&self) -> usize {

@@ -21,6 +21,7 @@ mod async_fd;
 mod confirmed;
 mod fallback;
 mod gate;
+mod helper;
 mod home;
 mod loop_reactor;
 mod notifier;
@@ -34,6 +35,7 @@ mod timer_fd;
 mod waiters;
 
 pub use async_fd::Async;
+pub use helper::ReactorHelper;
 pub use loop_reactor::{EnteredReactor, LoopReactor};
 pub use notifier::Notifier;
 

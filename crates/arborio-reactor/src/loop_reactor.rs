@@ -12,6 +12,7 @@ use std::{
 use arborio_base::WakeBatch;
 
 use crate::{
+    helper::ReactorHelper,
     home::{DrivenBy, Home, NOTIFIER},
     notifier::Notifier,
     pump::Pump,
@@ -64,6 +65,8 @@ struct Opening {
     on_open: Cell<Option<OnOpen>>,
     /// Filled when the reactor opens.
     opened: OnceCell<Opened>,
+    /// For those who look for it while it cannot; made when somebody asks.
+    helper: OnceCell<ReactorHelper>,
     /// Set when the owner is gone, whoever else still knows this.
     has_ended: Cell<bool>,
 }
@@ -101,6 +104,7 @@ impl LoopReactor {
             opening: Rc::new(Opening {
                 on_open: Cell::new(Some(Box::new(on_open))),
                 opened: OnceCell::new(),
+                helper: OnceCell::new(),
                 has_ended: Cell::new(false),
             }),
         }
@@ -160,6 +164,63 @@ impl LoopReactor {
     /// ```
     pub fn open(&self) -> io::Result<&Arc<Notifier>> {
         self.opening.open().map(|opened| &opened.notifier)
+    }
+
+    /// What lets another thread look for ready sources while the loop is held up. It does nothing before the reactor
+    /// opens, and after its end.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_base::WakeBatch;
+    /// let reactor = arborio_reactor::LoopReactor::new(|_| ());
+    /// let helper = reactor.helper();
+    /// reactor.open()?;
+    /// assert_eq!(helper.look(&mut WakeBatch::new()), 0, "nothing is registered");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn helper(&self) -> ReactorHelper {
+        let opening = &self.opening;
+        let helper = opening.helper.get_or_init(ReactorHelper::default);
+        if let Some(opened) = opening.opened.get() {
+            helper.learn(&opened.home);
+        }
+        helper.clone()
+    }
+
+    /// Has the next [`wait`](Self::wait) end as well when the kernel has something to say of the sources of the
+    /// reactor of `helper`, or has already; once. Opens this reactor. False if that cannot be had: then nothing has changed.
+    ///
+    /// Until [`leave`](Self::leave). Two reactors never attend each other at a time: the system refuses that.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_reactor::LoopReactor;
+    /// let (held_up, idle) = (LoopReactor::new(|_| ()), LoopReactor::new(|_| ()));
+    /// let helper = held_up.helper();
+    /// held_up.open()?.wake()?;
+    /// assert!(idle.attend(&helper));
+    /// idle.wait(None)?; // returns at once
+    /// idle.leave(&helper);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn attend(&self, helper: &ReactorHelper) -> bool {
+        let Some(other) = helper.home() else {
+            return false;
+        };
+        let opened = self.opening.open();
+        opened.is_ok_and(|opened| opened.home.attend(other))
+    }
+
+    /// Takes [`attend`](Self::attend) back.
+    ///
+    /// # Examples
+    /// See [`attend`](Self::attend).
+    pub fn leave(&self, helper: &ReactorHelper) {
+        if let Some(opened) = self.opening.opened.get()
+            && let Some(other) = helper.home()
+        {
+            opened.home.leave(other);
+        }
     }
 
     /// How many descriptors are registered.
@@ -285,6 +346,9 @@ impl Opening {
             notifier,
             pump: RefCell::new(Some(pump)),
         });
+        if let Some(helper) = self.helper.get() {
+            helper.learn(&opened.home);
+        }
         if let Some(on_open) = self.on_open.take() {
             on_open(&opened.notifier);
         }

@@ -233,6 +233,25 @@ impl Event {
         Self { bits }
     }
 
+    /// The same for what epoll itself says: who [helps](crate::ReactorHelper) asks it without mio.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn of_epoll(flags: rustix::event::epoll::EventFlags) -> Self {
+        use rustix::event::epoll::EventFlags;
+        let mut bits = 0;
+        let mut add = |these: EventFlags, meaning: u32| {
+            if flags.intersects(these) {
+                bits |= meaning;
+            }
+        };
+        add(EventFlags::IN | EventFlags::PRI, READ_READY);
+        add(EventFlags::PRI, READ_PRI);
+        add(EventFlags::RDHUP | EventFlags::HUP, READ_HUP);
+        add(EventFlags::OUT, WRITE_READY);
+        add(EventFlags::HUP, WRITE_HUP);
+        add(EventFlags::ERR, READ_HUP | WRITE_HUP);
+        Self { bits }
+    }
+
     /// An event that makes one direction ready.
     #[cfg(any(test, loom))]
     pub(crate) const fn ready(direction: Direction) -> Self {

@@ -22,6 +22,7 @@
 
 mod clock;
 mod fallback;
+mod helper;
 mod home;
 mod instant;
 mod interval;
@@ -32,6 +33,7 @@ mod timers;
 mod wheel;
 
 pub use clock::{Clock, ClockHold, clock};
+pub use helper::TimersHelper;
 pub use instant::Instant;
 pub use interval::{Interval, MissedTick, Tick, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};

@@ -7,12 +7,17 @@
 //! A sleeping loop is woken by its [`Doorbell`]: while the reactor is not open the
 //! loop parks its thread, afterwards it waits in the reactor.
 
-use std::{io, sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+    thread,
+    time::Duration,
+};
 
 use arborio_base::{Process, WakeBatch};
 use arborio_executor::{Doorbell, Handle, Park, Passed, Random, Report, Ring, Task, Wait};
-use arborio_reactor::{LoopReactor, Notifier};
-use arborio_timers::{Instant, Timers};
+use arborio_reactor::{LoopReactor, Notifier, ReactorHelper};
+use arborio_timers::{Instant, Timers, TimersHelper};
 
 /// Polling may go on for this long before I/O gets a look in, if at least 64
 /// polls were made.
@@ -58,6 +63,12 @@ pub(crate) trait Watches {
     fn start_grace(&self) -> Option<Task<()>>;
 }
 
+/// What other workers look at while a task holds up this one.
+pub(crate) struct Lent {
+    pub(crate) timers: TimersHelper,
+    pub(crate) reactor: ReactorHelper,
+}
+
 /// Timers and I/O of one loop.
 pub(crate) struct Driver<'a> {
     timers: &'a Timers,
@@ -75,6 +86,10 @@ pub(crate) struct Driver<'a> {
     refused: bool,
     /// Where the loop began.
     process: Process,
+    /// Those of all workers of a pool that have started.
+    lent: Arc<[OnceLock<Lent>]>,
+    /// Whose I/O ends the next sleep, too.
+    attended: Vec<usize>,
     watches: &'a dyn Watches,
     tell: &'a dyn Fn(Report<'_>),
 }
@@ -97,6 +112,8 @@ impl<'a> Driver<'a> {
             random: None,
             refused: false,
             process: Process::watched(),
+            lent: Arc::default(),
+            attended: Vec::new(),
             watches,
             tell,
         }
@@ -105,6 +122,11 @@ impl<'a> Driver<'a> {
     /// Whether long slices are cut by time, and not only by polls.
     pub(crate) fn measure_slices(&mut self, measure: bool) {
         self.slice = measure.then(std::time::Instant::now);
+    }
+
+    /// This is a worker, and `lent` those of all, by their numbers.
+    pub(crate) fn stands_in_for(&mut self, lent: Arc<[OnceLock<Lent>]>) {
+        self.lent = lent;
     }
 
     /// Permutes what has no order within one batch of I/O events.
@@ -209,6 +231,26 @@ impl<'a> Driver<'a> {
         Passed::Looked
     }
 
+    /// The sleep that follows ends, too, when there is news for those who are attended.
+    fn look_out(&mut self) -> Vec<usize> {
+        let mut attended = std::mem::take(&mut self.attended);
+        attended.retain(|&worker| {
+            let lent = self.lent.get(worker).and_then(OnceLock::get);
+            lent.is_some_and(|lent| self.reactor.attend(&lent.reactor))
+        });
+        attended
+    }
+
+    /// That sleep is over.
+    fn look_away(&mut self, mut attended: Vec<usize>) {
+        for worker in attended.drain(..) {
+            if let Some(lent) = self.lent.get(worker).and_then(OnceLock::get) {
+                self.reactor.leave(&lent.reactor);
+            }
+        }
+        self.attended = attended; // its memory is used again
+    }
+
     fn begin_slice(&mut self) {
         if let Some(slice) = &mut self.slice {
             *slice = std::time::Instant::now();
@@ -291,14 +333,28 @@ impl Park for Driver<'_> {
         if self.stops_in_child() {
             return Passed::Looked;
         }
+        let attended = self.look_out();
         let opens = self.reactor.is_open() || self.timers.next_wake().is_some();
         let passed = if opens {
             self.pass_real(Wait::Allowed, Some(limit))
         } else {
             self.park_within(limit)
         };
+        self.look_away(attended);
         self.begin_slice();
         passed
+    }
+
+    fn stand_in(&mut self, worker: usize) {
+        if let Some(lent) = self.lent.get(worker).and_then(OnceLock::get) {
+            lent.timers.fire(&mut self.batch);
+            lent.reactor.look(&mut self.batch);
+            self.batch.wake_all();
+        }
+    }
+
+    fn attend(&mut self, worker: usize) {
+        self.attended.push(worker);
     }
 
     fn counts(&self) -> (usize, usize) {

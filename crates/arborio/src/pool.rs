@@ -8,7 +8,7 @@ use std::{
     future::pending,
     io, mem,
     ops::Deref,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -25,7 +25,7 @@ use arborio_timers::{Clock, Timers};
 
 use crate::{
     ctrl_c::{CtrlC, MaybeLookout},
-    driver::{Driver, LoopNotifier, ReactorBell},
+    driver::{Driver, Lent, LoopNotifier, ReactorBell},
     event_loop::{EndWatches, GRACE, LINGER, Observer, SlowPolls, write_to_stderr},
     hooks,
     options::Leftover,
@@ -545,6 +545,7 @@ impl PoolBuilder {
         let shared = Arc::new(Shared {
             lookout,
             team: Arc::new(Team::new(self.workers)),
+            lent: (0..self.workers).map(|_| OnceLock::new()).collect(),
             slow_poll: self.slow_poll,
             observer: self
                 .observer
@@ -613,6 +614,8 @@ impl Drop for Helpers {
 /// What the workers have in common.
 struct Shared {
     team: Arc<Team>,
+    /// For each worker that has started.
+    lent: Arc<[OnceLock<Lent>]>,
     slow_poll: SlowPolls,
     observer: Observer,
     around: Option<Arc<dyn AroundPolls>>,
@@ -655,9 +658,13 @@ impl Shared {
         if self.team.len() > 1 {
             tasks.prepare_for_rescue();
         }
-        let timers = Timers::new(Clock::real(), Arc::clone(&notifier).into());
+        let (timers, fires) = Timers::with_helper(Clock::real(), Arc::clone(&notifier).into());
         let opened = Arc::clone(&notifier);
         let reactor = LoopReactor::new(move |reactor| opened.move_to(ReactorBell::new(reactor)));
+        let _ = self.lent[number].set(Lent {
+            timers: fires,
+            reactor: reactor.helper(),
+        });
         let watches = EndWatches {
             linger,
             grace: self.grace,
@@ -669,6 +676,7 @@ impl Shared {
         let seat = Seat::take(Arc::clone(&self.team), number, tasks.submitter(), bell);
         let mut driver = Driver::new(&timers, &reactor, notifier, &watches, &tell);
         driver.measure_slices(true);
+        driver.stands_in_for(Arc::clone(&self.lent));
         let _timers = timers.enter();
         let _reactor = reactor.enter();
         self.owner.may_watch(&tasks);

@@ -1,13 +1,12 @@
 //! The part of a home that only the thread touches which runs its loop.
 //!
 //! # Invariants
-//! - B1: no foreign code runs while `wheel` is borrowed, so the borrow can
-//!   never be found taken.
+//! - B1: see `own.rs`.
 //! - B2: a home with an entry in `wheel`, and every home on a simulated clock,
 //!   is in the directory until it ends, so that other threads can find it.
 
 use std::{
-    cell::{Cell, OnceCell, RefCell},
+    cell::{Cell, OnceCell},
     sync::Arc,
     task::Waker,
     time::Duration,
@@ -16,7 +15,8 @@ use std::{
 use arborio_base::{WakeBatch, drop_contained};
 
 use super::{
-    Alarm, Armed, Berth, HomeId, SharedHome, notify_all_on, publish, shared::swap_waker, withdraw,
+    Alarm, Armed, Berth, HomeId, SharedHome, notify_all_on, own::OwnWheel, publish,
+    shared::swap_waker, withdraw,
 };
 use crate::{
     clock::Clock,
@@ -46,7 +46,7 @@ pub(crate) struct LocalHome {
     /// When the home last fired anything.
     fired: Cell<Instant>,
     /// The sleeps that were polled on the thread of the loop (B1).
-    wheel: RefCell<Wheel<Waker>>,
+    wheel: OwnWheel,
     /// The part for other threads. Made when something might need it (B2):
     /// a loop without timers does not pay for it.
     shared: OnceCell<Arc<SharedHome>>,
@@ -54,8 +54,13 @@ pub(crate) struct LocalHome {
 
 impl LocalHome {
     /// A home without sleeps.
-    pub(super) fn new(id: HomeId, clock: Clock, notify: Waker) -> Self {
-        let started = clock.now();
+    pub(super) fn new(
+        id: HomeId,
+        clock: Clock,
+        notify: Waker,
+        started: Instant,
+        wheel: OwnWheel,
+    ) -> Self {
         let home = Self {
             id,
             clock,
@@ -63,7 +68,7 @@ impl LocalHome {
             started,
             ended: Cell::new(false),
             fired: Cell::new(Instant::from_nanos(0)),
-            wheel: RefCell::new(Wheel::new(started.as_nanos())),
+            wheel,
             shared: OnceCell::new(),
         };
         if home.clock.is_simulated() {
@@ -122,7 +127,9 @@ impl LocalHome {
         let waker = waker.unwrap_or_else(|| Waker::noop().clone());
         Berth {
             home: self.id,
-            key: self.wheel.borrow_mut().insert(deadline.as_nanos(), waker),
+            key: self
+                .wheel
+                .with(|wheel| wheel.insert(deadline.as_nanos(), waker)),
             local: true,
         }
     }
@@ -130,27 +137,28 @@ impl LocalHome {
     /// Disarms a sleep. The caller drops the waker.
     #[inline]
     pub(super) fn remove(&self, key: Key) -> Option<Waker> {
-        self.wheel.borrow_mut().remove(key)
+        self.wheel.with(|wheel| wheel.remove(key))
     }
 
     /// What a poll finds.
     #[inline]
     pub(super) fn look_at(&self, key: Key, waker: &Waker) -> Armed {
-        match self.wheel.borrow_mut().get_mut(key) {
+        self.wheel.with(|wheel| match wheel.get_mut(key) {
             None => Armed::Fired,
             Some(held) if held.will_wake(waker) => Armed::Waiting,
             Some(_) => Armed::OtherWaker,
-        }
+        })
     }
 
     /// Swaps the waker of an entry.
     pub(super) fn replace_waker(&self, key: Key, waker: &mut Option<Waker>) -> Armed {
-        swap_waker(&mut self.wheel.borrow_mut(), key, waker)
+        self.wheel.with(|wheel| swap_waker(wheel, key, waker))
     }
 
     /// Gives an entry another deadline. Returns whether it was still there.
     pub(super) fn reset(&self, key: Key, deadline: Instant) -> bool {
-        self.wheel.borrow_mut().reset(key, deadline.as_nanos())
+        self.wheel
+            .with(|wheel| wheel.reset(key, deadline.as_nanos()))
     }
 
     /// Clears the slots of the sleeps that other threads took away.
@@ -168,20 +176,20 @@ impl LocalHome {
         if let Some(shared) = shared {
             self.clear_gone(shared);
         }
-        let waits_here = self.wheel.borrow_mut().next_deadline().is_some();
-        if !waits_here && shared.is_none() {
-            return 0;
-        }
-        let now = self.clock.now();
-        let mut wheel = self.wheel.borrow_mut();
-        let count = match shared {
-            None => wheel.advance_with(now.as_nanos(), |waker| batch.push(waker)),
-            Some(shared) => shared.fire_both(&mut wheel, now, batch),
-        };
-        if count != 0 {
-            self.fired.set(now);
-        }
-        count
+        self.wheel.with(|wheel| {
+            if wheel.next_deadline().is_none() && shared.is_none() {
+                return 0;
+            }
+            let now = self.clock.now();
+            let count = match shared {
+                None => wheel.advance_with(now.as_nanos(), |waker| batch.push(waker)),
+                Some(shared) => shared.fire_both(wheel, now, batch),
+            };
+            if count != 0 {
+                self.fired.set(now);
+            }
+            count
+        })
     }
 
     /// When the loop should look here again: [`next_deadline`](Self::next_deadline),
@@ -189,7 +197,7 @@ impl LocalHome {
     pub(crate) fn next_wake(&self) -> Option<Instant> {
         let deadline = self.next_deadline()?;
         // A sleep that is alone has nobody to be batched with.
-        if self.clock.is_simulated() || self.wheel.borrow().len() <= 1 {
+        if self.clock.is_simulated() || self.wheel.with(|wheel| wheel.len()) <= 1 {
             return Some(deadline);
         }
         Some(deadline.max(self.fired.get() + BATCH))
@@ -198,7 +206,7 @@ impl LocalHome {
     /// How many sleeps are armed, here and from other threads.
     pub(crate) fn armed(&self) -> usize {
         let there = self.shared_if_wanted().map_or(0, SharedHome::armed);
-        self.wheel.borrow().len() + there
+        self.wheel.with(|wheel| wheel.len()) + there
     }
 
     /// The earliest deadline of all sleeps that ever fire.
@@ -207,7 +215,7 @@ impl LocalHome {
         if let Some(shared) = shared {
             self.clear_gone(shared);
         }
-        let here = self.wheel.borrow_mut().next_deadline();
+        let here = self.wheel.with(Wheel::next_deadline);
         let there = shared.and_then(SharedHome::next_deadline);
         let earliest = match (here, there) {
             (Some(here), Some(there)) => Some(here.min(there)),
@@ -226,7 +234,7 @@ impl LocalHome {
         let Some(shared) = self.shared.get() else {
             return;
         };
-        let own = self.wheel.borrow_mut().drain();
+        let own = self.wheel.with(Wheel::drain);
         let abroad = shared.end();
         withdraw(self.id);
         if self.clock.is_simulated() {

@@ -17,6 +17,9 @@
 //! To *take leave* is to put the sleep's key on a list under the home's lock;
 //! the owner clears the slots on its next pass.
 //!
+//! The timers of a worker of a pool have a [helper](crate::TimersHelper): their wheel stands behind a lock, for the time in
+//! which a task holds their thread. Nothing else changes: only the helper takes that lock from elsewhere.
+//!
 //! # Why no model
 //! Everything that two threads share is under one mutex: the directory, or the
 //! shared part of a home. The one atomic beside it, `attention`, is written
@@ -31,6 +34,7 @@
 //! `RefCell` is held, for they may come back and create or drop sleeps.
 
 mod local;
+mod own;
 mod shared;
 
 use std::{
@@ -48,11 +52,13 @@ use std::{
 use crate::{
     clock::{Clock, ClockId},
     fallback,
+    helper::TimersHelper,
     instant::Instant,
-    wheel::Key,
+    wheel::{Key, Wheel},
 };
 
 pub(crate) use local::LocalHome;
+use own::OwnWheel;
 pub(crate) use shared::{Alarm, SharedHome, SharedPart};
 
 /// Locks `mutex` and takes the data even if a thread panicked while it held the lock: no
@@ -334,7 +340,19 @@ fn withdraw(id: HomeId) {
     drop(home);
 }
 
-/// A home and the clock it goes by, for `Timers`.
+/// A home that goes by `clock`, for `Timers`.
 pub(crate) fn new_local(clock: Clock, notify: Waker) -> Rc<LocalHome> {
-    Rc::new(LocalHome::new(fresh_id(), clock, notify))
+    let started = clock.now();
+    let wheel = OwnWheel::Kept(RefCell::new(Wheel::new(started.as_nanos())));
+    let home = LocalHome::new(fresh_id(), clock, notify, started, wheel);
+    Rc::new(home)
+}
+
+/// The same with a wheel that a helper may fire.
+pub(crate) fn new_lent(clock: Clock, notify: Waker) -> (Rc<LocalHome>, TimersHelper) {
+    let started = clock.now();
+    let wheel = Arc::new(Mutex::new(Wheel::new(started.as_nanos())));
+    let helper = TimersHelper::new(Arc::clone(&wheel), clock.clone());
+    let home = LocalHome::new(fresh_id(), clock, notify, started, OwnWheel::Lent(wheel));
+    (Rc::new(home), helper)
 }

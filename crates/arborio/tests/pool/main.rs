@@ -8,4 +8,5 @@ mod metrics;
 mod running;
 mod scopes;
 mod stopping;
+mod stuck;
 mod watchdog;
