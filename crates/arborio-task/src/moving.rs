@@ -110,7 +110,11 @@ pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
     let mut rescued = 0;
     let polled = hub.polling.get(); // it may be woken by now, and is its owner's alone: M5
     let mut kept = Vec::new();
-    let mail: Vec<_> = hub.take_set_aside().into_iter().chain(hub.inbox.take()).collect();
+    let mail: Vec<_> = hub
+        .take_set_aside()
+        .into_iter()
+        .chain(hub.inbox.take())
+        .collect();
     let ready = mail.len() + hub.queue.count_up_to(2 * most);
     let most = most.min(ready.div_ceil(2)); // the poll may be over soon, and who rescues comes again
     for task in mail {

@@ -6,6 +6,7 @@
 mod anywhere;
 mod by_hand;
 mod faults;
+mod helped;
 mod injected;
 mod quiet;
 mod refuted;
