@@ -7,7 +7,8 @@
 //!
 //! A worker looks at the clock only while somebody wants work from it, after each of at most 16 polls. It judges by their
 //! mean, when they took [`WINDOW`] together, or after 16. The longest poll counts only if few tasks are ready: mostly it
-//! is the one that has spawned the many, and says nothing about them.
+//! is the one that has spawned the many, and says nothing about them. But that one is not back soon. If there are several
+//! [`LONG`] ones among many that are short ([`Scattered`]), they are worth sharing out, and the short ones go with them.
 
 use std::{cell::Cell, time::Duration};
 
@@ -29,6 +30,11 @@ const SHORT: Duration = Duration::from_micros(20);
 const LONG: Duration = Duration::from_micros(50);
 /// More ready tasks are many: that the first of them is polled before anybody knows how long they take costs little.
 const MANY: usize = 8;
+/// Who has spawned for [`LONG`] has spawned more tasks than this, and is not polled again before each of them was. So if
+/// another poll takes long before, it is not that.
+const NEAR: usize = 256;
+/// So many polls are judged by their mean together, whoever was among them.
+const SLICE: u32 = 64;
 
 /// What is known of a worker's polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +63,8 @@ pub(crate) struct Grain {
     was_short: Cell<bool>,
     /// Whether its polls took long, since it was started.
     was_long: Cell<bool>,
+    /// What is known of long polls among many short ones.
+    scattered: Cell<Scattered>,
 }
 
 /// What is measured of some polls.
@@ -78,12 +86,21 @@ impl Grain {
             since: Cell::new(None),
             was_short: Cell::new(false),
             was_long: Cell::new(false),
+            scattered: Cell::default(),
         }
     }
 
-    /// The worker polls from now on.
+    /// The worker polls from now on. If it has not slept since it was started before, that was a slice of its polls, of which
+    /// nobody may have measured many.
     pub(crate) fn start(&self, running: &Running<'_>) {
         self.begin(running);
+        if let (Some((since, before)), Some(now)) = (self.since.get(), self.seen.get()) {
+            let mut scattered = self.scattered.get();
+            let has_found = scattered.add_slice((since, before), (now, running.polls()));
+            if has_found && Self::has_many(running) {
+                self.scattered.set(scattered);
+            }
+        }
         self.since
             .set(self.seen.get().map(|seen| (seen, running.polls())));
         self.was_long.set(false);
@@ -98,6 +115,11 @@ impl Grain {
                 self.was_long.set(mean >= LONG);
             }
         }
+    }
+
+    /// Whether long polls are known to be among the many short ones.
+    pub(crate) fn is_scattered(&self, running: &Running<'_>) -> bool {
+        self.scattered.get().mean(running.polls()).is_some()
     }
 
     /// Whether each poll that it has just made, if any, took much longer than moving its task.
@@ -146,9 +168,20 @@ impl Grain {
             return self.measured.set(Measured::default()); // nobody looked for a while, so each may be anything
         }
         let mut measured = self.measured.get();
-        measured.add(now.duration_since(seen));
+        let took = now.duration_since(seen);
+        measured.add(took);
         self.measured.set(measured);
-        if let Some(mean) = measured.mean(Self::has_many(running)) {
+        let many = Self::has_many(running);
+        let mut mean = measured.mean(many);
+        if many {
+            let mut scattered = self.scattered.get();
+            if took >= LONG {
+                scattered.add((now, running.polls()));
+                self.scattered.set(scattered);
+            }
+            mean = scattered.mean(running.polls()).or(mean);
+        }
+        if let Some(mean) = mean {
             self.mean.set(mean);
             self.verdict.set(verdict(mean));
         }
@@ -183,6 +216,47 @@ impl Measured {
             false => (self.polls, self.took),
         };
         (took >= WINDOW || self.polls >= POLLS).then(|| took / polls.max(1))
+    }
+}
+
+/// Long polls while many tasks are ready.
+#[derive(Clone, Copy, Debug, Default)]
+struct Scattered {
+    /// The end of the last one: when, and how many polls had begun.
+    last: Option<(Instant, usize)>,
+    /// How long a poll took on average from the one before to the last one, if they were near each other.
+    mean: Option<Duration>,
+}
+
+impl Scattered {
+    /// A long poll has `ended`.
+    fn add(&mut self, ended: (Instant, usize)) {
+        let (now, polls) = ended;
+        self.mean = self.last.and_then(|(last, before)| {
+            let between = polls.wrapping_sub(before);
+            let near = (1..=NEAR).contains(&between);
+            near.then(|| now.duration_since(last) / between as u32)
+        });
+        self.last = Some(ended);
+    }
+
+    /// Polls that nobody may have looked at were made from `start` to `end`. If there must have been long ones among them, and
+    /// none is known, they count as one. Whether that is so.
+    fn add_slice(&mut self, start: (Instant, usize), end: (Instant, usize)) -> bool {
+        let polls = u32::try_from(end.1.wrapping_sub(start.1)).unwrap_or(u32::MAX);
+        let known = self.last.is_some_and(|(last, _)| last > start.0);
+        let took = end.0.duration_since(start.0);
+        let adds = !known && polls >= SLICE && took / polls >= FINE;
+        if adds {
+            self.add(end);
+        }
+        adds
+    }
+
+    /// How long polls take on average, with the long ones among them, as long as the last one is near: `polls` have begun.
+    fn mean(&self, polls: usize) -> Option<Duration> {
+        let (_, last) = self.last?;
+        self.mean.filter(|_| polls.wrapping_sub(last) <= NEAR)
     }
 }
 
@@ -225,6 +299,52 @@ mod tests {
             measured(&[500_000, 5_000]).mean(true).map(verdict),
             Some(Verdict::Coarse)
         );
+    }
+
+    /// The end of poll number `poll`, `micros` after the start.
+    fn end(start: Instant, micros: u64, poll: usize) -> (Instant, usize) {
+        (start + Duration::from_micros(micros), poll)
+    }
+
+    #[test]
+    fn a_second_long_poll_among_many_short_ones_is_not_the_one_that_has_spawned_them() {
+        let start = Instant::now();
+        let mut scattered = Scattered::default();
+        scattered.add(end(start, 5_000, 17));
+        assert_eq!(scattered.mean(17), None, "it may have spawned them");
+        scattered.add(end(start, 10_100, 34));
+        assert_eq!(scattered.mean(34), Some(Duration::from_micros(300)));
+        assert_eq!(verdict(scattered.mean(34).unwrap()), Verdict::Coarse);
+        assert!(scattered.mean(34 + NEAR).is_some());
+        assert_eq!(scattered.mean(35 + NEAR), None, "there are no more");
+    }
+
+    #[test]
+    fn who_spawns_many_again_when_they_have_run_is_alone() {
+        let start = Instant::now();
+        let mut scattered = Scattered::default();
+        for round in 1..10 {
+            scattered.add(end(start, 150 * round, 1001 * round as usize));
+            assert_eq!(scattered.mean(1001 * round as usize), None);
+        }
+    }
+
+    #[test]
+    fn long_polls_that_nobody_has_measured_are_found_by_their_slices() {
+        let start = Instant::now();
+        let mut scattered = Scattered::default();
+        assert!(scattered.add_slice(end(start, 0, 0), end(start, 5_000, 64)));
+        assert_eq!(scattered.mean(64), None, "it may have spawned them");
+        assert!(scattered.add_slice(end(start, 5_000, 64), end(start, 10_000, 192)));
+        assert_eq!(verdict(scattered.mean(192).unwrap()), Verdict::Coarse);
+        // A long poll that was measured, and the slice that it was in, are one.
+        let mut scattered = Scattered::default();
+        scattered.add(end(start, 5_000, 60));
+        assert!(!scattered.add_slice(end(start, 0, 0), end(start, 5_010, 64)));
+        // Short ones are none, and so is a single long one where nothing is behind it.
+        assert!(!scattered.add_slice(end(start, 6_000, 64), end(start, 6_200, 4160)));
+        assert!(!scattered.add_slice(end(start, 7_000, 4160), end(start, 12_000, 4161)));
+        assert_eq!(scattered.mean(4161), None);
     }
 
     #[test]

@@ -413,6 +413,10 @@ impl Seat {
     pub(crate) fn begin(&self, running: &Running<'_>) {
         if self.team.len() > 1 {
             self.grain.start(running);
+            if self.pause_left.get() > 0 && self.grain.is_scattered(running) {
+                self.pause.set(0);
+                self.pause_left.set(0);
+            }
         }
     }
 
