@@ -47,3 +47,65 @@ fn workers_that_send_their_last_task_at_the_same_time_find_different_sleepers() 
     });
     assert_eq!(got, [1, 1]);
 }
+
+/// Tasks that were asked to end have turns, but no polls that could be measured, and none of them may leave. Who has asked
+/// for work is answered when ordinary tasks have been polled again.
+#[test]
+fn a_request_stands_while_cancelled_tasks_have_their_turns() {
+    let team = Arc::new(Team::new(2));
+    let (tasks, seat) = place(&team, 0);
+    let (_other, asker) = place(&team, 1);
+    let spawn = || try_spawn_sent(std::future::pending::<()>(), SpawnOptions::new());
+    let main = async {
+        let cancelled: Vec<_> = (0..1000).map(|_| spawn().ok().unwrap()).collect();
+        yield_once().await;
+        for task in &cancelled {
+            task.cancel();
+        }
+        for _ in 0..100 {
+            drop(try_spawn_sent(async { spin() }, SpawnOptions::new()));
+        }
+        std::future::pending::<()>().await;
+    };
+    tasks.run_main(main, |running| {
+        for _ in 0..1002 {
+            running.run_until(1, |_| true); // main, all that are cancelled then, and main
+        }
+        seat.begin(running);
+        team.workers[0]
+            .0
+            .asked_by
+            .store(asker.number + 1, Ordering::Relaxed);
+        for turn in 0..1000 {
+            running.run_until(1, |_| true);
+            assert!(!seat.is_wanted(running), "in turn {turn}");
+        }
+        assert_eq!(running.count_ready(200), 100);
+        while !seat.is_wanted(running) {
+            assert_eq!(running.run_until(1, |_| true), 1, "nobody has answered");
+        }
+        seat.offer(running, false);
+        assert_eq!(team.workers[0].0.asked_by.load(Ordering::Relaxed), 0);
+        assert!(running.count_ready(200) <= 50, "nothing was given");
+    });
+}
+
+async fn yield_once() {
+    let mut has_yielded = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut has_yielded, true) {
+            return std::task::Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
+
+/// For long enough that it pays to move the task.
+fn spin() {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_micros(3) {
+        hint::spin_loop();
+    }
+}
