@@ -1,9 +1,9 @@
 //! `cargo xtask valgrind`: test binaries under valgrind's memcheck, with its search for leaks.
 //!
 //! AddressSanitizer (`ci --deep`) sees more of the stack and costs less; valgrind sees what no compiler has instrumented, and
-//! reads of memory that was never written. Everything takes about thirty times as long, on one processor. So there is a selection,
-//! and tests that look at a real clock are left out by name. Memory that is definitely or indirectly lost is an error, as
-//! is a test that fails.
+//! decisions on memory that was never written. Everything takes some thirty times as long, on one processor. So there is a
+//! selection, and tests that cannot hold there are left out by name. Memory that is definitely or indirectly lost is an
+//! error, as is a test that fails; so tests that forget something on purpose are left out, too.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -37,7 +37,6 @@ const fn all(package: &'static str, binary: &'static str) -> Suite {
 }
 
 const SUITES: &[Suite] = &[
-    all("arborio-base", "arborio_base"),
     all("arborio-task", "arborio_task"),
     all("arborio-task", "it"),
     all("arborio-sync", "arborio_sync"),
@@ -56,7 +55,31 @@ const SUITES: &[Suite] = &[
 ];
 
 /// Tests that are left out: the crate, a part of their names, and the reason.
-const LEFT_OUT: &[(&str, &str, &str)] = &[];
+const LEFT_OUT: &[(&str, &str, &str)] = &[
+    (
+        "arborio-task",
+        "g13_the_first_panic_that_nobody_took_goes_on_when_all_have_ended",
+        FORGETS,
+    ),
+    ("arborio-task", "handle_that_was_forgotten", FORGETS),
+    ("arborio-task", "value_that_is_forgotten", FORGETS),
+    ("arborio-sync", "leaked", FORGETS),
+    ("arborio-sync", "guard_that_is_forgotten", FORGETS),
+    (
+        "arborio-executor",
+        "t4_a_task_follows_who_wakes_it_and_both_end",
+        "it needs two processors",
+    ),
+    ("arborio-scope", "leaked", FORGETS),
+    (
+        "arborio-scope",
+        "a_waker_of_the_task_that_drops_the_run_ends_the_branches",
+        FORGETS,
+    ),
+];
+
+/// A reason.
+const FORGETS: &str = "it forgets what it has, on purpose";
 
 /// What the process ends with if memcheck has found something.
 const FOUND: &str = "99";
@@ -73,10 +96,19 @@ fn run(mut arguments: Arguments) -> Outcome {
     let workspace = Workspace::load()?;
     let chosen = |suite: &&Suite| crates.is_empty() || crates.iter().any(|n| n == suite.package);
     let (mut rows, mut failed) = (Vec::new(), Vec::new());
+    if !SUITES.iter().any(|suite| chosen(&suite)) {
+        return Err(format!("nothing is selected of {}", crates.join(", ")));
+    }
     for suite in SUITES.iter().filter(chosen) {
         let program = build(suite)?;
         let folder = workspace.packages.iter().find(|p| p.name == suite.package);
         let folder = &folder.ok_or("a suite of no crate")?.folder;
+        println!(
+            "{} {}: {} tests",
+            suite.package,
+            suite.binary,
+            count(&program)?
+        );
         let mut command = memcheck(suite, &program, folder, &filters);
         let (ended, took) = tool::timed(|| tool::run(&mut command));
         rows.push(row(suite, &ended, took));
@@ -113,6 +145,23 @@ fn build(suite: &Suite) -> Result<PathBuf, String> {
     let mut named = built.filter(|(name, _)| name == suite.binary);
     let missing = || format!("cargo built no {} of {}", suite.binary, suite.package);
     named.next().map(|(_, path)| path).ok_or_else(missing)
+}
+
+/// How many tests the binary has; without any, nothing would be shown.
+fn count(program: &Path) -> Result<usize, String> {
+    let listed = Command::new(program)
+        .args(["--list", "--format=terse"])
+        .output();
+    let listed = listed.map_err(|error| format!("{}: {error}", program.display()))?;
+    let lines = String::from_utf8_lossy(&listed.stdout);
+    match lines
+        .lines()
+        .filter(|line| line.ends_with(": test"))
+        .count()
+    {
+        0 => Err(format!("{} has no test", program.display())),
+        count => Ok(count),
+    }
 }
 
 /// The suite under memcheck. `--fair-sched` hands the one processor around in turn: else a thread that waits by yielding
