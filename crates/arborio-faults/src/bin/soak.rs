@@ -1,10 +1,10 @@
 //! A program that works for as long as somebody wants, in rounds, and rests between them.
 //!
-//! `cargo xtask soak` runs it. For each line of its standard input it goes through a round of half a second: an echo over
-//! TCP, sleeps, cancellations, and jobs that block, on a loop and on a pool at the same time, which live from the
-//! beginning to the end. When all of the round has ended it prints one line, `rest` and how often everything was done, and
-//! does nothing until the next line: then somebody can look at what it holds. When its input ends it stops both, and
-//! ends itself.
+//! `cargo xtask soak` runs it. For each line of its standard input it goes through a round of half a second, or of as many
+//! milliseconds as its argument says: an echo over TCP, sleeps, cancellations, and jobs that block, on a loop and on a pool
+//! at the same time, which live from the beginning to the end. When all of the round has ended it prints one line, `rest`
+//! and how often everything was done, and does nothing until the next line: then somebody can look at what it holds. When
+//! its input ends it stops both, and ends itself.
 #![forbid(unsafe_code)]
 
 use std::{
@@ -27,8 +27,8 @@ use arborio::{
     yield_now,
 };
 
-/// How long a round takes.
-const ROUND: Duration = Duration::from_millis(500);
+/// How long a round takes, in milliseconds, if nobody says.
+const ROUND: u64 = 500;
 
 /// Clients of each echo, tasks that sleep, and tasks of each scope that is cancelled.
 const CROWD: u64 = 8;
@@ -55,13 +55,15 @@ fn done(kind: usize) {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let milliseconds = std::env::args().nth(1).map(|word| word.parse());
+    let length = Duration::from_millis(milliseconds.unwrap_or(Ok(ROUND))?);
     let event_loop = EventLoop::builder().name("soak-loop").start()?;
     let pool = Pool::builder().name("soak-pool").workers(2).start()?;
     let jobs = BlockingPool::builder().name("soak-job").max_threads(2);
     let jobs = jobs.build();
     for line in io::stdin().lock().lines() {
         line?;
-        let round = |handle: &Handle| handle.run(round(&jobs));
+        let round = |handle: &Handle| handle.run(round(&jobs, length));
         let ended = thread::scope(|threads| {
             let other = threads.spawn(|| round(event_loop.handle()));
             let ended = round(pool.handle());
@@ -91,8 +93,8 @@ fn tell() -> io::Result<()> {
 }
 
 /// All kinds of work at once. When it returns nothing of it is left.
-async fn round(jobs: &BlockingPool) -> Done {
-    let end = Instant::now() + ROUND;
+async fn round(jobs: &BlockingPool, length: Duration) -> Done {
+    let end = Instant::now() + length;
     scope(async |s: &Scope<io::Error>| {
         s.spawn(echo(end));
         for number in 0..CROWD {
