@@ -87,10 +87,9 @@ impl Pool {
     /// assert_eq!(arborio::Pool::builder().workers(2).run(async { 1 }), 1);
     /// ```
     pub fn builder() -> PoolBuilder {
-        let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
         PoolBuilder {
             name: None,
-            workers: cores.min(MAX_WORKERS),
+            workers: None,
             options: LoopOptions::default(),
             on_unobserved_panic: None,
             linger: LINGER,
@@ -226,7 +225,8 @@ impl Deref for Pool {
 #[must_use = "a builder does nothing until it runs"]
 pub struct PoolBuilder {
     name: Option<String>,
-    workers: usize,
+    /// `None` for one for each core.
+    workers: Option<usize>,
     options: LoopOptions,
     /// `None`: as it is usual for where the pool runs.
     on_unobserved_panic: Option<OnUnobservedPanic>,
@@ -264,7 +264,7 @@ impl PoolBuilder {
     /// ```
     #[doc(alias = "worker_threads")]
     pub fn workers(mut self, workers: usize) -> Self {
-        self.workers = workers;
+        self.workers = Some(workers);
         self
     }
 
@@ -529,11 +529,9 @@ impl PoolBuilder {
         if is_running() {
             return Err(RunError::Nested);
         }
-        if !(1..=MAX_WORKERS).contains(&self.workers) {
-            let text = format!(
-                "a pool has 1 to {MAX_WORKERS} workers, not {}",
-                self.workers
-            );
+        let count = self.workers.unwrap_or_else(cores);
+        if !(1..=MAX_WORKERS).contains(&count) {
+            let text = format!("a pool has 1 to {MAX_WORKERS} workers, not {count}");
             return Err(RunError::System(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 text,
@@ -544,8 +542,8 @@ impl PoolBuilder {
         options.on_unobserved_panic = self.on_unobserved_panic.unwrap_or(on_panic);
         let shared = Arc::new(Shared {
             lookout,
-            team: Arc::new(Team::new(self.workers)),
-            lent: (0..self.workers).map(|_| OnceLock::new()).collect(),
+            team: Arc::new(Team::new(count)),
+            lent: (0..count).map(|_| OnceLock::new()).collect(),
             slow_poll: self.slow_poll,
             observer: self
                 .observer
@@ -556,7 +554,7 @@ impl PoolBuilder {
             owner,
         });
         let mut helpers = Helpers::none(&shared.team);
-        for number in 1..self.workers {
+        for number in 1..count {
             let shared = Arc::clone(&shared);
             let name = format!("{}-{number}", self.name.as_deref().unwrap_or("arborio"));
             let thread = thread::Builder::new().name(name);
@@ -572,6 +570,13 @@ impl PoolBuilder {
             _ => ended,
         }
     }
+}
+
+/// How many processors this process may use, but no more than a pool may have workers. Reads some files, so it is asked only
+/// if the options do not say.
+fn cores() -> usize {
+    let cores = thread::available_parallelism();
+    cores.map_or(1, |cores| cores.get().min(MAX_WORKERS))
 }
 
 /// The threads of all workers but the first. If that one panics, these are told to end; they have ended when
