@@ -17,6 +17,7 @@ mod enter;
 mod handle;
 mod hold;
 mod job;
+mod mailbox;
 #[cfg(loom)]
 pub mod model;
 mod pool;

@@ -29,7 +29,7 @@
 
 use std::collections::VecDeque;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use super::mailbox::{Receiver, Sender, mailbox};
 
 /// What a ready thread waits for.
 pub(super) enum Letter<O> {
@@ -172,7 +172,7 @@ impl<O: Clone> Roster<O> {
         if self.active() >= self.max {
             return Placed::Nothing;
         }
-        let (mailbox, receiver) = bounded(1);
+        let (mailbox, receiver) = mailbox();
         let number = self.seat_for(mailbox);
         self.coming = Some(number);
         let order = self.hand_over(number);
