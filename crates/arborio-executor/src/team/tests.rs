@@ -67,7 +67,7 @@ fn a_request_stands_while_cancelled_tasks_have_their_turns() {
         }
         std::future::pending::<()>().await;
     };
-    tasks.run_main(main, |running| {
+    let (_, ended) = tasks.run_main(main, |running| {
         for _ in 0..1002 {
             running.run_until(1, |_| true); // main, all that are cancelled then, and main
         }
@@ -88,6 +88,7 @@ fn a_request_stands_while_cancelled_tasks_have_their_turns() {
         assert_eq!(team.workers[0].0.asked_by.load(Ordering::Relaxed), 0);
         assert!(running.count_ready(200) <= 50, "nothing was given");
     });
+    assert!(ended.is_err(), "it was dropped while it waited");
 }
 
 async fn yield_once() {
