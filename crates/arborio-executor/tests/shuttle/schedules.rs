@@ -12,11 +12,10 @@
 //! | `ARBORIO_SCHEDULE`    | the number of the only one                                     | -         |
 
 use std::{
-    env,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    env, panic,
     str::FromStr,
     sync::{
-        Arc,
+        Arc, Mutex, Once,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
@@ -35,6 +34,9 @@ const STEPS: usize = 400_000;
 /// Of a poll's depth, several times over.
 const STACK: usize = 256 * 1024;
 
+/// The scenario that is explored, and the number of its schedule.
+static RUNNING: Mutex<Option<(String, Arc<AtomicU64>)>> = Mutex::new(None);
+
 /// Runs `scenario` under its share of the schedules.
 pub(crate) fn explore(name: &str, scenario: impl Fn() + Send + Sync + 'static) {
     let only = number("ARBORIO_SCHEDULE");
@@ -44,19 +46,31 @@ pub(crate) fn explore(name: &str, scenario: impl Fn() + Send + Sync + 'static) {
     };
     let first = only.or_else(|| number("ARBORIO_FIRST")).unwrap_or(0);
     let scheduler = Moody::new(first, count);
-    let current = Arc::clone(&scheduler.current);
+    tell_of_panics(name, Arc::clone(&scheduler.current));
     let start = Instant::now();
-    let ran = catch_unwind(AssertUnwindSafe(|| {
-        Runner::new(scheduler, config()).run(scenario)
-    }));
-    let ran = ran.unwrap_or_else(|panic| {
-        let number = current.load(Ordering::Relaxed);
-        eprintln!("to see it again: ARBORIO_SCHEDULE={number} cargo xtask schedules {name}");
-        resume_unwind(panic)
-    });
+    let ran = Runner::new(scheduler, config()).run(scenario);
+    *RUNNING.lock().unwrap() = None;
     let rate = ran as f64 / start.elapsed().as_secs_f64();
     println!("{name}: {rate:.0} per second");
     println!("model {name}: {ran} executions");
+}
+
+/// From now on a panic says which schedule it is in. That of a bad pointer ends the process, so nobody could say it later.
+fn tell_of_panics(name: &str, current: Arc<AtomicU64>) {
+    static HOOK: Once = Once::new();
+    *RUNNING.lock().unwrap() = Some((name.into(), current));
+    HOOK.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if let Some((name, current)) = &*RUNNING.lock().unwrap() {
+                let number = current.load(Ordering::Relaxed);
+                eprintln!(
+                    "to see it again: ARBORIO_SCHEDULE={number} cargo xtask schedules {name}"
+                );
+            }
+            usual(info);
+        }));
+    });
 }
 
 /// Runs `code`, which is in no schedule.
