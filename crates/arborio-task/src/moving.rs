@@ -115,7 +115,8 @@ pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
         .into_iter()
         .chain(hub.inbox.take())
         .collect();
-    let ready = mail.len() + hub.queue.count_up_to(2 * most);
+    let only_mail = |task: &&TaskRef| !task.local.seen().any(Flags::QUEUED);
+    let ready = mail.iter().filter(only_mail).count() + hub.queue.count_up_to(2 * most);
     let most = most.min(ready.div_ceil(2)); // the poll may be over soon, and who rescues comes again
     for task in mail {
         let is_polled = polled == Some(task);
@@ -129,9 +130,7 @@ pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
             kept.push(task); // not back into the inbox: what came meanwhile comes after it
         }
     }
-    hub.has_set_aside.set(!kept.is_empty());
-    hub.set_aside.replace(kept);
-    let kept = RunQueue::new();
+    let queue = RunQueue::new();
     while rescued < most
         && let Some(task) = hub.queue.pop()
     {
@@ -140,13 +139,17 @@ pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
             continue;
         }
         // SAFETY: passed on to the caller.
-        if polled != Some(task) && unsafe { send_away(hub, to, task) } {
+        let gone = polled != Some(task)
+            && unsafe { send_away(hub, to, task) || send_with_mail(hub, to, task, &mut kept) };
+        if gone {
             rescued += 1;
         } else {
-            kept.push(task);
+            queue.push(task);
         }
     }
-    hub.queue.put_before(&kept);
+    hub.queue.put_before(&queue);
+    hub.has_set_aside.set(!kept.is_empty());
+    hub.set_aside.replace(kept);
     rescued
 }
 
@@ -199,6 +202,30 @@ unsafe fn send_away(hub: &Hub, to: *const Hub, task: TaskRef) -> bool {
         return false;
     }
     // SAFETY: passed on to the caller.
+    unsafe { transfer(hub, to, task) };
+    true
+}
+
+/// Sends `task`, which was taken out of the queue, away if it is in `mail`, too: more was said of it than that it should wake,
+/// and the loop to which it goes reads that. False if it stays.
+///
+/// # Safety
+/// As for [`rescue`].
+unsafe fn send_with_mail(
+    hub: &Hub,
+    to: *const Hub,
+    task: TaskRef,
+    mail: &mut Vec<TaskRef>,
+) -> bool {
+    let Some(place) = mail.iter().position(|other| *other == task) else {
+        return false;
+    };
+    if !may_leave(hub, task) {
+        return false;
+    }
+    mail.remove(place);
+    task.shared.wake_in_transit(); // it is ready
+    // SAFETY: passed on to the caller; who takes mail out has the PIN.
     unsafe { transfer(hub, to, task) };
     true
 }

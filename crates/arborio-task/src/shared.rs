@@ -252,6 +252,11 @@ impl SharedWord {
         false
     }
 
+    /// As [`pin_for_transit`](Self::pin_for_transit), for who has the PIN already.
+    pub(crate) fn wake_in_transit(&self) {
+        self.0.fetch_or(WAKE, Ordering::AcqRel);
+    }
+
     /// As [`settle`](Self::settle) if nothing was said but that the task should wake; returns the count.
     /// Otherwise nothing changes.
     pub(crate) fn settle_wakes(&self) -> Option<i64> {

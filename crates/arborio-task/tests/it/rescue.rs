@@ -10,7 +10,9 @@ use std::{
     thread,
 };
 
-use arborio_task::{NoNotify, Running, SpawnOptions, Submitter, Task, Tasks, try_spawn_sent};
+use arborio_task::{
+    Interrupt, NoNotify, Running, SpawnOptions, Submitter, Task, Tasks, try_spawn_sent,
+};
 
 fn tasks() -> Tasks {
     Tasks::new(Arc::new(NoNotify))
@@ -109,6 +111,41 @@ fn x12_a_task_that_is_woken_here_and_there_is_rescued_once() {
         thread::spawn(move || waker.wake()).join().unwrap();
         assert_eq!(rescue(stuck), 1);
         assert!(child.is_finished());
+    });
+}
+
+/// That a handle was dropped comes with the mail, while its task stands in the queue.
+#[test]
+fn x12_a_ready_task_whose_handle_another_thread_has_dropped_is_rescued() {
+    stuck(async |stuck| {
+        let (tell, told) = channel();
+        let children = [1, 2].map(|n| {
+            let tell = tell.clone();
+            sent(async move { tell.send(n).unwrap() })
+        });
+        thread::spawn(move || drop(children)).join().unwrap();
+        assert_eq!(rescue(stuck.clone()), 1, "half of them");
+        assert_eq!(told.try_recv(), Ok(1));
+        assert_eq!(rescue(stuck.clone()), 1);
+        assert_eq!(told.try_recv(), Ok(2));
+        assert_eq!(rescue(stuck), 0);
+        skip().await; // nothing is left of them here
+        assert!(told.try_recv().is_err(), "each runs once");
+    });
+}
+
+/// So does a request to end: it goes along, and is answered there.
+#[test]
+fn x12_a_ready_task_that_another_thread_has_cancelled_is_rescued_with_the_request() {
+    stuck(async |stuck| {
+        let child = sent(async { panic!("it was cancelled before it began") });
+        let cancels = thread::spawn(move || {
+            child.cancel();
+            child
+        });
+        let child = cancels.join().unwrap();
+        assert_eq!(rescue(stuck), 1);
+        assert!(matches!(child.await, Err(Interrupt::Cancelled(_))));
     });
 }
 
