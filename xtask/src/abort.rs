@@ -1,4 +1,4 @@
-//! `cargo xtask abort`: the tests of the published crates, built so that a panic ends the process.
+//! `cargo xtask abort`: the tests of the published crates, macros excepted, built so that a panic ends the process.
 //!
 //! A program may be built with `panic = "abort"`. Then nothing unwinds, and whatever the runtime does by catching panics it
 //! does not need. The tests that need a panic to be caught are marked with `#[cfg(panic = "unwind")]` and are not there
@@ -11,7 +11,7 @@ use std::fs;
 
 use crate::arguments::Arguments;
 use crate::tidy::tree;
-use crate::workspace::Workspace;
+use crate::workspace::{Package, Workspace};
 use crate::{Outcome, Verb, tool};
 
 pub(crate) const VERB: Verb = Verb {
@@ -39,7 +39,8 @@ fn run(mut arguments: Arguments) -> Outcome {
     let filters = arguments.words()?;
     let workspace = Workspace::load()?;
     if crates.is_empty() {
-        crates.extend(workspace.publishable().map(|package| package.name.clone()));
+        let chosen = workspace.publishable().filter(|package| !is_macro(package));
+        crates.extend(chosen.map(|package| package.name.clone()));
     }
     let places: usize = marks()?.iter().map(|(_, lines)| lines.len()).sum();
     println!("{places} tests and modules of tests are marked {MARK} and left out");
@@ -49,6 +50,12 @@ fn run(mut arguments: Arguments) -> Outcome {
     command.env("CARGO_TARGET_DIR", workspace.target_dir.join("abort"));
     tool::run(command.args(filters))?;
     Ok(Vec::new())
+}
+
+/// A macro runs in the compiler, which catches panics.
+fn is_macro(package: &Package) -> bool {
+    let mut targets = package.targets.iter();
+    targets.any(|target| target.kind == "proc-macro")
 }
 
 /// The words that run tests, with nextest or without.
@@ -82,6 +89,14 @@ fn marks() -> Result<Vec<(String, Vec<usize>)>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_macros_are_the_only_crate_that_is_left_out() {
+        let workspace = Workspace::load().unwrap();
+        let out = workspace.publishable().filter(|package| is_macro(package));
+        let out: Vec<&str> = out.map(|package| package.name.as_str()).collect();
+        assert_eq!(out, ["arborio-macros"]);
+    }
 
     #[test]
     fn only_tests_differ_where_a_panic_ends_the_process() {

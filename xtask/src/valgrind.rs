@@ -66,11 +66,21 @@ const LEFT_OUT: &[(&str, &str, &str)] = &[
     ("arborio-sync", "leaked", FORGETS),
     ("arborio-sync", "guard_that_is_forgotten", FORGETS),
     (
+        "arborio-sync",
+        "drop_at_every_poll",
+        "every order of what every future can meet: it takes an hour",
+    ),
+    (
         "arborio-executor",
         "t4_a_task_follows_who_wakes_it_and_both_end",
         "it needs two processors",
     ),
     ("arborio-scope", "leaked", FORGETS),
+    (
+        "arborio-scope",
+        "outputs_are_gathered_while_another_thread_looks",
+        "two thousand threads that spin",
+    ),
     (
         "arborio-scope",
         "a_waker_of_the_task_that_drops_the_run_ends_the_branches",
