@@ -139,8 +139,11 @@ pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
             continue;
         }
         // SAFETY: passed on to the caller.
-        let gone = polled != Some(task)
-            && unsafe { send_away(hub, to, task) || send_with_mail(hub, to, task, &mut kept) };
+        let mut gone = polled != Some(task) && unsafe { send_away(hub, to, task) };
+        if !gone && polled != Some(task) {
+            // SAFETY: the same.
+            gone = unsafe { send_with_mail(hub, to, task, &mut kept) };
+        }
         if gone {
             rescued += 1;
         } else {

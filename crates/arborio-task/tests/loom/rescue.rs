@@ -59,6 +59,57 @@ fn rescued_while(world: &World, turns: usize, act: Act) {
     assert_gone(&count);
 }
 
+/// The other loop has the handle, and says something of the task before it rescues: the task stands in the queue and in the
+/// inbox, and is polled to its end once.
+fn rescued_with_mail(world: &World, say: fn(Task<Value>)) {
+    let count = Count::default();
+    let tasks = world.tasks();
+    let stuck = world.submitter(&tasks);
+    let handle = std::sync::Arc::new(arborio_base::sync::Mutex::new(None));
+    let shown = std::sync::Arc::clone(&handle);
+    world.spawn(move |abroad| {
+        abroad.run_loop(drop, move |running, _| {
+            let task = shown.lock().unwrap().take();
+            if let Some(task) = task {
+                say(task);
+            }
+            running.rescue(&stuck, 10);
+            drop(stuck);
+        });
+    });
+    let value = count.value();
+    let main = async {
+        let task = twice(value, drop);
+        *handle.lock().unwrap() = Some(task);
+    };
+    let ((), ended) = tasks.run_main(main, |running| world.settle_as_worker(running));
+    ended.unwrap();
+    world.join_all();
+    drop(handle);
+    assert_gone(&count);
+}
+
+#[test]
+fn x12_rescue_of_a_task_whose_handle_was_dropped() {
+    model(
+        "x12_rescue_of_a_task_whose_handle_was_dropped",
+        2,
+        |world| {
+            rescued_with_mail(world, drop);
+        },
+    );
+}
+
+#[test]
+fn x12_rescue_of_a_task_that_was_cancelled() {
+    let say = |task: Task<Value>| {
+        task.cancel();
+    };
+    model("x12_rescue_of_a_task_that_was_cancelled", 2, move |world| {
+        rescued_with_mail(world, say);
+    });
+}
+
 fn nothing(_: &Task<Value>, waker: Option<Waker>) {
     drop(waker);
 }
