@@ -73,12 +73,12 @@ const LEFT_OUT: &[(&str, &str, &str)] = &[
     (
         "arborio-sync",
         "foreign::one_thread::a_waker_may_use_the_channel_whenever_it_is_called",
-        UNKNOWN,
+        CIRCLE,
     ),
     (
         "arborio-sync",
         "foreign::threads::a_waker_may_use_the_channel_whenever_it_is_called",
-        UNKNOWN,
+        CIRCLE,
     ),
     (
         "arborio-executor",
