@@ -101,7 +101,8 @@ pub enum Leftover {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Report<'a> {
-    /// A task panicked, and nobody observed it.
+    /// A task panicked, and nobody observed it; or its panic lay in a handle that is gone. It
+    /// [names](Payload::task_name) its task.
     Panic(&'a Payload),
     /// `main` has ended, and the loop has been waiting for these tasks since: the
     /// [awaited](Tree::awaited) part of its tree.
@@ -120,7 +121,7 @@ pub enum Report<'a> {
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Panic(payload) => write!(f, "a task panicked: {}", payload.message()),
+            Self::Panic(payload) => write!(f, "a task panicked: {payload}"),
             Self::Lingering(tree) => {
                 let tasks = tree.tasks().count();
                 write!(
@@ -354,6 +355,7 @@ fn drive_seated<F: Future>(
         };
         turns.run_to_the_end()
     });
+    tell_reported(tell); // also of what was dropped at the very end
     drop(here);
     match (end, outcome) {
         (End::Panicked(payload), _) | (_, Err(Interrupt::Panicked(payload))) => payload.resume(),
@@ -361,6 +363,13 @@ fn drive_seated<F: Future>(
         (End::Settled | End::Stopped, Ok(output)) => Ok(output),
         (End::Stopped, Err(_)) => Err(RunError::Stopped),
         (End::Settled, Err(interrupt)) => unreachable!("main was ended by nobody: {interrupt}"),
+    }
+}
+
+/// Tells of panics that nobody will take.
+fn tell_reported(tell: &dyn Fn(Report<'_>)) {
+    for panic in here::take_reported() {
+        tell(Report::Panic(&panic));
     }
 }
 
@@ -472,6 +481,7 @@ impl Turns<'_> {
 
     /// One pass over the outside world; sleeps if there is nothing else to do.
     fn pass(&mut self) -> Option<End> {
+        tell_reported(self.tell);
         let (timers, descriptors) = self.park.counts();
         self.running.publish(timers, descriptors);
         if let Some(seat) = self.seat {
@@ -599,6 +609,7 @@ impl Turns<'_> {
     /// Something happened that may end the loop.
     #[cold]
     fn decide(&mut self) -> Option<End> {
+        tell_reported(self.tell);
         for panic in self.running.take_panics() {
             if let Some(end) = self.meet_panic(panic) {
                 return Some(end);

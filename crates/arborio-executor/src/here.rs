@@ -1,5 +1,6 @@
 //! What a thread knows of the loop that runs on it: whether there is one, whether it
-//! was stopped, how many passes it has made, and who waits for the next.
+//! was stopped, how many passes it has made, who waits for the next, and of which panics its
+//! observer is to be told.
 //!
 //! A thread runs at most one loop at a time, so these are thread-locals. The
 //! cells without destructor can be read at any time of the thread's life.
@@ -10,7 +11,8 @@ use std::{
     task::Waker,
 };
 
-use arborio_base::{contain, sync::thread_local};
+use arborio_base::{contain, drop_contained, sync::thread_local};
+use arborio_task::Payload;
 
 thread_local! {
     /// Whether a loop runs on this thread.
@@ -25,6 +27,10 @@ thread_local! {
     static STOP: Cell<bool> = const { Cell::new(false) };
     /// Who is woken after the next pass, in this order.
     static AFTER_PASS: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
+    /// How many panics `UNTAKEN` holds.
+    static REPORTED: Cell<usize> = const { Cell::new(0) };
+    /// Panics that the observer of the loop is to be told of, oldest first.
+    static UNTAKEN: RefCell<Vec<Payload>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The loop runs on this thread as long as this lives.
@@ -57,7 +63,39 @@ impl Drop for Here {
         for waker in left {
             contain(|| waker.wake());
         }
+        drop_contained(take_reported()); // the observer is gone
     }
+}
+
+/// Tells the observer of the loop that runs on this thread of a panic that nobody will take.
+/// False if no loop runs here; nobody is told then.
+///
+/// For what keeps a panic for somebody, who is gone. The observer is told when the loop next has
+/// something to decide, or has nothing to do.
+///
+/// # Examples
+/// ```
+/// use arborio_executor::{Payload, report_panic};
+/// let panic = Payload::new(Box::new("left over"));
+/// assert!(!report_panic(panic), "no loop runs here");
+/// ```
+pub fn report_panic(panic: Payload) -> bool {
+    let kept = runs()
+        && UNTAKEN
+            .try_with(|panics| panics.borrow_mut().push(panic))
+            .is_ok();
+    if kept {
+        REPORTED.set(REPORTED.get() + 1);
+    }
+    kept
+}
+
+/// The panics that were reported since the last call.
+pub(crate) fn take_reported() -> Vec<Payload> {
+    if REPORTED.replace(0) == 0 {
+        return Vec::new();
+    }
+    UNTAKEN.try_with(RefCell::take).unwrap_or_default()
 }
 
 /// Whether a loop runs on this thread.

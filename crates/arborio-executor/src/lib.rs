@@ -48,6 +48,7 @@ pub use event_loop::{
     drive_in_team, is_running,
 };
 pub use handle::Handle;
+pub use here::report_panic;
 pub use metrics::Metrics;
 pub use park::{Park, Passed, Wait};
 pub use random::Random;

@@ -11,6 +11,8 @@ use std::{
 
 use arborio_base::drop_contained;
 
+use crate::{cell::TaskRef, side::Name, tree::write_name};
+
 /// Why a task ended without an output.
 ///
 /// # Examples
@@ -115,6 +117,14 @@ struct PanicRecord {
     /// What the panic was raised with, until somebody takes it.
     raised: Mutex<Option<Box<dyn Any + Send>>>,
     message: Box<str>,
+    /// The task that has panicked, if it was one.
+    task: Option<Panicked>,
+}
+
+/// The task that has panicked.
+struct Panicked {
+    name: Option<Name>,
+    spawned_at: &'static Location<'static>,
 }
 
 impl Drop for PanicRecord {
@@ -129,7 +139,7 @@ impl Drop for PanicRecord {
 }
 
 impl Payload {
-    /// Wraps what [`std::panic::catch_unwind`] caught.
+    /// Wraps what [`std::panic::catch_unwind`] caught. In a task it is a panic of that task.
     ///
     /// # Examples
     /// ```
@@ -137,6 +147,11 @@ impl Payload {
     /// assert_eq!(payload.message(), "out of cheese");
     /// ```
     pub fn new(raised: Box<dyn Any + Send>) -> Self {
+        Self::of(crate::tasks::current_task(), raised)
+    }
+
+    /// The same for a panic of `task`.
+    pub(crate) fn of(task: Option<TaskRef>, raised: Box<dyn Any + Send>) -> Self {
         let message = if let Some(text) = raised.downcast_ref::<&str>() {
             (*text).into()
         } else if let Some(text) = raised.downcast_ref::<String>() {
@@ -147,6 +162,10 @@ impl Payload {
         Self(Arc::new(PanicRecord {
             raised: Mutex::new(Some(raised)),
             message,
+            task: task.map(|task| Panicked {
+                name: crate::side::name(task),
+                spawned_at: task.spawned_at,
+            }),
         }))
     }
 
@@ -159,6 +178,35 @@ impl Payload {
     /// ```
     pub fn message(&self) -> &str {
         &self.0.message
+    }
+
+    /// The name of the task that panicked, if it is known and has one.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_task::{Interrupt, SpawnOptions, Tasks, try_spawn};
+    /// # let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
+    /// # let main = async {
+    /// let options = SpawnOptions::new().name("baker").observed(true);
+    /// let task = try_spawn(async { panic!("no bread") }, options).ok().unwrap();
+    /// let ended: Result<(), Interrupt> = task.await;
+    /// let Err(Interrupt::Panicked(panic)) = ended else { unreachable!() };
+    /// assert_eq!(panic.task_name(), Some("baker"));
+    /// assert_eq!(panic.spawned_at().unwrap().file(), file!());
+    /// assert!(panic.to_string().starts_with("no bread (task `baker` "));
+    /// # };
+    /// # tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
+    /// ```
+    pub fn task_name(&self) -> Option<&str> {
+        self.0.task.as_ref()?.name.as_deref()
+    }
+
+    /// Where the task was spawned that panicked, if it is known.
+    ///
+    /// # Examples
+    /// See [`task_name`](Self::task_name).
+    pub fn spawned_at(&self) -> Option<&'static Location<'static>> {
+        Some(self.0.task.as_ref()?.spawned_at)
     }
 
     /// Takes the payload itself; `None` if another clone has taken it.
@@ -192,6 +240,19 @@ impl Payload {
     pub fn resume(self) -> ! {
         let raised = self.take();
         resume_unwind(raised.unwrap_or_else(|| Box::new(self.message().to_owned())))
+    }
+}
+
+/// The message, and the task with its name and place, if it is known.
+impl fmt::Display for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())?;
+        let Some(task) = &self.0.task else {
+            return Ok(());
+        };
+        f.write_str(" (task ")?;
+        write_name(f, task.name.as_deref())?;
+        write!(f, "{})", task.spawned_at)
     }
 }
 

@@ -413,7 +413,7 @@ fn after_panic(hub: &Hub, task: TaskRef, raised: Box<dyn Any + Send>) {
         }
     };
     // SAFETY: the future is gone.
-    unsafe { task.write_interrupt(Interrupt::Panicked(Payload::new(raised))) };
+    unsafe { task.write_interrupt(Interrupt::Panicked(Payload::of(Some(task), raised))) };
     finish(hub, task, Flags::INTERRUPTED);
 }
 
@@ -527,7 +527,7 @@ fn interrupt(hub: &Hub, task: TaskRef, end: Interrupt) {
     let end = match dropped {
         Ok(()) if is_forgotten(task) => None,
         Ok(()) => Some(end),
-        Err(raised) => Some(Interrupt::Panicked(Payload::new(raised))),
+        Err(raised) => Some(Interrupt::Panicked(Payload::of(Some(task), raised))),
     };
     match end {
         // SAFETY: the future is gone.

@@ -337,8 +337,8 @@ impl LoopBuilder {
     /// EventLoop::builder()
     ///     .on_unobserved_panic(OnUnobservedPanic::Report)
     ///     .observer(move |report| sink.send(report.to_string()).unwrap())
-    ///     .run(async { arborio::spawn(async { panic!("oh") }).detach() });
-    /// assert_eq!(log.recv().unwrap(), "a task panicked: oh");
+    ///     .run(async { arborio::task().name("baker").spawn(async { panic!("oh") }).detach() });
+    /// assert!(log.recv().unwrap().starts_with("a task panicked: oh (task `baker` "));
     /// ```
     pub fn observer(mut self, observer: impl Fn(&Report<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Arc::new(observer));

@@ -158,9 +158,15 @@ fn an_unobserved_panic_is_only_reported_if_the_loop_is_told_so() {
         World::default().run_with(options, &tell, main).unwrap(),
         "on"
     );
-    assert_eq!(
-        reports.into_inner(),
-        ["a task panicked: number 0", "a task panicked: number 1"]
+    let reports = reports.into_inner();
+    assert_eq!(reports.len(), 2);
+    assert!(
+        reports[0].starts_with("a task panicked: number 0 (task "),
+        "{reports:?}"
+    );
+    assert!(
+        reports[1].starts_with("a task panicked: number 1 (task "),
+        "{reports:?}"
     );
 }
 
