@@ -10,7 +10,7 @@ use std::{
 use arborio_base::{contain, drop_contained};
 use arborio_task::{Branch, SpawnOptions, frames::Frame, try_spawn};
 
-use crate::handlers::{run_and_clean_up, shield};
+use crate::handlers::{Guarded, HeldPanic, run_and_clean_up, shield};
 
 /// The cleanup, which can be moved to a task of its own at any time.
 enum Cleanup<C, U> {
@@ -43,6 +43,8 @@ pin_project_lite::pin_project! {
         inside: Option<F>,
         // What `inside` gave, while the cleanup runs.
         value: Option<F::Output>,
+        // Its panic, in the same time.
+        panic: HeldPanic,
         // Whether the cleanup runs because of a request.
         asked: bool,
         cleanup: Cleanup<C, U>,
@@ -67,7 +69,7 @@ pin_project_lite::pin_project! {
     }
 }
 
-/// Runs `future` and then `cleanup()`, also if it is asked to end, as
+/// Runs `future` and then `cleanup()`, also if it is asked to end or panics, as
 /// [`finally`](crate::finally); and also if it is *dropped*, by a `select!`, by an abort, or by
 /// the end of a grace.
 ///
@@ -76,6 +78,9 @@ pin_project_lite::pin_project! {
 /// not run if nothing was polled before the drop, if the scope is being forced or the loop is
 /// ending, or if the drop happens on another thread or under an executor without an Arborio
 /// loop: then it is dropped.
+///
+/// # Panics
+/// As [`finally`](crate::finally).
 ///
 /// # Cancel safety
 /// Dropping it drops `future`; the cleanup runs, see above.
@@ -111,6 +116,7 @@ where
         frame: Frame::handler(),
         inside: Some(future),
         value: None,
+        panic: HeldPanic::default(),
         asked: false,
         cleanup: Cleanup::Planned(cleanup),
         home: Home::Unknown,
@@ -131,8 +137,13 @@ where
             *this.home = Branch::current().map_or(Home::Root, Home::Branch);
         }
         let cleanup = this.cleanup;
-        let inside = (this.inside, this.value, this.asked);
-        run_and_clean_up(this.frame, inside, cx, |cx| poll_cleanup(cleanup, cx))
+        let guarded = Guarded {
+            inside: this.inside,
+            value: this.value,
+            panic: this.panic,
+            asked: this.asked,
+        };
+        run_and_clean_up(this.frame, guarded, cx, |cx| poll_cleanup(cleanup, cx))
     }
 }
 

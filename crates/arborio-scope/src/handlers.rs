@@ -2,11 +2,18 @@
 
 use std::{
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use arborio_task::frames::{Answer, Frame};
+use arborio_base::{contain, drop_contained};
+use arborio_task::{
+    Payload,
+    frames::{Answer, Frame},
+};
+
+use crate::scope::note;
 
 pin_project_lite::pin_project! {
     /// The future of [`catch_cancel`].
@@ -137,6 +144,8 @@ pin_project_lite::pin_project! {
         inside: Option<F>,
         // What `inside` gave, while the cleanup runs.
         value: Option<F::Output>,
+        // Its panic, in the same time.
+        panic: HeldPanic,
         // Whether the cleanup runs because of a request.
         asked: bool,
         #[pin]
@@ -144,15 +153,29 @@ pin_project_lite::pin_project! {
     }
 }
 
-/// Runs `future` and then `cleanup()`, also if the future is asked to end.
+/// Runs `future` and then `cleanup()`, also if the future is asked to end, or panics.
 ///
 /// The cleanup is made when it is needed, may await, and is shielded: a request
-/// waits for it (for its grace). After a request the code behind this is not
-/// reached: the request is passed on.
+/// waits for it (for its grace). The future is dropped before it begins.
+///
+/// | the future | the cleanup | then |
+/// |---|---|---|
+/// | gives a value, or an error | runs | this gives it |
+/// | is asked to end | runs | the request is passed on: the code behind is not reached |
+/// | panics, also when it is dropped | runs | the panic goes on |
+/// | was never polled | does not run | – |
+/// | is dropped: `select!`, `abort`, the grace is over | does not run, or is cut off | – |
+///
+/// If the cleanup after a panic is cut off, the panic goes to the observer of the scope around
+/// ([`ScopeNote::UntakenPanic`](crate::ScopeNote::UntakenPanic)), or else to that of the loop.
+///
+/// # Panics
+/// If `future` does, when the cleanup has ended; and if the cleanup does. Of both, the panic of
+/// `future` goes on, and the other one is [counted](arborio_base::contained_panics).
 ///
 /// # Cancel safety
 /// If the future itself is dropped (by a `select!`, or by the end of a grace), the
-/// cleanup does not run: nobody would poll it.
+/// cleanup does not run: nobody would poll it. [`finally_detached`](crate::finally_detached) is for that.
 ///
 /// # Examples
 /// ```
@@ -176,6 +199,7 @@ where
         frame: Frame::handler(),
         inside: Some(future),
         value: None,
+        panic: HeldPanic::default(),
         asked: false,
         cleanup: Cleanup::Planned {
             make: Some(cleanup),
@@ -195,8 +219,13 @@ where
         let this = self.project();
         let mut cleanup = this.cleanup;
         let clean_up = |cx: &mut Context<'_>| poll_cleanup(cleanup.as_mut(), cx);
-        let inside = (this.inside, this.value, this.asked);
-        run_and_clean_up(this.frame, inside, cx, clean_up)
+        let guarded = Guarded {
+            inside: this.inside,
+            value: this.value,
+            panic: this.panic,
+            asked: this.asked,
+        };
+        run_and_clean_up(this.frame, guarded, cx, clean_up)
     }
 }
 
@@ -220,38 +249,92 @@ where
     }
 }
 
-/// What all handlers do that clean up: they poll the inside, drop it when it has ended or is
-/// asked to, and then `clean_up`, shielded.
+/// A panic that goes on when the cleanup has ended. If that is cut off, who looks after the task is told.
+#[derive(Default)]
+pub(crate) struct HeldPanic(Option<Payload>);
+
+impl Drop for HeldPanic {
+    fn drop(&mut self) {
+        if let Some(panic) = self.0.take() {
+            note::tell_of_untaken_here(panic);
+        }
+    }
+}
+
+/// The future that is cleaned up after, and how it has ended.
+pub(crate) struct Guarded<'a, F: Future> {
+    pub(crate) inside: Pin<&'a mut Option<F>>,
+    pub(crate) value: &'a mut Option<F::Output>,
+    pub(crate) panic: &'a mut HeldPanic,
+    pub(crate) asked: &'a mut bool,
+}
+
+impl<F: Future> Guarded<'_, F> {
+    /// Polls the future, unless it is asked to end. Pending if it has not ended.
+    fn poll(&mut self, running: impl FnOnce(Pin<&mut F>) -> Poll<F::Output>) -> Poll<()> {
+        let Some(inside) = self.inside.as_mut().as_pin_mut() else {
+            return Poll::Ready(());
+        };
+        match catch_unwind(AssertUnwindSafe(|| running(inside))) {
+            Ok(polled) => *self.value = Some(ready!(polled)),
+            Err(raised) => self.panic.0 = Some(Payload::new(raised)),
+        }
+        Poll::Ready(())
+    }
+
+    /// Drops the future. A panic of its destructor is one of the future, unless it had one.
+    fn drop_inside(&mut self) {
+        if self.panic.0.is_some() {
+            contain(|| self.inside.set(None));
+        } else if let Err(raised) = catch_unwind(AssertUnwindSafe(|| self.inside.set(None))) {
+            self.panic.0 = Some(Payload::new(raised));
+            drop_contained(self.value.take());
+        }
+    }
+
+    /// Runs the cleanup. Of two panics the first one goes on.
+    fn clean_up(&self, clean_up: impl FnOnce() -> Poll<()>) -> Poll<()> {
+        match self.panic.0 {
+            Some(_) => contain(clean_up).unwrap_or(Poll::Ready(())),
+            None => clean_up(),
+        }
+    }
+}
+
+/// What all handlers do that clean up: they poll the inside, drop it when it has ended, has panicked or is
+/// asked to end, and then `clean_up`, shielded.
 pub(crate) fn run_and_clean_up<F: Future>(
     frame: &mut Frame,
-    (mut inside, value, asked): (Pin<&mut Option<F>>, &mut Option<F::Output>, &mut bool),
+    mut guarded: Guarded<'_, F>,
     cx: &mut Context<'_>,
     mut clean_up: impl FnMut(&mut Context<'_>) -> Poll<()>,
 ) -> Poll<F::Output> {
-    frame.poll(cx, |cx, handler| {
-        if let Some(running) = inside.as_mut().as_pin_mut() {
+    let polled = frame.poll(cx, |cx, handler| {
+        if guarded.inside.is_some() {
             if handler.is_asked() {
-                *asked = true;
+                *guarded.asked = true;
                 handler.set_busy();
             } else {
-                *value = Some(ready!(running.poll(cx)));
+                ready!(guarded.poll(|inside| inside.poll(cx)));
             }
-            inside.set(None);
+            guarded.drop_inside();
         }
         handler.set_opaque(); // the cleanup is shielded
-        if clean_up(cx).is_pending() {
+        if guarded.clean_up(|| clean_up(cx)).is_pending() {
             if handler.is_asked() {
                 handler.set_busy();
             }
             return Poll::Pending;
         }
         handler.answer(Answer::Passed);
-        match value.take() {
-            Some(value) => Poll::Ready(value),
-            None if *asked => Poll::Pending,
-            None => panic!("{SPENT}"),
+        match (guarded.panic.0.take(), guarded.value.take()) {
+            (Some(panic), _) => Poll::Ready(Err(panic)),
+            (None, Some(value)) => Poll::Ready(Ok(value)),
+            (None, None) if *guarded.asked => Poll::Pending,
+            (None, None) => panic!("{SPENT}"),
         }
-    })
+    });
+    polled.map(|ended| ended.unwrap_or_else(|panic: Payload| panic.resume()))
 }
 
 pin_project_lite::pin_project! {

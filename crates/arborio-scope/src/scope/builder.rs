@@ -63,7 +63,9 @@ where
     }
 
     /// Whether an error or a panic of the task ends the scope; it does unless this says
-    /// otherwise. If it does not, the handle has it, and if nobody looks, nobody knows.
+    /// otherwise. If it does not, the handle has it. If the handle is dropped, before or after the
+    /// end of the task, the observer of the scope is told ([`ScopeNote::Untaken`](super::ScopeNote::Untaken),
+    /// [`UntakenPanic`](super::ScopeNote::UntakenPanic)); of a panic, if the scope has none, that of the loop.
     pub fn bubble(mut self, bubble: bool) -> Self {
         self.options.bubble = bubble;
         self

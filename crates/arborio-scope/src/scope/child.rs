@@ -11,15 +11,15 @@ use std::{
     time::Duration,
 };
 
-use arborio_base::contain;
-use arborio_task::{Interrupt, Payload, Task};
+use arborio_base::{contain, drop_contained};
+use arborio_task::{Interrupt, Payload, Task, TaskInfo};
 
 use crate::apply_timeout::ApplyTimeout;
 
 use super::{
     current::current_state,
     failure::Failure,
-    note,
+    note::{self, Observer, ScopeNote},
     shared::{ScopeState, place_error},
 };
 
@@ -34,7 +34,8 @@ use super::{
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a task of a scope gives `Result<T, E>` or `()`, not `{Self}`",
-    note = "a body that never returns: write it as an `async fn` without a return type"
+    note = "the scope's error is `{E}`: turn another error into it, with `map_err` or with `?`",
+    note = "a body that never returns is of type `!`: write it as an `async fn` without a return type"
 )]
 pub trait ChildOutput<E> {
     /// What it gives if all goes well.
@@ -168,11 +169,15 @@ fn poll_apart<F, E>(future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Held<F, E
 where
     F: Future,
     F::Output: ChildOutput<E>,
+    E: Send + 'static,
 {
     let polled = catch_unwind(AssertUnwindSafe(|| future.poll(cx)));
     Poll::Ready(match polled {
-        Ok(polled) => ready!(polled).into_result().map_err(|e| Kept::Own(Some(e))),
-        Err(raised) => Err(Kept::Panic(Some(panicked(raised)))),
+        Ok(polled) => {
+            let keep = |error| Kept::Apart(Apart::new(Trouble::Error(error)));
+            ready!(polled).into_result().map_err(keep)
+        }
+        Err(raised) => Err(Kept::Apart(Apart::new(Trouble::Panic(panicked(raised))))),
     })
 }
 
@@ -180,12 +185,59 @@ fn panicked(raised: Box<dyn Any + Send>) -> Payload {
     Payload::new(raised)
 }
 
+/// The error or panic of a task that does not bubble, for its handle. If that is dropped before or after the end
+/// of the task, this is dropped with the outcome, on the thread of the loop, and tells the observer.
+pub(crate) struct Apart<E> {
+    /// `None` when the handle has taken it.
+    trouble: Option<Trouble<E>>,
+    /// Who would be told; nobody if a callback was.
+    whom: Option<(Option<Observer>, TaskInfo)>,
+}
+
+enum Trouble<E> {
+    Error(E),
+    Panic(Payload),
+}
+
+impl<E: Send + 'static> Apart<E> {
+    /// That of the task that is being polled. In a box: errors are rare, and every outcome has room for one.
+    #[cold]
+    fn new(trouble: Trouble<E>) -> Box<Self> {
+        let silent = arborio_task::is_taken_over();
+        let task = (!silent).then(arborio_task::current_info).flatten();
+        let whom = task.map(|task| {
+            let state = current_state::<E>();
+            (state.and_then(|state| state.observer.clone()), task)
+        });
+        let trouble = Some(trouble);
+        Box::new(Self { trouble, whom })
+    }
+}
+
+impl<E> Drop for Apart<E> {
+    fn drop(&mut self) {
+        let (Some(trouble), Some((observer, task))) = (self.trouble.take(), self.whom.take())
+        else {
+            return;
+        };
+        match (trouble, observer) {
+            (Trouble::Panic(panic), observer) => note::tell_of_untaken(observer.as_ref(), panic),
+            (Trouble::Error(error), observer) => {
+                drop_contained(error);
+                if let Some(observer) = observer {
+                    observer.tell(&ScopeNote::Untaken(task));
+                }
+            }
+        }
+    }
+}
+
 /// Where the error of a task is.
 pub(crate) enum Kept<E> {
     /// In the outcome itself: it does not concern the scope.
     Own(Option<E>),
-    /// The same for a panic.
-    Panic(Option<Payload>),
+    /// The same, of a task that does not bubble.
+    Apart(Box<Apart<E>>),
     /// In the scope, until the handle takes it or is dropped.
     InScope {
         state: Arc<ScopeState<E>>,
@@ -199,10 +251,11 @@ impl<E> Kept<E> {
     fn take<T>(&mut self) -> Outcome<T, E> {
         let error = match self {
             Self::Own(error) => error.take(),
-            Self::Panic(payload) => {
-                let payload = payload.take();
-                return Err(payload.map_or(Interrupt::ScopeFailed, Interrupt::Panicked));
-            }
+            Self::Apart(apart) => match apart.trouble.take() {
+                Some(Trouble::Panic(payload)) => return Err(Interrupt::Panicked(payload)),
+                Some(Trouble::Error(error)) => Some(error),
+                None => None,
+            },
             Self::InScope { state, number } => state.take_kept(*number),
             Self::Bubbled => None,
         };
@@ -227,7 +280,13 @@ impl<E> Kept<E> {
     fn show<T>(&self, callback: impl FnOnce(Result<Result<&T, &E>, &Interrupt>)) {
         match self {
             Self::Own(Some(error)) => callback(Ok(Err(error))),
-            Self::Panic(Some(payload)) => callback(Err(&Interrupt::Panicked(payload.clone()))),
+            Self::Apart(apart) => match &apart.trouble {
+                Some(Trouble::Error(error)) => callback(Ok(Err(error))),
+                Some(Trouble::Panic(panic)) => {
+                    callback(Err(&Interrupt::Panicked(panic.clone())));
+                }
+                None => callback(Err(&Interrupt::ScopeFailed)),
+            },
             Self::InScope { state, number } => match state.take_kept(*number) {
                 Some(error) => {
                     contain(|| callback(Ok(Err(&error)))); // foreign code: not under the lock
@@ -235,9 +294,7 @@ impl<E> Kept<E> {
                 }
                 None => callback(Err(&Interrupt::ScopeFailed)),
             },
-            Self::Own(None) | Self::Panic(None) | Self::Bubbled => {
-                callback(Err(&Interrupt::ScopeFailed));
-            }
+            Self::Own(None) | Self::Bubbled => callback(Err(&Interrupt::ScopeFailed)),
         }
     }
 }

@@ -27,7 +27,7 @@ mod failure;
 mod free;
 mod handle;
 mod local;
-mod note;
+pub(crate) mod note;
 mod options;
 mod orphan;
 mod run;

@@ -16,7 +16,11 @@ use std::{
 use arborio_base::contain;
 use arborio_task::{Payload, ScopeInfo, TaskInfo};
 
-use super::{current::Erased, describe, shared::ScopeState};
+use super::{
+    current::{Erased, current},
+    describe,
+    shared::ScopeState,
+};
 
 /// What a scope has to say that no result tells. The last six are told to observers
 /// that want to know [everything](super::ScopeBuilder::verbose).
@@ -43,8 +47,14 @@ use super::{current::Erased, describe, shared::ScopeState};
 pub enum ScopeNote {
     /// An error that came after the first one.
     LaterError,
-    /// A panic that came after the first failure.
+    /// A panic that came after the first failure. It [names](Payload::task_name) its task.
     LaterPanic(Payload),
+    /// The error of a task that does not [bubble](super::ChildBuilder::bubble), whose handle was
+    /// dropped without taking it.
+    Untaken(TaskInfo),
+    /// The same for a panic, or one whose cleanup ([`finally`](crate::finally)) was cut off. If the scope has no
+    /// observer, that of the loop is told.
+    UntakenPanic(Payload),
     /// An error of a free scope that nobody waits for.
     Unclaimed,
     /// A task was dropped because it had not ended when the grace was over; or a part of
@@ -70,7 +80,16 @@ impl fmt::Display for ScopeNote {
         match self {
             Self::LaterError => f.write_str("a later error of the scope was dropped"),
             Self::LaterPanic(payload) => {
-                write!(f, "a later panic of the scope: {}", payload.message())
+                write!(f, "a later panic of the scope: {payload}")
+            }
+            Self::Untaken(task) => {
+                write!(f, "the error of a task was dropped with its handle: {task}")
+            }
+            Self::UntakenPanic(payload) => {
+                write!(
+                    f,
+                    "a panic was dropped with the handle of its task: {payload}"
+                )
             }
             Self::Unclaimed => f.write_str("the error of a scope that nobody awaits was dropped"),
             Self::Stubborn(task) => write!(
@@ -130,6 +149,22 @@ impl<E> ScopeState<E> {
             self.tell(&note(describe::info(self)));
         }
     }
+}
+
+/// Nobody will take the panic: the observer of the scope is told, or else that of the loop.
+#[cold]
+pub(crate) fn tell_of_untaken(observer: Option<&Observer>, panic: Payload) {
+    match observer {
+        Some(observer) => observer.tell(&ScopeNote::UntakenPanic(panic)),
+        None => drop(arborio_executor::report_panic(panic)), // if there is one
+    }
+}
+
+/// The same for the scope around the code that runs.
+#[cold]
+pub(crate) fn tell_of_untaken_here(panic: Payload) {
+    let scope = current();
+    tell_of_untaken(scope.as_ref().and_then(|scope| scope.observer()), panic);
 }
 
 /// The task whose future is being dropped has ended.

@@ -5,6 +5,7 @@ mod allocations;
 mod cancel_scope;
 mod concurrent;
 mod detached;
+mod finally_panics;
 mod grace;
 mod nested_grace;
 mod of_all;

@@ -73,5 +73,6 @@ mod timers;
 mod timers_real;
 mod tree;
 mod tree_hostile;
+mod untaken;
 mod virtual_clock;
 mod winding;
