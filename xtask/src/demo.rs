@@ -121,7 +121,7 @@ fn demonstrate(program: &Path, modes: &[Mode], each: Duration) -> Result<(), Str
     ];
     println!("\n{}", table::render(&heading, rows).trim_end());
     println!(
-        "\nmemory: bytes per idle connection, resident, of {IDLE}: {}",
+        "\nmemory: resident bytes per idle connection, its buffer of 512 bytes included, of {IDLE}: {}",
         memory.join(", ")
     );
     println!("every byte of every answer was as it should be");

@@ -13,6 +13,7 @@ macro_rules! pages {
 pages! {
     Readme: "README.md";
     Guide: "docs/guide.md";
+    Recipes: "docs/recipes.md";
     ReadmeOfMacros: "crates/arborio-macros/README.md";
     FromAsyncio: "docs/coming-from-asyncio.md";
     FromGiambio: "docs/coming-from-giambio.md";
