@@ -535,7 +535,9 @@ impl Turns<'_> {
         let busy = found || self.running.has_ready() || here::somebody_waits();
         if busy {
             let _ = self.park.pass(Wait::Never); // a team never stalls
-            seat.look_after_others(self.running, self.park);
+            if !winds_down {
+                seat.look_after_others(self.running, self.park);
+            }
         } else if winds_down || !self.has_missed_something(seat) {
             self.sleep_as_worker(seat);
         }

@@ -775,7 +775,9 @@ impl Seat {
         self.looked.set(Instant::now());
         let asleep = self.team.control.0.load(Ordering::Relaxed);
         for (number, worker) in self.team.workers.iter().enumerate() {
-            let is_awake = number != self.number && asleep & (1 << number) == 0;
+            let is_awake = number != self.number
+                && asleep & (1 << number) == 0
+                && worker.0.asked_by.load(Ordering::Relaxed) != GONE;
             let reached = worker.0.reached.get().filter(|_| is_awake);
             let polls = reached.map(|reached| running.polls_of(&reached.inbox));
             let before = std::mem::replace(&mut self.seen.borrow_mut()[number], polls);

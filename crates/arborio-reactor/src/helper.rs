@@ -6,7 +6,9 @@
 //!
 //! # Invariants
 //! - H1: the events of the loop's own descriptors, its notifier and its timer, are edges that only one waiter gets. Who
-//!   helps and gets one calls the notifier, after it has looked, so that the loop's next wait ends at once.
+//!   helps and gets one says so (`took`), and the loop's next wait ends at once. If the loop waits already (`waits`), the
+//!   notifier is called. Each writes its own word first and reads the other's behind a fence, so one of them sees the other.
+//!   The notifier is not called otherwise: who attends the epoll would be woken by that, again and again.
 //! - H2: no waker is called under the lock of the table, and none of them here.
 
 use std::sync::{Arc, OnceLock};
@@ -44,6 +46,7 @@ pub struct ReactorHelper {
 impl ReactorHelper {
     /// The reactor is open.
     pub(crate) fn learn(&self, home: &Arc<Home>) {
+        home.be_helped();
         let _ = self.home.set(Arc::clone(home));
     }
 

@@ -23,7 +23,7 @@ use std::{
         Arc,
         OnceLock,
         // Not the models' own: nothing depends on it.
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering, fence},
     },
 };
 
@@ -54,6 +54,9 @@ const _: () = assert!(
 
 /// Token of the epoll of another reactor, whose loop is held up.
 const ATTENDED: Token = Token(usize::MAX - 2);
+
+/// The most sources of a reactor that others attend.
+const ATTENDABLE: usize = 64;
 
 /// How many events who helps takes at a time: it comes again soon.
 const HELPED: usize = 256;
@@ -103,6 +106,12 @@ pub(crate) struct Home {
     /// Who may wait, register and deregister.
     process: Process,
     driven_by: DrivenBy,
+    /// Whether others help its loop: the next two are for them. Set by the loop, while it does not wait.
+    helped: AtomicBool,
+    /// Whether its loop waits, or is about to (H1).
+    waits: AtomicBool,
+    /// Who helps has got an event of the loop's own, and the loop has not waited since (H1).
+    took: AtomicBool,
     /// Ends the wait of the loop that drives this.
     notifier: OnceLock<Arc<Notifier>>,
 }
@@ -165,6 +174,9 @@ impl Home {
     pub(crate) fn new(registry: Registry, driven_by: DrivenBy) -> Self {
         Self {
             driven_by,
+            helped: AtomicBool::new(false),
+            waits: AtomicBool::new(false),
+            took: AtomicBool::new(false),
             notifier: OnceLock::new(),
             process: Process::watched(),
             count: AtomicUsize::new(0),
@@ -224,6 +236,9 @@ impl Home {
     /// Has the epoll forget `fd`, if it still stands for this registration.
     /// The entry is freed even if the kernel refuses.
     pub(crate) fn deregister(&self, fd: RawFd, serial: Serial) {
+        if self.check_process().is_err() {
+            return; // the lock may be that of a thread that is not here, and for ever
+        }
         let mut table = lock(&self.table);
         let key = Registered { fd, serial };
         if table.get(&key).is_none() {
@@ -231,9 +246,7 @@ impl Home {
         }
         let source = table.sources.remove(&key);
         self.count.store(table.sources.len(), Ordering::Relaxed);
-        if self.check_process().is_ok()
-            && let Some(registry) = &table.registry
-        {
+        if let Some(registry) = &table.registry {
             // Refused if the descriptor was closed behind our back: then the
             // kernel has forgotten it already.
             let _ = registry.deregister(&mut SourceFd(&fd));
@@ -249,7 +262,6 @@ impl Home {
         if is_empty
             && let Some(notifier) = self.notifier.get()
             && !loop_reactor::is_current(self)
-            && self.check_process().is_ok()
         {
             let _ = notifier.wake();
         }
@@ -291,6 +303,26 @@ impl Home {
         raised.woken
     }
 
+    /// From now on others help its loop.
+    pub(crate) fn be_helped(&self) {
+        self.helped.store(true, Ordering::Relaxed);
+    }
+
+    /// The loop is about to wait. True if it must not: who helps has got what was to end that wait (H1).
+    pub(crate) fn begin_wait(&self) -> bool {
+        if !self.helped.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.waits.store(true, Ordering::Release);
+        fence(Ordering::SeqCst);
+        self.took.load(Ordering::Acquire) && self.took.swap(false, Ordering::AcqRel)
+    }
+
+    /// That wait is over.
+    pub(crate) fn end_wait(&self) {
+        self.waits.store(false, Ordering::Release);
+    }
+
     /// As [`dispatch`](Self::dispatch), of what the kernel says now: for who helps the loop (`helper.rs`).
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn look(&self, batch: &mut WakeBatch) -> usize {
@@ -310,12 +342,18 @@ impl Home {
         for event in events {
             let (flags, data) = (event.flags, event.data.u64());
             let token = Token(usize::try_from(data).expect("64 bits, see above"));
-            loops_own |= token == NOTIFIER || token == TIMER;
+            loops_own |= [NOTIFIER, TIMER, ATTENDED].contains(&token);
             woken += self.tell(&table, token, Event::of_epoll(flags), batch);
         }
         drop(table);
-        if loops_own && let Some(notifier) = self.notifier.get() {
-            let _ = notifier.wake(); // H1
+        if loops_own {
+            self.took.store(true, Ordering::Release);
+            fence(Ordering::SeqCst); // H1
+            if self.waits.load(Ordering::Acquire)
+                && let Some(notifier) = self.notifier.get()
+            {
+                let _ = notifier.wake();
+            }
         }
         woken
     }
@@ -325,6 +363,10 @@ impl Home {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn attend(&self, other: &Self) -> bool {
         use rustix::event::epoll::{EventData, EventFlags, add};
+        // The kernel walks over all that the other one watches: 64 ns for each.
+        if other.count() > ATTENDABLE {
+            return false;
+        }
         let Some(watched) = other.epoll() else {
             return false;
         };

@@ -61,7 +61,11 @@ impl Pump {
             }
             plain => plain,
         };
-        match self.poll.poll(&mut self.events, timeout) {
+        let taken = self.home.begin_wait();
+        let timeout = if taken { Some(Duration::ZERO) } else { timeout };
+        let polled = self.poll.poll(&mut self.events, timeout);
+        self.home.end_wait();
+        match polled {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 self.events.clear();
                 Ok(())

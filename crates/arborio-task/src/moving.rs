@@ -107,7 +107,7 @@ unsafe fn give_some(hub: &Hub, to: *const Hub, places: Range<usize>) -> usize {
 /// # Safety
 /// The caller has the hub instead of its owner ([`crate::current`]); `to` is alive, and another loop.
 pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
-    let mut rescued = 0;
+    let (mut rescued, mut sent) = (0, 0);
     let polled = hub.polling.get(); // it may be woken by now, and is its owner's alone: M5
     let mut kept = Vec::new();
     let mail: Vec<_> = hub
@@ -124,14 +124,15 @@ pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
         // It just goes elsewhere.
         let is_under_way = ptr::eq(task.hub(), TRANSIT) || is_new && hub.sent.get().is_some();
         // SAFETY: passed on to the caller.
-        if !is_polled && rescued < most && unsafe { send_on(hub, to, task) } {
+        if !is_polled && sent < most && unsafe { send_on(hub, to, task) } {
+            sent += 1;
             rescued += usize::from(!is_under_way);
         } else if is_polled || !settle_in_queue(task) {
             kept.push(task); // not back into the inbox: what came meanwhile comes after it
         }
     }
     let queue = RunQueue::new();
-    while rescued < most
+    while sent < most
         && let Some(task) = hub.queue.pop()
     {
         let homeward = polled != Some(task) && !task.local.seen().any(Flags::BOUND);
@@ -145,6 +146,7 @@ pub(crate) unsafe fn rescue(hub: &Hub, to: *const Hub, most: usize) -> usize {
             gone = unsafe { send_with_mail(hub, to, task, &mut kept) };
         }
         if gone {
+            sent += 1;
             rescued += 1;
         } else {
             queue.push(task);

@@ -113,6 +113,40 @@ fn x19_two_reactors_do_not_attend_each_other() {
     assert!(one.attend(&other.helper()));
 }
 
+/// Otherwise who attends and helps would keep itself awake as long as the loop is held up.
+#[test]
+fn x19_who_has_seen_a_call_and_attends_sleeps_on() {
+    let (held_up, idle) = (LoopReactor::new(|_| ()), LoopReactor::new(|_| ()));
+    let helper = held_up.helper();
+    held_up.open().unwrap().wake().unwrap();
+    let mut batch = WakeBatch::new();
+    for _ in 0..3 {
+        assert!(idle.attend(&helper));
+        helper.look(&mut batch);
+        idle.leave(&helper);
+    }
+    assert!(idle.attend(&helper));
+    let (start, pause) = (Instant::now(), Duration::from_millis(20));
+    idle.wait(Some(pause)).unwrap();
+    idle.leave(&helper);
+    assert!(start.elapsed() >= pause, "there is no more news");
+    assert!(ends_early(&held_up), "whom the call was for");
+}
+
+#[test]
+fn x19_who_has_many_sources_is_not_attended() {
+    let (held_up, idle) = (LoopReactor::new(|_| ()), LoopReactor::new(|_| ()));
+    let helper = held_up.helper();
+    let _here = held_up.enter();
+    let pairs: Vec<_> = (0..33).map(|_| UnixStream::pair().unwrap()).collect();
+    let sources = pairs.into_iter().flat_map(|(one, other)| [one, other]);
+    let mut sources: Vec<_> = sources.map(|one| Async::new(one).unwrap()).collect();
+    assert!(!idle.attend(&helper), "that would take long");
+    sources.truncate(64);
+    assert!(idle.attend(&helper));
+    idle.leave(&helper);
+}
+
 #[test]
 fn x19_nobody_attends_or_helps_a_reactor_that_has_ended() {
     let (gone, idle) = (LoopReactor::new(|_| ()), LoopReactor::new(|_| ()));
