@@ -26,9 +26,7 @@
 //! - T4: a task is counted in `busy` all the time: by its worker's one, or in transit by its own. Who gives it or
 //!   sends it from elsewhere adds it before the task leaves, the receiver takes it off after counting itself; who rescues one that is in transit leaves its count alone. So `busy` is zero only if no
 //!   awaited task is left anywhere, and then for ever: only tasks spawn tasks. (What threads outside of the team
-//!   send is the exception, and may come too late, as at the end of every loop. Once the workers were asked to end nobody reads
-//!   `busy`, and it is not exact any more: a forced end of three workers has been seen to take off one too many, and nobody knows
-//!   yet where.)
+//!   send is the exception, and may come too late, as at the end of every loop.
 //! - T5: a worker looks at `end` before each sleep, after it has said how it is reached; whoever changes `end` notifies
 //!   everybody that can be reached then. A fence on both sides: one of the two sees the other.
 //! - T6: while a worker polls some sleeper is timed, if there are any: the poll may turn out to be long. Who
@@ -583,11 +581,7 @@ impl Seat {
             return false;
         }
         let before = self.team.busy.fetch_sub(less, Ordering::AcqRel);
-        // Behind the end nobody asks for the count any more, and it may be wrong: see T4.
-        debug_assert!(
-            before >= less || self.team.ending().is_some(),
-            "T4: {less} of {before} are taken off"
-        );
+        debug_assert!(before >= less, "T4: {less} of {before} are taken off");
         before == less
     }
 

@@ -652,17 +652,20 @@ impl Shared {
         hooks::install();
         let notifier = Arc::new(LoopNotifier::new());
         let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
-        self.lookout.add(|| Handle::new(tasks.submitter()));
-        let _watched = self.slow_poll.watch(&tasks, true, &self.observer);
-        let team = Arc::downgrade(&self.team);
-        let workers = move || team.upgrade().map_or(Vec::new(), |team| team.inboxes());
-        tasks.submitter().know_team(workers);
         if let Some(around) = &self.around {
             tasks.stand_around(Arc::clone(around));
         }
         if self.team.len() > 1 {
             tasks.prepare_for_rescue();
         }
+        // Before anybody else has a submitter: what is sent is counted (T4 of `team`).
+        let bell = Arc::clone(&notifier) as Arc<dyn Notify>;
+        let seat = Seat::take(Arc::clone(&self.team), number, tasks.submitter(), bell);
+        self.lookout.add(|| Handle::new(tasks.submitter()));
+        let _watched = self.slow_poll.watch(&tasks, true, &self.observer);
+        let team = Arc::downgrade(&self.team);
+        let workers = move || team.upgrade().map_or(Vec::new(), |team| team.inboxes());
+        tasks.submitter().know_team(workers);
         let (timers, fires) = Timers::with_helper(Clock::real(), Arc::clone(&notifier).into());
         let opened = Arc::clone(&notifier);
         let reactor = LoopReactor::new(move |reactor| opened.move_to(ReactorBell::new(reactor)));
@@ -677,8 +680,6 @@ impl Shared {
             owner: &*self.owner,
             observer: &self.observer,
         };
-        let bell = Arc::clone(&notifier) as Arc<dyn Notify>;
-        let seat = Seat::take(Arc::clone(&self.team), number, tasks.submitter(), bell);
         let mut driver = Driver::new(&timers, &reactor, notifier, &watches, &tell);
         driver.measure_slices(true);
         driver.stands_in_for(Arc::clone(&self.lent));
