@@ -26,7 +26,7 @@
 //! - T4: a task is counted in `busy` all the time: by its worker's one, or in transit by its own. Who gives it or
 //!   sends it from elsewhere adds it before the task leaves, the receiver takes it off after counting itself; who rescues one that is in transit leaves its count alone. So `busy` is zero only if no
 //!   awaited task is left anywhere, and then for ever: only tasks spawn tasks. (What threads outside of the team
-//!   send is the exception, and may come too late, as at the end of every loop.
+//!   send is the exception, and may come too late, as at the end of every loop.)
 //! - T5: a worker looks at `end` before each sleep, after it has said how it is reached; whoever changes `end` notifies
 //!   everybody that can be reached then. A fence on both sides: one of the two sees the other.
 //! - T6: while a worker polls some sleeper is timed, if there are any: the poll may turn out to be long. Who
