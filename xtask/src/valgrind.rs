@@ -102,8 +102,7 @@ const LEFT_OUT: &[(&str, &str, &str)] = &[
 const FORGETS: &str = "it forgets what it has, on purpose";
 
 /// Another one.
-const UNKNOWN: &str =
-    "something is lost, and nobody has looked whether it is the test that loses it";
+const CIRCLE: &str = "its waker owns the receiver that keeps the waker: the test itself loses both";
 
 /// What the process ends with if memcheck has found something.
 const FOUND: &str = "99";
