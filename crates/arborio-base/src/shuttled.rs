@@ -6,6 +6,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    cmp::Ordering,
     time::Duration,
 };
 
@@ -44,6 +45,23 @@ impl Instant {
     /// How much later it is than `earlier`: each time something else.
     pub fn duration_since(&self, _earlier: Self) -> Duration {
         self.elapsed()
+    }
+}
+
+/// Whether two moments are the same is anybody's guess as well.
+impl PartialEq for Instant {
+    fn eq(&self, _: &Self) -> bool {
+        random_below(2) == 0
+    }
+}
+
+/// So is which of them comes first.
+impl PartialOrd for Instant {
+    fn partial_cmp(&self, _: &Self) -> Option<Ordering> {
+        Some(match random_below(2) {
+            0 => Ordering::Less,
+            _ => Ordering::Greater,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Polls that block their worker.
 
 use arborio_base::sync::random_below;
-use arborio_executor::spawn;
+use arborio_executor::{Task, spawn};
 use arborio_task::{SpawnOptions, Submitter};
 use shuttle::{
     sync::{
@@ -19,6 +19,14 @@ use crate::{
     world::{Gate, Seen},
 };
 
+/// What a thread that is no worker is asked for.
+enum Asked {
+    /// To send a task that opens the gate.
+    Open(Submitter, Gate),
+    /// To drop the handle of a task that does, and that may be ready by then.
+    LetGo(Task<()>),
+}
+
 /// Polls that wait for something that only another task does: the task was spawned, woken or sent behind them.
 #[test]
 fn x12_what_is_ready_behind_a_long_poll_is_rescued() {
@@ -31,12 +39,17 @@ fn x12_what_is_ready_behind_a_long_poll_is_rescued() {
             let crew = any_crew();
             let long = 1 + random_below(crew.team.len() - 1); // one worker is left
             let team = Arc::clone(&crew.team);
-            let (asked, asks) = channel::<(Submitter, Gate)>();
+            let (asked, asks) = channel::<Asked>();
             let watch = ledger.clone();
             let sender = thread::spawn(move || {
-                for (inbox, gate) in asks {
-                    let opens = watch.watch(async move { gate.open() });
-                    drop(inbox.spawn(opens, SpawnOptions::new()));
+                for asked in asks {
+                    match asked {
+                        Asked::Open(inbox, gate) => {
+                            let opens = watch.watch(async move { gate.open() });
+                            drop(inbox.spawn(opens, SpawnOptions::new()));
+                        }
+                        Asked::LetGo(task) => drop(task),
+                    }
                 }
             });
             let main = async {
@@ -58,15 +71,12 @@ fn x12_what_is_ready_behind_a_long_poll_is_rescued() {
 }
 
 /// A task that blocks its worker until another one has run that is behind it.
-fn long_poll(
-    ledger: &Ledger,
-    asked: &Sender<(Submitter, Gate)>,
-) -> impl Future<Output = ()> + Send + use<> {
+fn long_poll(ledger: &Ledger, asked: &Sender<Asked>) -> impl Future<Output = ()> + Send + use<> {
     let (ledger, asked) = (ledger.clone(), asked.clone());
     async move {
         let gate = Gate::default();
         let opens = gate.clone();
-        match random_below(3) {
+        match random_below(4) {
             0 => drop(spawn(ledger.watch(async move { opens.open() }))),
             1 => {
                 let note = Note::default();
@@ -79,7 +89,14 @@ fn long_poll(
                 rest().await;
                 note.add(1);
             }
-            _ => asked.send((Submitter::current().unwrap(), opens)).unwrap(),
+            2 => {
+                let task = spawn(ledger.watch(async move { opens.open() }));
+                asked.send(Asked::LetGo(task)).unwrap();
+            }
+            _ => {
+                let here = Submitter::current().unwrap();
+                asked.send(Asked::Open(here, opens)).unwrap();
+            }
         }
         drop(asked);
         gate.pass();
