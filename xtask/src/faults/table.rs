@@ -48,6 +48,8 @@ pub(super) const CALLS: &[Call] = calls! {
     "epoll_create1" { SurvivedOrTold: EMFILE ENFILE ENOMEM EINVAL; }
     "epoll_ctl" { SurvivedOrTold: EBADF EEXIST EINVAL ELOOP ENOENT ENOMEM ENOSPC EPERM; }
     "epoll_wait" { Survived: EINTR; SurvivedOrTold: EBADF EFAULT EINVAL; }
+    // A look at the epoll of a worker that is held up: whoever looks does so again.
+    "epoll_pwait" { Survived: EINTR EBADF EFAULT EINVAL; }
     "eventfd2" { SurvivedOrTold: EINVAL EMFILE ENFILE ENODEV ENOMEM; }
     "timerfd_create" { Survived: EINVAL EMFILE ENFILE ENODEV ENOMEM EPERM; }
     "timerfd_settime" { Survived: EBADF ECANCELED EFAULT EINVAL; }
