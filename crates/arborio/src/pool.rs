@@ -21,7 +21,7 @@ use arborio_executor::{
 use arborio_reactor::LoopReactor;
 use arborio_scope::{Scope, scope};
 use arborio_task::AroundPolls;
-use arborio_timers::{Clock, Timers};
+use arborio_timers::{Clock, Timers, TimersHelper};
 
 use crate::{
     ctrl_c::{CtrlC, MaybeLookout},
@@ -639,6 +639,16 @@ impl Shared {
         }
     }
 
+    /// The timers of a worker, and what others help them with, if there are others.
+    fn timers(&self, notifier: &Arc<LoopNotifier>) -> (Timers, Option<TimersHelper>) {
+        let notify = Arc::clone(notifier).into();
+        if self.team.len() == 1 {
+            return (Timers::new(Clock::real(), notify), None);
+        }
+        let (timers, helper) = Timers::with_helper(Clock::real(), notify);
+        (timers, Some(helper))
+    }
+
     fn work<F: Future>(
         &self,
         number: usize,
@@ -666,13 +676,13 @@ impl Shared {
         let team = Arc::downgrade(&self.team);
         let workers = move || team.upgrade().map_or(Vec::new(), |team| team.inboxes());
         tasks.submitter().know_team(workers);
-        let (timers, fires) = Timers::with_helper(Clock::real(), Arc::clone(&notifier).into());
+        let (timers, helper) = self.timers(&notifier);
         let opened = Arc::clone(&notifier);
         let reactor = LoopReactor::new(move |reactor| opened.move_to(ReactorBell::new(reactor)));
-        let _ = self.lent[number].set(Lent {
-            timers: fires,
-            reactor: reactor.helper(),
-        });
+        if let Some(timers) = helper {
+            let reactor = reactor.helper();
+            let _ = self.lent[number].set(Lent { timers, reactor });
+        }
         let watches = EndWatches {
             linger,
             grace: self.grace,

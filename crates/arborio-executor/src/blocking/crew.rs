@@ -15,10 +15,10 @@ use std::{
 
 use arborio_base::{Process, drop_contained, sync::thread_local};
 use arborio_task::Interrupt;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::{
     job::Order,
-    mailbox::{Receiver, Sender},
     roster::{Closing, Letter, Next, Number, Placed, Refused, Roster, Turn},
 };
 
@@ -206,11 +206,15 @@ impl Crew {
         mailbox: &Receiver<Letter<AnyOrder>>,
     ) -> Option<AnyOrder> {
         loop {
-            let Some(letter) = mailbox.recv_timeout(self.ways.idle_timeout) else {
-                if self.roster().idle_is_over(number) {
+            let letter = match mailbox.recv_timeout(self.ways.idle_timeout) {
+                Ok(letter) => letter,
+                Err(RecvTimeoutError::Timeout) if self.roster().idle_is_over(number) => {
                     return None;
                 }
-                continue;
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => {
+                    unreachable!("the roster has the other end until the thread leaves")
+                }
             };
             return match letter {
                 Letter::Order(order) => {
@@ -224,12 +228,9 @@ impl Crew {
 }
 
 /// Writes to a thread that was taken off the list of the ready.
-fn deliver(mailbox: &Sender<Letter<AnyOrder>>, letter: Letter<AnyOrder>) {
+fn deliver(mailbox: &crossbeam_channel::Sender<Letter<AnyOrder>>, letter: Letter<AnyOrder>) {
     let sent = mailbox.try_send(letter);
-    assert!(
-        sent.is_ok(),
-        "a thread that is off the list waits for its letter, and its mailbox is empty"
-    );
+    sent.expect("a thread that is off the list waits for its letter, and its mailbox is empty");
 }
 
 /// What a thread of a pool does.

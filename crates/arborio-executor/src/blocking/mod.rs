@@ -17,7 +17,6 @@ mod enter;
 mod handle;
 mod hold;
 mod job;
-mod mailbox;
 #[cfg(loom)]
 pub mod model;
 mod pool;

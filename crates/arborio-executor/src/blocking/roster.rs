@@ -29,7 +29,7 @@
 
 use std::collections::VecDeque;
 
-use super::mailbox::{Receiver, Sender, mailbox};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 /// What a ready thread waits for.
 pub(super) enum Letter<O> {
@@ -172,7 +172,7 @@ impl<O: Clone> Roster<O> {
         if self.active() >= self.max {
             return Placed::Nothing;
         }
-        let (mailbox, receiver) = mailbox();
+        let (mailbox, receiver) = bounded(1);
         let number = self.seat_for(mailbox);
         self.coming = Some(number);
         let order = self.hand_over(number);

@@ -62,13 +62,13 @@ impl Play {
         Self::deliver(&mailbox, Letter::Leave);
         self.threads
             .retain(|_, thread| match thread.mailbox.try_recv() {
-                Some(Letter::Order(order)) => {
+                Ok(Letter::Order(order)) => {
                     thread.runs = Some(order);
                     thread.comes = true;
                     true
                 }
-                Some(Letter::Leave) => false,
-                None => true,
+                Ok(Letter::Leave) => false,
+                Err(_) => true,
             });
     }
 
@@ -149,12 +149,12 @@ impl Play {
             return;
         };
         match self.threads[&number].mailbox.try_recv() {
-            Some(Letter::Order(order)) => {
+            Ok(Letter::Order(order)) => {
                 let thread = self.threads.get_mut(&number).unwrap();
                 (thread.runs, thread.comes) = (Some(order), true);
             }
-            Some(Letter::Leave) => unreachable!("it was read when it was sent"),
-            None => {
+            Ok(Letter::Leave) => unreachable!("it was read when it was sent"),
+            Err(_) => {
                 if self.roster.idle_is_over(number) {
                     self.threads.remove(&number);
                 }
