@@ -14,7 +14,12 @@ use std::task::Poll;
 
 use arborio_base::budget;
 
-use super::{after_panic, end_by_request, finish, poll, wake};
+use super::{
+    finish,
+    polling::{after_panic, poll},
+    requests::end_by_request,
+    wake,
+};
 use crate::{
     around,
     cell::TaskRef,
