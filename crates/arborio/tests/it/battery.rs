@@ -4,8 +4,10 @@
 //! of one worker as well as of two: on two, whoever is kept waiting would go to the other.
 //! The table in `docs/reliability.md` says where else the cases are shown.
 
+mod cancels;
 mod jobs;
 mod panics;
+mod scopes;
 mod sockets;
 mod time;
 mod turns;

@@ -445,46 +445,6 @@ fn a_panic_after_the_end_of_its_scope_in_a_handle_that_is_dropped_comes_out_of_r
     );
 }
 
-#[test]
-fn c03_c07_c14_a_cancel_from_another_thread_meets_spawns_and_ends() {
-    for round in 0..200_u32 {
-        let living = Arc::new(AtomicUsize::new(0));
-        let written = Arc::new(AtomicUsize::new(0));
-        let (counted, noted) = (Arc::clone(&living), Arc::clone(&written));
-        run(async move {
-            let (count, note) = (Arc::clone(&counted), Arc::clone(&noted));
-            let ended = scope(async |s: &Scope<Code>| {
-                let handle = s.clone();
-                let canceller = thread::spawn(move || {
-                    (0..round * 5).for_each(|_| std::hint::spin_loop());
-                    note.store(1, Ordering::Relaxed); // before the cancel, so it is seen
-                    handle.cancel();
-                });
-                let _join = OnDrop({
-                    let mut canceller = Some(canceller);
-                    move || canceller.take().unwrap().join().unwrap()
-                });
-                loop {
-                    let counted = Arc::clone(&count);
-                    counted.fetch_add(1, Ordering::Relaxed);
-                    let guard = OnDrop(move || {
-                        counted.fetch_sub(1, Ordering::Relaxed);
-                    });
-                    s.spawn(async move {
-                        let _guard = guard;
-                        yield_now().await;
-                    });
-                    yield_now().await;
-                }
-            });
-            let ended: Result<(), Code> = ended.await;
-            assert_eq!(ended, Err(Code(255)));
-            assert_eq!(counted.load(Ordering::Relaxed), 0, "every task has ended");
-            assert_eq!(noted.load(Ordering::Relaxed), 1);
-        });
-    }
-}
-
 #[cfg(panic = "unwind")]
 #[test]
 fn t17_a_free_scope_without_a_loop_says_what_is_missing() {

@@ -40,6 +40,23 @@ impl Executor for Arborio {
     }
 }
 
+/// Arborio's pool, two workers that take tasks from each other.
+pub(crate) enum ArborioPool {}
+
+impl Executor for ArborioPool {
+    const HAS_BUDGET: bool = true;
+
+    fn block_on<T: Send + 'static>(main: impl Future<Output = T> + Send + 'static) -> T {
+        let pool = arborio::Pool::builder().workers(2);
+        // The future of `run` stays on its thread, a task does not.
+        pool.run(async { arborio::spawn(main).await.expect("nobody ends it") })
+    }
+
+    fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Job<T> {
+        Arborio::spawn(future)
+    }
+}
+
 /// tokio on one thread.
 pub(crate) enum TokioAlone {}
 

@@ -1,0 +1,148 @@
+//! What was cancelled was not done: a task that is asked to end at any moment has sent, taken and kept nothing.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use arborio::{
+    Child, Interrupt, Scope, scope, spawn,
+    sync::{Mutex, Notify, Semaphore, mpsc},
+    yield_now,
+};
+
+use super::{Flavour, flavours};
+use crate::{scopes::Code, support::without_hanging};
+
+flavours! {
+    c09_a_message_was_sent_if_its_sender_was_not_cancelled_and_only_then: senders_that_are_cancelled;
+    c09_a_receiver_that_was_cancelled_has_taken_nothing: receivers_that_are_cancelled;
+    c09_who_was_cancelled_holds_no_lock_and_no_permit: holders_that_are_cancelled;
+}
+
+/// Lets `task` take some turns and asks it to end, for it on whichever worker it is by then. Its outcome, if it was faster.
+async fn cancelled_after<T: Send + 'static>(turns: usize, task: Child<T, Code>) -> Option<T> {
+    for _ in 0..turns {
+        yield_now().await;
+    }
+    task.abort();
+    match task.outcome().await {
+        Ok(value) => value.ok(),
+        Err(Interrupt::Cancelled(_)) => None,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+fn senders_that_are_cancelled(flavour: Flavour) {
+    without_hanging(move || {
+        flavour.run(async {
+            let ended = scope(async |s: &Scope<Code>| {
+                let (sender, mut receiver) = mpsc::channel(1);
+                let receiving = spawn(async move {
+                    let mut received = 0;
+                    while receiver.recv().await.is_some() {
+                        received += 1;
+                        yield_now().await;
+                    }
+                    received
+                });
+                let sent = Arc::new(AtomicUsize::new(0));
+                for round in 0..300 {
+                    let senders = [(); 2].map(|()| {
+                        let (sender, sent) = (sender.clone(), Arc::clone(&sent));
+                        s.spawn(async move {
+                            for _ in 0..4 {
+                                sender.send(()).await.unwrap();
+                                // In the poll in which it was sent.
+                                sent.fetch_add(1, Ordering::Relaxed);
+                            }
+                            Ok(())
+                        })
+                    });
+                    for sender in senders {
+                        cancelled_after(round % 9, sender).await;
+                    }
+                }
+                drop(sender);
+                assert_eq!(receiving.await.unwrap(), sent.load(Ordering::Relaxed));
+                Ok(())
+            });
+            ended.await.unwrap();
+        });
+    });
+}
+
+fn receivers_that_are_cancelled(flavour: Flavour) {
+    const MESSAGES: usize = 400;
+    without_hanging(move || {
+        flavour.run(async {
+            let ended = scope(async |s: &Scope<Code>| {
+                let (sender, receiver) = mpsc::channel(2);
+                let receiver = Arc::new(Mutex::new(receiver));
+                let sending = spawn(async move {
+                    for message in 0..MESSAGES {
+                        sender.send(message).await.unwrap();
+                        if message % 3 == 0 {
+                            yield_now().await;
+                        }
+                    }
+                });
+                let expected = Arc::new(AtomicUsize::new(0));
+                for round in 0.. {
+                    let (receiver, expected) = (Arc::clone(&receiver), Arc::clone(&expected));
+                    let receiving = s.spawn(async move {
+                        let mut receiver = receiver.lock().await;
+                        while let Some(message) = receiver.recv().await {
+                            assert_eq!(message, expected.fetch_add(1, Ordering::Relaxed));
+                        }
+                        Ok(())
+                    });
+                    // Who sees the end of the channel is not cancelled any more.
+                    if cancelled_after(round % 7, receiving).await.is_some() {
+                        break;
+                    }
+                }
+                assert_eq!(expected.load(Ordering::Relaxed), MESSAGES);
+                sending.await.unwrap();
+                Ok(())
+            });
+            ended.await.unwrap();
+        });
+    });
+}
+
+fn holders_that_are_cancelled(flavour: Flavour) {
+    without_hanging(move || {
+        flavour.run(async {
+            let ended = scope(async |s: &Scope<Code>| {
+                let (lock, permits) = (Arc::new(Mutex::new(0)), Arc::new(Semaphore::new(2)));
+                let (notify, ended) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+                notify.notify_one();
+                for round in 0..300 {
+                    let holders = [1, 2, 1].map(|wanted| {
+                        let (lock, permits) = (Arc::clone(&lock), Arc::clone(&permits));
+                        let (notify, ended) = (Arc::clone(&notify), Arc::clone(&ended));
+                        s.spawn(async move {
+                            let _permits = permits.acquire_many(wanted).await.unwrap();
+                            yield_now().await;
+                            notify.notified().await;
+                            notify.notify_one(); // there is one token
+                            *lock.lock().await += 1;
+                            ended.fetch_add(1, Ordering::Relaxed);
+                            yield_now().await;
+                            Ok(())
+                        })
+                    });
+                    for holder in holders {
+                        cancelled_after(round % 6, holder).await;
+                    }
+                }
+                assert_eq!((permits.available_permits(), permits.waiting()), (2, 0));
+                assert_eq!(*lock.try_lock().unwrap(), ended.load(Ordering::Relaxed));
+                notify.notified().await; // the token is still there
+                Ok(())
+            });
+            ended.await.unwrap();
+        });
+    });
+}
