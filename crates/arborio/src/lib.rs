@@ -67,6 +67,7 @@ mod pool;
 pub mod signal;
 #[cfg(feature = "stdio")]
 pub mod stdio;
+mod watches;
 
 #[cfg(feature = "hyper")]
 pub use adapters::hyper;
