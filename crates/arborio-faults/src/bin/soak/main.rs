@@ -5,7 +5,8 @@
 //! at the same time, which live from the beginning to the end. When all of the round has ended it prints one line, `rest`
 //! and how often everything was done, and does nothing until the next line: then somebody can look at what it holds. When
 //! its input ends it stops both, and ends itself.
-#![forbid(unsafe_code)]
+
+mod heap;
 
 use std::{
     error::Error,
@@ -62,7 +63,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let jobs = BlockingPool::builder().name("soak-job").max_threads(2);
     let jobs = jobs.build();
     for line in io::stdin().lock().lines() {
-        line?;
+        if line? == "sizes" {
+            println!("sizes{}", heap::sizes());
+            continue;
+        }
         let round = |handle: &Handle| handle.run(round(&jobs, length));
         let ended = thread::scope(|threads| {
             let other = threads.spawn(|| round(event_loop.handle()));
@@ -83,7 +87,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Prints what was done since the beginning.
 fn tell() -> io::Result<()> {
-    let mut line = String::from("rest");
+    let live = heap::at_rest();
+    let mut line = format!("rest bytes={} blocks={}", live.bytes, live.blocks);
     for (name, count) in &DONE {
         line += &format!(" {name}={}", count.load(Ordering::Relaxed));
     }
