@@ -5,6 +5,16 @@
 //! Large, over-aligned and surplus cells go to the allocator at once. With
 //! `--cfg arborio_no_cell_cache` all do, so that a sanitizer sees every use
 //! after free.
+//!
+//! # What comes from elsewhere
+//! A task that another thread has made, or that has moved here, brings a cell that was not taken from this list, and
+//! leaves it here when it ends. Where work always goes one way (a thread that submits, a worker that gives) the list of
+//! who gets it would grow up to its limit, with cells that nobody takes out again. So for each one that comes, one
+//! goes: [`CellCache::make_way`].
+//!
+//! - B1: of each class, the cells in the list and those of tasks that are here are never more than [`FEW`] and the most
+//!   tasks of the class that were here at once. For the sum rises only if a cell comes while at most `FEW` are in
+//!   the list, or is taken from the allocator while none is.
 
 use std::{
     alloc::{Layout, alloc, dealloc, handle_alloc_error},
@@ -22,6 +32,9 @@ const CLASSES: usize = 32;
 const MAX_ALIGN: usize = 16;
 /// Bytes kept in each class: 8192 of the smallest tasks, 1024 of the largest.
 const KEPT: usize = 1 << 20;
+
+/// So many in each class do not make way: where as many go as come, most of them need no allocator.
+const FEW: u32 = 16;
 
 const BYPASS: bool = cfg!(any(loom, arborio_no_cell_cache));
 
@@ -55,7 +68,7 @@ impl CellCache {
         spare.ok().flatten().unwrap_or_else(|| {
             let class = |index| Class {
                 first: Cell::new(None),
-                room: Cell::new(most_kept(index)),
+                room: Cell::new(MOST_KEPT[index]),
             };
             Box::new(Self {
                 classes: std::array::from_fn(class),
@@ -84,6 +97,21 @@ impl CellCache {
         class.first.set(next);
         class.room.set(class.room.get() + 1);
         free.cast()
+    }
+
+    /// A task has come from elsewhere that will leave a cell of `layout` here: one that is free goes to the allocator, if
+    /// there are more than [`FEW`] (B1).
+    pub(crate) fn make_way(&self, layout: Layout) {
+        let Some(index) = class_of(layout) else {
+            return;
+        };
+        let class = &self.classes[index];
+        if class.room.get() + FEW >= MOST_KEPT[index] {
+            return;
+        }
+        let spare = self.allocate(layout); // more than FEW are in the list, so it is one of them
+        // SAFETY: it was taken out with this layout, and nobody uses it.
+        unsafe { free(spare, layout) };
     }
 
     /// Takes the memory of a cell back.
@@ -154,10 +182,16 @@ fn class_of(layout: Layout) -> Option<usize> {
     keep.then(|| (layout.size() - 1) / STEP)
 }
 
-/// How many cells of a class are kept.
-fn most_kept(class: usize) -> u32 {
-    (KEPT / ((class + 1) * STEP)) as u32
-}
+/// How many cells of each class are kept at most.
+const MOST_KEPT: [u32; CLASSES] = {
+    let mut most = [0; CLASSES];
+    let mut class = 0;
+    while class < CLASSES {
+        most[class] = (KEPT / ((class + 1) * STEP)) as u32;
+        class += 1;
+    }
+    most
+};
 
 fn class_layout(class: usize) -> Layout {
     const { assert!(MAX_ALIGN.is_power_of_two()) };

@@ -165,10 +165,16 @@ impl TaskRef {
     /// The memory of a cell that nobody refers to any more, to be freed.
     #[inline(always)]
     pub(crate) fn end_life(self) -> (NonNull<u8>, Layout) {
-        let layout = self.vtable.get().layout;
+        let layout = self.layout();
         #[cfg(loom)]
         self.life.end();
         (self.0.cast(), layout)
+    }
+
+    /// What its memory has for a layout.
+    #[inline(always)]
+    pub(crate) fn layout(self) -> Layout {
+        self.vtable.get().layout
     }
 
     /// The loop; [`TRANSIT`](crate::moving::TRANSIT) on the way from one to another.

@@ -379,6 +379,7 @@ pub(crate) fn settled(hub: &Hub, task: TaskRef) {
 pub(crate) fn admit_new(hub: &Hub, task: TaskRef, branch: &Branch) {
     task.set_hub(hub.address());
     task.local.clear(Flags::UNLINKED);
+    hub.cache().make_way(task.layout());
     let open = branch.is_here() && !branch.is_closed() && !hub.closing.get();
     let node: &Node = if open { branch.node() } else { &hub.root };
     // SAFETY: the owner calls; the task hangs on no node, and the root and a branch that is not gone outlive its end.

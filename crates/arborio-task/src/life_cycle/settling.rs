@@ -30,11 +30,12 @@ pub(crate) fn settle_permuted(
     tasks.into_iter().map(|task| settle(hub, task)).count()
 }
 
-/// Hangs a task that was made abroad on the tree, if that was not done yet.
+/// Hangs a task that comes from elsewhere on the tree, if that was not done yet.
 pub(super) fn link(hub: &Hub, task: TaskRef) {
     if task.local.seen().any(Flags::UNLINKED) {
         task.local.clear(Flags::UNLINKED);
         moving::take_over(hub, task);
+        hub.cache().make_way(task.layout());
         // SAFETY: as in `spawn`; the task hangs on no node yet.
         unsafe { hub.root.adopt(task) };
     }

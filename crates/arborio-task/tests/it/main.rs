@@ -4,6 +4,7 @@
 mod around;
 mod branch_again;
 mod branch_refuted;
+mod cells;
 mod endings_refuted;
 mod foreign_wakers;
 mod frames_refuted;

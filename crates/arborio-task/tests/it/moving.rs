@@ -43,14 +43,14 @@ where
 }
 
 /// A loop on a thread of its own, which runs until this is dropped.
-struct Other {
+pub(crate) struct Other {
     inbox: Submitter,
     over: Option<mpsc::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Other {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let (tell, hear) = mpsc::channel();
         let (over, is_over) = mpsc::channel::<()>();
         let thread = thread::spawn(move || {
@@ -68,6 +68,10 @@ impl Other {
             over: Some(over),
             thread: Some(thread),
         }
+    }
+
+    pub(crate) fn inbox(&self) -> &Submitter {
+        &self.inbox
     }
 
     fn end(&mut self) {
