@@ -1,20 +1,20 @@
-//! The join handle of a task.
+//! The join handle of a task. How it finds out that the task has ended is in `poll_done.rs`, the future that
+//! awaits a shared handle in `joining.rs`.
+
+mod joining;
+mod poll_done;
 
 use std::{
     fmt,
-    marker::{PhantomData, PhantomPinned},
+    marker::PhantomData,
     panic::Location,
     pin::Pin,
     task::{Context, Poll},
 };
 
-use arborio_base::Process;
-
 use crate::{
     abroad,
     cell::TaskRef,
-    current::held,
-    endings,
     hub::Hub,
     interrupt::{Interrupt, Reason, ReasonKind},
     life_cycle,
@@ -22,6 +22,10 @@ use crate::{
     side::{self, Manner},
     waker::{at_home, own_hub},
 };
+use poll_done::{Found, Poller, is_to_be_had, poll_done};
+
+pub use joining::Joining;
+pub(crate) use poll_done::is_lost;
 
 /// A spawned task: a future of its output, and the means to end it.
 ///
@@ -338,106 +342,6 @@ pub(crate) fn ask_to_end(task: TaskRef, end: Interrupt) -> bool {
     true
 }
 
-/// Whether the outcome of a task that is DONE is to be had now.
-fn is_to_be_had(task: TaskRef) -> bool {
-    match own_hub(task) {
-        Some(hub) => endings::none_is_left(&hub, task) || endings::hurry(&hub, task),
-        None => is_to_be_had_abroad(task),
-    }
-}
-
-/// Whether the outcome of `task` is there, and no callback is to look at it first.
-fn is_to_be_had_abroad(task: TaskRef) -> bool {
-    if side::has_callbacks(task) {
-        return false;
-    }
-    let seen = task.local.seen_abroad(); // afterwards: E2 of `endings`
-    seen.any(Flags::DONE) && !seen.any(Flags::WATCHED)
-}
-
-/// Who polls a handle.
-#[derive(Clone, Copy)]
-enum Poller {
-    /// Whoever has the handle to itself.
-    Only,
-    /// One of those who share it, by its number.
-    Sharing(usize),
-}
-
-/// What a poll of a handle has found.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Found {
-    /// The task is DONE.
-    Done,
-    /// It will never be: its loop is in the parent of this forked process.
-    Lost,
-}
-
-/// Ready once the task is DONE, or lost; otherwise notes that the task of `cx` waits.
-#[inline]
-fn poll_done(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<Found> {
-    match held(task.hub()) {
-        Some(hub) => poll_done_here(hub, task, poller, cx),
-        None => poll_done_elsewhere(task, poller, cx),
-    }
-}
-
-#[inline(never)]
-fn poll_done_elsewhere(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<Found> {
-    match own_hub(task) {
-        Some(hub) => poll_done_here(&hub, task, poller, cx),
-        None => poll_done_abroad(task, poller, cx),
-    }
-}
-
-#[inline]
-fn poll_done_here(hub: &Hub, task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<Found> {
-    let seen = task.local.seen();
-    if seen.any(Flags::DONE) && (endings::none_is_left(hub, task) || endings::hurry(hub, task)) {
-        return Poll::Ready(Found::Done);
-    }
-    if !seen.any(Flags::OBSERVED) {
-        task.local.set(Flags::OBSERVED);
-    }
-    match poller {
-        Poller::Only => task.awaiter.register_only(hub, cx.waker()),
-        Poller::Sharing(number) => task.awaiter.register(hub, number, cx.waker()),
-    }
-    // Cloning a foreign waker may have run anything, even this task's end.
-    if task.local.seen().any(Flags::DONE) && endings::none_is_left(hub, task) {
-        task.awaiter.forget(hub);
-        return Poll::Ready(Found::Done);
-    }
-    Poll::Pending
-}
-
-#[cold]
-fn poll_done_abroad(task: TaskRef, poller: Poller, cx: &mut Context<'_>) -> Poll<Found> {
-    if is_to_be_had_abroad(task) {
-        return Poll::Ready(Found::Done);
-    }
-    if is_lost(task) {
-        return Poll::Ready(Found::Lost);
-    }
-    match poller {
-        Poller::Only => side::register_only(task, cx.waker()),
-        Poller::Sharing(number) => side::register(task, number, cx.waker()),
-    }
-    if abroad::subscribe(task) {
-        return Poll::Pending;
-    }
-    Poll::Ready(Found::Done)
-}
-
-/// Whether the loop of `task`, in this child of a fork, is one of the parent, and not that of this thread.
-#[cold]
-pub(crate) fn is_lost(task: TaskRef) -> bool {
-    // SAFETY: at every moment a task refers to a hub that is alive, so it does in the copy; and in
-    // this process no loop of the parent goes on, which could send the task to another one.
-    Process::is_forked() && unsafe { &*task.hub() }.is_forked()
-}
-
 impl<T> Future for Task<T> {
     type Output = Result<T, Interrupt>;
 
@@ -457,113 +361,6 @@ impl<T> Future for Task<T> {
 
 /// What is wrong with polling a handle whose outcome was taken.
 const SPENT: &str = "a task was polled after it had given its outcome";
-
-impl<'a, T: Clone> IntoFuture for &'a Task<T> {
-    type Output = Result<T, Interrupt>;
-    type IntoFuture = Joining<'a, T>;
-
-    fn into_future(self) -> Joining<'a, T> {
-        Joining {
-            handle: self,
-            registered: Registered::Nowhere,
-            _pinned: PhantomPinned,
-        }
-    }
-}
-
-/// Waits for a task whose handle is shared; made by awaiting `&task`.
-///
-/// # Cancel safety
-/// Dropping it loses nothing.
-///
-/// # Panics
-/// Polling it panics if the outcome was taken before.
-///
-/// # Examples
-/// ```
-/// # use arborio_task::{SpawnOptions, Tasks, try_spawn};
-/// # let tasks = Tasks::new(std::sync::Arc::new(arborio_task::NoNotify));
-/// # let main = async {
-/// let task = try_spawn(async { 5 }, SpawnOptions::new()).ok().unwrap();
-/// assert_eq!((&task).await.unwrap(), 5);
-/// assert_eq!((&task).await.unwrap(), 5);
-/// # };
-/// # tasks.run_main(main, |running| while running.run_next() {}).1.unwrap();
-/// ```
-#[must_use = "futures do nothing unless awaited"]
-pub struct Joining<'a, T> {
-    handle: &'a Task<T>,
-    /// Where it was last polled, and left its waker.
-    registered: Registered,
-    /// Its address is its number among the awaiters.
-    _pinned: PhantomPinned,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Registered {
-    Nowhere,
-    /// In the awaiter word, on the owner's thread.
-    Here,
-    /// In the side record.
-    Abroad,
-}
-
-impl<T: Clone> Future for Joining<'_, T> {
-    type Output = Result<T, Interrupt>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let task = self.handle.task.expect(SPENT);
-        let number = self.number();
-        let poller = Poller::Sharing(number);
-        let polled = poll_done(task, poller, cx);
-        if polled == Poll::Ready(Found::Lost) {
-            return Poll::Ready(Err(Interrupt::Stopped));
-        }
-        if polled.is_pending() {
-            let here = own_hub(task).is_some();
-            let place = if here {
-                Registered::Here
-            } else {
-                Registered::Abroad
-            };
-            // SAFETY: the field is plain data; nothing is moved out of the pin.
-            unsafe { self.get_unchecked_mut() }.registered = place;
-            return Poll::Pending;
-        }
-        let seen = task.local.seen_abroad();
-        if seen.any(Flags::BUBBLED) {
-            return Poll::Ready(Err(Interrupt::ScopeFailed));
-        }
-        // SAFETY: L3: DONE was seen and this is the handle; `T` is right.
-        Poll::Ready(unsafe { task.clone_outcome::<T>(seen.any(Flags::INTERRUPTED)) })
-    }
-}
-
-impl<T> Joining<'_, T> {
-    /// Different from that of every other one that is alive and was polled.
-    fn number(&self) -> usize {
-        (&raw const *self).addr()
-    }
-}
-
-impl<T> Drop for Joining<'_, T> {
-    /// Takes the waker back. One that was left on the owner's thread cannot be
-    /// reached from another one: it stays until the task ends.
-    fn drop(&mut self) {
-        let Some(task) = self.handle.task else { return };
-        match (self.registered, own_hub(task)) {
-            (Registered::Here, Some(hub)) => task.awaiter.leave(&hub, self.number()),
-            (Registered::Abroad, _) => side::leave(task, self.number()),
-            _ => {}
-        }
-    }
-}
-
-impl<T> fmt::Debug for Joining<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Joining").field(self.handle).finish()
-    }
-}
 
 impl<T> Drop for Task<T> {
     #[inline]
