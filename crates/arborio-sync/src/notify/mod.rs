@@ -1,5 +1,7 @@
 //! A notification: for one that waits, or for all.
 //!
+//! `waiting.rs` is how somebody waits for it, `notified.rs` the futures of that.
+//!
 //! # The word
 //! The lowest bit says that a permit is stored: a `notify_one` that found nobody.
 //! The rest is the round: how many times `notify_waiters` was called. A
@@ -15,14 +17,10 @@
 //!   be told so. A `notify_one` tells them itself before it looks for one to
 //!   notify, so that it is not spent on somebody who has been notified already.
 
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    rc::Rc,
-    sync::Arc,
-    task::{Context, Poll, Waker},
-};
+mod notified;
+mod waiting;
+
+use std::{fmt, rc::Rc, sync::Arc};
 
 use arborio_base::{
     contain,
@@ -33,9 +31,12 @@ use crate::{
     blocking::{assert_may_block, block_on},
     flavour::{Flavour, OneThread, Threads},
     guarded::{Guarded, Held},
-    line::{Answer, Line, Place, Reach},
+    line::{Answer, Line},
     rounds::tell_rounds,
 };
+use waiting::{Owner, Waiting};
+
+pub use notified::{Notified, OwnedNotified};
 
 const PERMIT: usize = 1;
 const ROUND: usize = 2;
@@ -322,205 +323,5 @@ impl<F: Flavour> fmt::Debug for Notify<F> {
         f.debug_struct("Notify")
             .field("permit", &self.has_permit())
             .finish()
-    }
-}
-
-/// What leads to a notification: a reference to it, or a counted owner.
-///
-/// # Safety
-/// Always to the same one, and it does not move.
-unsafe trait LeadsToNotify {
-    type Flavour: Flavour;
-
-    fn notify(&self) -> &Notify<Self::Flavour>;
-}
-
-// SAFETY: a shared reference, so it does not move while it lives.
-unsafe impl<F: Flavour> LeadsToNotify for &Notify<F> {
-    type Flavour = F;
-
-    #[inline(always)]
-    fn notify(&self) -> &Notify<F> {
-        self
-    }
-}
-
-/// A counted owner.
-struct Owner<F: Flavour>(F::Owner<Notify<F>>);
-
-// SAFETY: the owner never leads to another thing (`Words::Owner`), and what has
-// counted owners does not move.
-unsafe impl<F: Flavour> LeadsToNotify for Owner<F> {
-    type Flavour = F;
-
-    #[inline(always)]
-    fn notify(&self) -> &Notify<F> {
-        &self.0
-    }
-}
-
-/// The way from a waiting future to the line.
-struct InLine<W>(W);
-
-// SAFETY: always the same notification, says `LeadsToNotify`, and it has one line.
-unsafe impl<W: LeadsToNotify> Reach for InLine<W> {
-    type Flavour = W::Flavour;
-    type State = Line;
-
-    fn guarded(&self) -> &Guarded<W::Flavour, Line> {
-        &self.0.notify().line
-    }
-
-    fn line(line: &mut Line) -> &mut Line {
-        line
-    }
-
-    fn left(&self, answer: Option<Answer>, _want: usize) {
-        if answer == Some(Answer::Granted) {
-            self.0.notify().notify_one();
-        }
-    }
-}
-
-pin_project_lite::pin_project! {
-    /// Waits by way of `W`.
-    struct Waiting<W: LeadsToNotify> {
-        // The round in which it was made.
-        made: usize,
-        // It has seen that it was notified.
-        over: bool,
-        #[pin]
-        place: Place<InLine<W>>,
-    }
-}
-
-impl<W: LeadsToNotify> Waiting<W> {
-    #[inline]
-    fn new(way: W) -> Self {
-        Self {
-            // Acquire: who sees the end of a round sees why it ended.
-            made: way.notify().round(),
-            over: false,
-            place: Place::new(InLine(way)),
-        }
-    }
-
-    /// Polls; once it was ready it stays so.
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.over {
-            return Poll::Ready(());
-        }
-        let mut waiting = self.project();
-        let polled = match waiting.place.as_mut().poll_answer(cx) {
-            // Told to look again: the round has ended. Granted: this one was meant.
-            Some(answer) => answer.map(drop),
-            None if waiting.place.reach().0.notify().round() != *waiting.made => Poll::Ready(()),
-            None => join(waiting.place, *waiting.made, cx),
-        };
-        *waiting.over = polled.is_ready();
-        polled
-    }
-
-    /// Takes part from now on; whether it is over.
-    fn enable(mut self: Pin<&mut Self>) -> bool {
-        if self.as_mut().project().place.is_queued() {
-            return false; // and the waker of the last poll stays
-        }
-        let mut cx = Context::from_waker(Waker::noop());
-        self.poll(&mut cx).is_ready()
-    }
-}
-
-/// Takes the permit or stands in line, unless the round has ended.
-fn join<W: LeadsToNotify>(
-    place: Pin<&mut Place<InLine<W>>>,
-    made: usize,
-    cx: &mut Context<'_>,
-) -> Poll<()> {
-    if place.reach().0.notify().permit_ends_wait_since(made) {
-        return Poll::Ready(());
-    }
-    place.poll_join(cx, |way, _line| {
-        let notify = way.0.notify();
-        if notify.ends_wait_since(made) {
-            Ok(())
-        } else {
-            Err(made)
-        }
-    })
-}
-
-pin_project_lite::pin_project! {
-    /// Waits to be notified; made by [`Notify::notified`].
-    ///
-    /// Once it was ready it may be polled again, and is ready.
-    #[must_use = "futures do nothing unless awaited"]
-    pub struct Notified<'a, F: Flavour> {
-        #[pin]
-        waiting: Waiting<&'a Notify<F>>,
-    }
-}
-
-impl<F: Flavour> Notified<'_, F> {
-    /// Takes part in [`Notify::notify_one`] from now on, without being polled.
-    ///
-    /// Returns whether it has been notified; that counts as having seen it, and
-    /// the next poll is ready.
-    ///
-    /// # Examples
-    /// ```
-    /// use std::pin::pin;
-    /// # futures_lite::future::block_on(async {
-    /// let notify = arborio_sync::Notify::new();
-    /// let (mut first, mut second) = (pin!(notify.notified()), pin!(notify.notified()));
-    /// assert!(!first.as_mut().enable(), "it stands in line now");
-    /// assert!(!second.as_mut().enable(), "and this one behind it");
-    /// notify.notify_one();
-    /// notify.notify_one();
-    /// first.await;
-    /// second.await;
-    /// # });
-    /// ```
-    pub fn enable(self: Pin<&mut Self>) -> bool {
-        self.project().waiting.enable()
-    }
-}
-
-impl<F: Flavour> Future for Notified<'_, F> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.project().waiting.poll(cx)
-    }
-}
-
-pin_project_lite::pin_project! {
-    /// Waits to be notified, and owns the notification; made by `notified_owned`.
-    #[must_use = "futures do nothing unless awaited"]
-    pub struct OwnedNotified<F: Flavour> {
-        #[pin]
-        waiting: Waiting<Owner<F>>,
-    }
-}
-
-impl<F: Flavour> OwnedNotified<F> {
-    /// As [`Notified::enable`].
-    ///
-    /// # Examples
-    /// ```
-    /// let notify = std::sync::Arc::new(arborio_sync::Notify::new());
-    /// let mut notified = Box::pin(notify.notified_owned());
-    /// assert!(!notified.as_mut().enable());
-    /// ```
-    pub fn enable(self: Pin<&mut Self>) -> bool {
-        self.project().waiting.enable()
-    }
-}
-
-impl<F: Flavour> Future for OwnedNotified<F> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.project().waiting.poll(cx)
     }
 }
