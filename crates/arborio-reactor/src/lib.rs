@@ -13,7 +13,7 @@
 //! # Where to start reading
 //! `readiness.rs` (the word), `gate.rs` (waiting, and why no wake is lost),
 //! `quiet.rs` (edge-triggered, and when not),
-//! `home.rs` (the table and its tokens), `loop_reactor.rs`, `async_fd.rs`.
+//! `home/mod.rs` (the table) and `home/token.rs` (what the kernel knows), `loop_reactor.rs`, `async_fd.rs`.
 #![cfg(not(loom))]
 #![deny(unsafe_code)]
 

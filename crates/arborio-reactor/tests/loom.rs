@@ -2,7 +2,7 @@
 //!
 //! The gate is compiled into this test from its own source, so the models run
 //! the lines that ship. The table of a reactor has no model: all of it stands
-//! behind one lock (`home.rs`), and what races with a dispatch (R09) races for
+//! behind one lock (`home/mod.rs`), and what races with a dispatch (R09) races for
 //! that lock.
 //!
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p arborio-reactor --test loom --release`.

@@ -4,19 +4,21 @@
 //! its own: the table stands behind a lock that is held for short, also across
 //! `epoll_ctl`, never across a wait or a waker.
 //!
-//! # Tokens
-//! The kernel is given a number, never a pointer: the descriptor (which is the
-//! key of the table) and a serial number that no two registrations of a table
-//! share. An event that was collected before its source left finds another
-//! serial, or nothing, and wakes nobody. Serials wrap after 2^32 registrations;
-//! a stale event lives for one batch.
+//! What the kernel knows of a source is in `token.rs`, what others do for a loop that is held up in
+//! `helped.rs`.
 //!
 //! # Order of locks
 //! Table, then gate. Whoever holds a gate takes no table.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod helped;
+mod token;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod unhelped;
+
 use std::{
     collections::HashMap,
-    hash::{BuildHasherDefault, Hash, Hasher},
+    hash::BuildHasherDefault,
     io,
     os::fd::{AsRawFd, BorrowedFd, RawFd},
     sync::{
@@ -40,33 +42,12 @@ use crate::{
     readiness::{Event, Halt},
     source::Source,
 };
+use token::{DescriptorHasher, Registered};
 
-/// Token of the notifier's eventfd. No descriptor is negative, so the lower
-/// half of a source's token never has its top bit set.
-pub(crate) const NOTIFIER: Token = Token(usize::MAX);
-/// Token of the timer descriptor.
-pub(crate) const TIMER: Token = Token(usize::MAX - 1);
-
-const _: () = assert!(
-    usize::BITS == 64,
-    "a token holds a descriptor and a serial number"
-);
-
-/// Token of the epoll of another reactor, whose loop is held up.
-const ATTENDED: Token = Token(usize::MAX - 2);
-
-/// The most sources of a reactor that others attend.
-const ATTENDABLE: usize = 64;
-
-/// How many events who helps takes at a time: it comes again soon.
-const HELPED: usize = 256;
+pub(crate) use token::{NOTIFIER, Serial, TIMER};
 
 /// Below this the table keeps its memory when it runs empty.
 const KEEP: usize = 1024;
-
-/// One registration: where its event data points.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Serial(u32);
 
 /// How a descriptor is to be watched (`quiet.rs`).
 #[derive(Clone, Copy, Debug)]
@@ -123,28 +104,6 @@ struct Table {
     registry: Option<Arc<Registry>>,
     sources: HashMap<Registered, Arc<Source>, BuildHasherDefault<DescriptorHasher>>,
     last_serial: u32,
-}
-
-/// The key of the table. Found by its descriptor alone; the serial is kept
-/// with it, and not with the source, because so an entry is two words.
-#[derive(Clone, Copy, Debug)]
-struct Registered {
-    fd: RawFd,
-    serial: Serial,
-}
-
-impl PartialEq for Registered {
-    fn eq(&self, other: &Self) -> bool {
-        self.fd == other.fd
-    }
-}
-
-impl Eq for Registered {}
-
-impl Hash for Registered {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_i32(self.fd);
-    }
 }
 
 impl Table {
@@ -323,88 +282,6 @@ impl Home {
         self.waits.store(false, Ordering::Release);
     }
 
-    /// As [`dispatch`](Self::dispatch), of what the kernel says now: for who helps the loop (`helper.rs`).
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(crate) fn look(&self, batch: &mut WakeBatch) -> usize {
-        use rustix::{buffer::spare_capacity, event::epoll, time::Timespec};
-        const NOW: Timespec = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        let mut events = Vec::with_capacity(HELPED);
-        let table = lock(&self.table);
-        let Some(registry) = table.registry.as_ref().filter(|_| self.process.is_this()) else {
-            return 0;
-        };
-        // An interruption or a refusal: whoever helps looks again.
-        let _ = epoll::wait(registry, spare_capacity(&mut events), Some(&NOW));
-        let (mut woken, mut loops_own) = (0, false);
-        for event in events {
-            let (flags, data) = (event.flags, event.data.u64());
-            let token = Token(usize::try_from(data).expect("64 bits, see above"));
-            loops_own |= [NOTIFIER, TIMER, ATTENDED].contains(&token);
-            woken += self.tell(&table, token, Event::of_epoll(flags), batch);
-        }
-        drop(table);
-        if loops_own {
-            self.took.store(true, Ordering::Release);
-            fence(Ordering::SeqCst); // H1
-            if self.waits.load(Ordering::Acquire)
-                && let Some(notifier) = self.notifier.get()
-            {
-                let _ = notifier.wake();
-            }
-        }
-        woken
-    }
-
-    /// Has the wait of this home end when there is an event for the sources of `other`. False if the system
-    /// refuses.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(crate) fn attend(&self, other: &Self) -> bool {
-        use rustix::event::epoll::{EventData, EventFlags, add};
-        // The kernel walks over all that the other one watches: 64 ns for each.
-        if other.count() > ATTENDABLE {
-            return false;
-        }
-        let Some(watched) = other.epoll() else {
-            return false;
-        };
-        let data = EventData::new_u64(ATTENDED.0 as u64);
-        // Once, or it would be told again and again of what the other does not look at.
-        let flags = EventFlags::IN | EventFlags::ONESHOT;
-        (self.epoll()).is_some_and(|epoll| add(epoll, watched, data, flags).is_ok())
-    }
-
-    /// Takes [`attend`](Self::attend) back.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(crate) fn leave(&self, other: &Self) {
-        if let (Some(epoll), Some(watched)) = (self.epoll(), other.epoll()) {
-            let _ = rustix::event::epoll::delete(epoll, watched); // it may be closed
-        }
-    }
-
-    /// The epoll, held open as long as this lives; `None` once the reactor has ended, and in the child of a fork.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn epoll(&self) -> Option<Arc<Registry>> {
-        self.check_process().ok()?;
-        lock(&self.table).registry.clone()
-    }
-
-    /// Elsewhere mio alone waits, and nobody can help.
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    pub(crate) fn look(&self, _batch: &mut WakeBatch) -> usize {
-        0
-    }
-
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    pub(crate) fn attend(&self, _other: &Self) -> bool {
-        false
-    }
-
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    pub(crate) fn leave(&self, _other: &Self) {}
-
     /// How many sources are registered.
     pub(crate) fn len(&self) -> usize {
         lock(&self.table).sources.len()
@@ -467,69 +344,4 @@ fn watch_quietly(
     _source: &Source,
 ) -> io::Result<()> {
     registry.register(&mut SourceFd(&fd.as_raw_fd()), token, everything())
-}
-
-impl Registered {
-    /// The event data of this registration.
-    fn token(self) -> Token {
-        Token(self.fd.cast_unsigned() as usize | (self.serial.0 as usize) << 32)
-    }
-
-    /// The inverse of [`Registered::token`].
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "the halves are cut apart on purpose"
-    )]
-    fn of(Token(bits): Token) -> Self {
-        Self {
-            fd: (bits as u32).cast_signed(),
-            serial: Serial((bits >> 32) as u32),
-        }
-    }
-}
-
-/// Descriptors are small and dense, so one multiplication spreads them.
-#[derive(Debug, Default)]
-struct DescriptorHasher(u64);
-
-impl Hasher for DescriptorHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(self.0 ^ u64::from(*byte));
-        }
-    }
-
-    fn write_i32(&mut self, fd: i32) {
-        self.write_u64(u64::from(fd.cast_unsigned()));
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        // 2^64 divided by the golden ratio (Fibonacci hashing).
-        let product = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        // The table takes its buckets from the low bits and its tags from the
-        // high ones; a product is good only in the latter.
-        self.0 = product ^ (product >> 32);
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_gives_back_its_parts_and_is_never_one_of_the_fixed_ones() {
-        for fd in [0, 1, RawFd::MAX] {
-            for serial in [0, 1, u32::MAX] {
-                let serial = Serial(serial);
-                let token = Registered { fd, serial }.token();
-                let parts = Registered::of(token);
-                assert_eq!((parts.fd, parts.serial), (fd, serial));
-                assert!(token != NOTIFIER && token != TIMER);
-            }
-        }
-    }
 }
