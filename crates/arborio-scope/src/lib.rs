@@ -53,8 +53,8 @@ pub use race::{Race, Race1, Race2, Race3, Race4, Race5, Race6, Race7, Race8, Rac
 pub use repeat::{Ticker, repeat_timeout};
 pub use scope::{
     AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, FreeScope, Local, LocalScope,
-    Outcome, Ready, Reporting, Scope, ScopeBuilder, ScopeClosed, ScopeEnd, ScopeEnded, ScopeNote,
-    Sent, local_scope, scope,
+    Outcome, Ready, Reporting, Scope, ScopeBody, ScopeBuilder, ScopeClosed, ScopeEnd, ScopeEnded,
+    ScopeNote, Sent, local_scope, scope,
 };
 #[doc(hidden)]
 pub use select::never;

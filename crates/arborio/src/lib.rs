@@ -200,7 +200,7 @@ pub mod scope {
     pub use arborio_executor::{BorrowScope, Borrower};
     pub use arborio_scope::{
         ChildBuilder, ChildOf, ChildOutput, Failed, FreeScope, Local, Outcome, Ready, Reporting,
-        ScopeBuilder, ScopeClosed, ScopeEnd, ScopeEnded, ScopeNote, Sent,
+        ScopeBody, ScopeBuilder, ScopeClosed, ScopeEnd, ScopeEnded, ScopeNote, Sent,
     };
 }
 

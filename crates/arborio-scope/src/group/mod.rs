@@ -199,9 +199,12 @@ impl<T> TaskGroup<T> {
     ///     assert!(member.wait().await.is_err());
     /// });
     /// ```
-    pub async fn cancel_on_error<R, E, B>(&self, body: B) -> Result<R, E>
+    pub async fn cancel_on_error<'g, R, E, B, F>(&'g self, body: B) -> Result<R, E>
     where
-        B: AsyncFnOnce(&Self) -> Result<R, E>,
+        // Not an `AsyncFnOnce`: the future of one has no name, and this one would not be `Send` if `T` had a
+        // lifetime, as `Box<dyn Error>` and `&'static str` have.
+        B: FnOnce(&'g Self) -> F,
+        F: Future<Output = Result<R, E>>,
     {
         let guard = CancelOnDrop(self);
         let value = body(self).await?;

@@ -18,6 +18,8 @@
 //! - S2: an error of a task is in exactly one place: kept for the task's handle,
 //!   the scope's failure, or among the later ones.
 
+#[allow(unsafe_code, reason = "the future of a body is named for one lifetime")]
+mod body;
 mod builder;
 mod child;
 mod child_handle;
@@ -36,6 +38,7 @@ mod signs;
 mod start;
 
 pub use arborio_task::embedded::{Local, Sent};
+pub use body::ScopeBody;
 pub use builder::ChildBuilder;
 pub use child::{Child, ChildOf, ChildOutput, Outcome};
 pub use current::AnyScope;
@@ -90,10 +93,34 @@ use arborio_task::Interrupt;
 /// });
 /// assert_eq!(sum, Ok(3));
 /// ```
+/// With any error, also from a task that may run on another thread:
+/// ```
+/// # use arborio_executor::{doc::run, spawn};
+/// use arborio_scope::{Scope, scope};
+/// use std::error::Error;
+///
+/// type BoxError = Box<dyn Error + Send + Sync>;
+///
+/// async fn sum(words: &[&str]) -> Result<u32, BoxError> {
+///     scope(async |_: &Scope<BoxError>| {
+///         let mut sum = 0;
+///         for word in words {
+///             sum += word.parse::<u32>()?;
+///         }
+///         Ok(sum)
+///     })
+///     .await
+/// }
+///
+/// let ended = run(async { spawn(async { sum(&["1", "two"]).await }).await.unwrap() });
+/// assert_eq!(ended.unwrap_err().to_string(), "invalid digit found in string");
+/// ```
+/// A function that takes a body and passes it on: see [`ScopeBody`].
 #[track_caller]
-pub fn scope<R, E, B>(body: B) -> impl Future<Output = Result<R, E>>
+pub fn scope<R, E, B, F>(body: B) -> impl Future<Output = Result<R, E>>
 where
-    B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
+    B: AsyncFnOnce(&Scope<E>) -> Result<R, E> + ScopeBody<E, Future = F>,
+    F: Future<Output = Result<R, E>>,
     E: From<Interrupt> + Send + 'static,
 {
     Scope::builder().run(body)

@@ -18,6 +18,7 @@ use arborio_task::{
 use arborio_timers::Instant;
 
 use super::{
+    body::{ScopeBody, lend},
     current::{self, AnyScope},
     failure::{Failed, Later},
     free::FreeScope,
@@ -167,11 +168,12 @@ where
     ///
     /// # Cancel safety
     /// As [`scope`](super::scope).
-    pub async fn run<R, B>(self, body: B) -> Result<R, E>
+    pub async fn run<R, B, F>(self, body: B) -> Result<R, E>
     where
-        B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
+        B: AsyncFnOnce(&Scope<E>) -> Result<R, E> + ScopeBody<E, Future = F>,
+        F: Future<Output = Result<R, E>>,
     {
-        let ended = self.run_anywhere::<Sent, _, _>(None, body).await;
+        let ended = self.run_anywhere::<Sent, _, _, _>(None, body).await;
         ended.map_err(|failed| failed.first)
     }
 
@@ -191,7 +193,7 @@ where
         B: AsyncFnOnce(&LocalScope<E>) -> Result<R, E>,
     {
         let body = async |scope: &Scope<E>| body(&LocalScope::new(scope.clone())).await;
-        let ended = self.run_anywhere::<Local, _, _>(None, body).await;
+        let ended = self.run_anywhere::<Local, _, _, _>(None, body).await;
         ended.map_err(|failed| failed.first)
     }
 
@@ -271,10 +273,15 @@ where
 
     /// Runs the scope on the loop of this thread. If there is none that takes its tasks, it
     /// has a loop of its own, and whoever polls it polls the tasks.
-    async fn run_anywhere<K, R, B>(self, later: Option<Later<E>>, body: B) -> Result<R, Failed<E>>
+    async fn run_anywhere<K, R, B, F>(
+        self,
+        later: Option<Later<E>>,
+        body: B,
+    ) -> Result<R, Failed<E>>
     where
         K: Kind,
-        B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
+        B: AsyncFnOnce(&Scope<E>) -> Result<R, E> + ScopeBody<E, Future = F>,
+        F: Future<Output = Result<R, E>>,
     {
         if self.below.is_some() || is_around::<K>() {
             self.run_keeping(later, body).await
@@ -283,9 +290,10 @@ where
         }
     }
 
-    async fn run_keeping<R, B>(self, later: Option<Later<E>>, body: B) -> Result<R, Failed<E>>
+    async fn run_keeping<R, B, F>(self, later: Option<Later<E>>, body: B) -> Result<R, Failed<E>>
     where
-        B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
+        B: AsyncFnOnce(&Scope<E>) -> Result<R, E> + ScopeBody<E, Future = F>,
+        F: Future<Output = Result<R, E>>,
     {
         // The scope knows from the start who polls it, and need not be told under its lock.
         let (waker, identity) = poll_fn(|cx| {
@@ -297,7 +305,7 @@ where
         let Ok(scope) = self.enter(later, Some(waker)) else {
             return Err(Later::new().after(E::from(Interrupt::Closed)));
         };
-        let ended = ScopeRun::new(&scope, body(&scope), Some(identity)).await;
+        let ended = ScopeRun::new(&scope, lend(&scope, body), Some(identity)).await;
         ended.map_err(|first| {
             let later = scope.0.progress().later.take();
             later.unwrap_or_else(Later::new).after(first)
@@ -330,12 +338,13 @@ where
     ///
     /// # Cancel safety
     /// As [`scope`](super::scope).
-    pub async fn run<R, B>(self, body: B) -> Result<R, Failed<E>>
+    pub async fn run<R, B, F>(self, body: B) -> Result<R, Failed<E>>
     where
-        B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
+        B: AsyncFnOnce(&Scope<E>) -> Result<R, E> + ScopeBody<E, Future = F>,
+        F: Future<Output = Result<R, E>>,
     {
         self.scope
-            .run_anywhere::<Sent, _, _>(Some(Later::new()), body)
+            .run_anywhere::<Sent, _, _, _>(Some(Later::new()), body)
             .await
     }
 
@@ -371,7 +380,7 @@ where
     {
         let body = async |scope: &Scope<E>| body(&LocalScope::new(scope.clone())).await;
         self.scope
-            .run_anywhere::<Local, _, _>(Some(Later::new()), body)
+            .run_anywhere::<Local, _, _, _>(Some(Later::new()), body)
             .await
     }
 }

@@ -123,7 +123,7 @@ impl LoopBuilder {
         B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
         E: From<Interrupt> + Send + 'static,
     {
-        self.run(scope(body))
+        self.run(scope(async |s: &Scope<E>| body(s).await))
     }
 
     /// As [`run`](Self::run), but misuse is an error instead of a panic.

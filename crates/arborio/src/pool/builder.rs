@@ -262,7 +262,7 @@ impl PoolBuilder {
         B: AsyncFnOnce(&Scope<E>) -> Result<R, E>,
         E: From<Interrupt> + Send + 'static,
     {
-        self.run(scope(body))
+        self.run(scope(async |s: &Scope<E>| body(s).await))
     }
 
     /// As [`run`](Self::run), but misuse and a system that refuses are errors instead of panics.

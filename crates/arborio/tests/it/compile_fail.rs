@@ -504,3 +504,126 @@ fn h02_s04_nothing_of_a_borrowing_scope_leaves_it() {
     );
     refused(&program("s"), "lifetime may not live long enough");
 }
+
+/// A body of a scope of boxed errors, in a future that is spawned.
+fn spawned_body(before: &str, body: &str) -> String {
+    format!(
+        "type Boxed = Box<dyn std::error::Error + Send + Sync>; {before}
+         drop(arborio::spawn(async move {{
+             arborio::scope(async |s: &arborio::Scope<Boxed>| {{ {body} Ok(()) }}).await
+         }}));"
+    )
+}
+
+#[test]
+fn h03_the_body_of_a_scope_that_is_sent_is_send_whatever_the_error() {
+    let sent = "cannot be sent between threads safely";
+    let shared = "cannot be shared between threads safely";
+    let (kept, value) = (
+        "arborio::yield_now().await; drop(v);",
+        "std::rc::Rc::new(1)",
+    );
+    accepted(&spawned_body("", &format!("let v = 1; {kept}")));
+    refused(&spawned_body("", &format!("let v = {value}; {kept}")), sent);
+    let looks = "let _ = &v;";
+    accepted(&spawned_body("let v = 1;", looks));
+    refused(&spawned_body(&format!("let v = {value};"), looks), sent);
+    let cell = "let v = std::cell::Cell::new(1);";
+    refused(&spawned_body(cell, looks), shared);
+    let closure = |value: &str| {
+        format!(
+            "let body = |_: &arborio::Scope<std::io::Error>| {{
+                 let v = {value}; async move {{ {kept} Ok(()) }}
+             }};
+             drop(arborio::spawn(async move {{ arborio::scope(body).await }}));"
+        )
+    };
+    accepted(&closure("1"));
+    refused(&closure(value), sent);
+}
+
+#[test]
+fn h02_the_reference_to_a_scope_stays_in_its_body() {
+    let escapes = "lifetime may not live long enough";
+    for error in [
+        "()",
+        "std::io::Error",
+        "Box<dyn std::error::Error + Send + Sync>",
+    ] {
+        let program = |before: &str, body: &str| {
+            format!(
+                "{before} let _ = arborio::scope(
+                     async |s: &arborio::Scope<{error}>| {{ {body} }}
+                 ).await;"
+            )
+        };
+        accepted(&program(
+            "let mut kept = None;",
+            "kept = Some(s.clone()); Ok(())",
+        ));
+        refused(
+            &program("let mut kept = None;", "kept = Some(s); Ok(())"),
+            escapes,
+        );
+        accepted(&program("", "Ok(s.clone())"));
+        refused(&program("", "Ok(s)"), escapes);
+        refused(&program("", "Ok(s.name())"), escapes);
+        accepted(&program(
+            "",
+            "let s = s.clone(); s.clone().spawn(async move { s.cancel() }); Ok(())",
+        ));
+        refused(
+            &program("", "s.spawn(async move { s.cancel() }); Ok(())"),
+            "borrowed data escapes outside of closure",
+        );
+        // For one lifetime is not enough: it has to be any.
+        let chosen = |lifetime: &str| {
+            format!(
+                "fn body{lifetime} arborio::Scope<{error}>)
+                     -> std::future::Ready<Result<(), {error}>> {{ std::future::ready(Ok(())) }}
+                 let _ = arborio::scope(body).await;"
+            )
+        };
+        accepted(&chosen("<'s>(_: &'s"));
+        let said = compile(library(), "pub async fn program()", &chosen("(_: &'static"));
+        assert!(said.is_err(), "a body for a scope that is never dropped");
+    }
+}
+
+#[test]
+fn h02_a_body_that_is_passed_on_says_that_it_is_one() {
+    let program = |bounds: &str, call: &str| {
+        format!(
+            "async fn wrap<B, F>(body: B) -> Result<(), ()>
+             where
+                 B: AsyncFnOnce(&arborio::Scope<()>) -> Result<(), ()> {bounds},
+                 F: Future<Output = Result<(), ()>>,
+             {{
+                 arborio::scope({call}).await
+             }}"
+        )
+    };
+    let closure = "async |s: &arborio::Scope<()>| body(s).await";
+    let named = "+ arborio::scope::ScopeBody<(), Future = F>";
+    accepted(&program("", closure));
+    accepted(&program(named, "body"));
+    refused(
+        &program("", "body"),
+        "is not known to be the body of a scope",
+    );
+}
+
+#[test]
+fn h02_nobody_else_is_or_calls_the_body_of_a_scope() {
+    refused(
+        "struct Own;
+         impl arborio::scope::ScopeBody<()> for Own { type Future = (); }",
+        "missing: `call`",
+    );
+    refused(
+        "use arborio::scope::ScopeBody;
+         let scope: &'static arborio::Scope<()> = Box::leak(Box::new((*arborio::Scope::new()).clone()));
+         (|_: &arborio::Scope<()>| ()).call(scope);",
+        "E0061",
+    );
+}

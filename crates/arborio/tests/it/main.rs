@@ -6,6 +6,7 @@ mod background;
 mod background_ends;
 mod battery;
 mod blocking;
+mod boxed_errors;
 mod child_handles;
 #[cfg(any(feature = "signal", feature = "stdio"))]
 mod children;

@@ -26,7 +26,9 @@ where
             let builder = Scope::builder()
                 .name("shop")
                 .observer(move |line| note.add(line.to_string()));
-            builder.run(body).await
+            builder
+                .run(async |s: &Scope<Interrupt>| body(s).await)
+                .await
         });
     ended.unwrap();
     (by_scope.take(), by_loop.take())
@@ -41,7 +43,7 @@ where
     let report = log.clone();
     let ended = simulated()
         .observer(move |line| report.add(line.to_string()))
-        .run(scope(body));
+        .run(scope(async |s: &Scope<Interrupt>| body(s).await));
     ended.unwrap();
     log.take()
 }

@@ -349,6 +349,31 @@ fn scopes_inside_of_tasks_that_move_add_up() {
 }
 
 #[test]
+fn tasks_with_scopes_of_boxed_errors_run_on_every_worker() {
+    type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    async fn number(word: &str) -> Result<u64, BoxError> {
+        scope(async |s: &Scope<BoxError>| {
+            let child = s.spawn(async { scope(async |_: &Scope<BoxError>| Ok(1)).await });
+            yield_now().await;
+            Ok(word.parse::<u64>()? + child.await?)
+        })
+        .await
+    }
+    let ended = two().run(async {
+        let tasks: Vec<_> = (0..100)
+            .map(|n: u64| spawn(async move { number(&n.to_string()).await }))
+            .collect();
+        let mut sum = 0;
+        for task in tasks {
+            sum += task.await.unwrap()?;
+        }
+        assert_eq!(sum, 5050);
+        spawn(async { number("a word").await }).await.unwrap()
+    });
+    assert!(ended.unwrap_err().is::<std::num::ParseIntError>());
+}
+
+#[test]
 fn many_tasks_of_one_scope_give_their_values_wherever_they_run() {
     let dropped = Arc::new(AtomicUsize::new(0));
     let counted = Counted(Arc::clone(&dropped));
