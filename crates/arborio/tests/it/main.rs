@@ -36,6 +36,7 @@ mod locals;
 mod macros;
 #[cfg(feature = "macros")]
 mod macros_refused;
+mod membarrier;
 mod metrics;
 mod names;
 mod on_done;

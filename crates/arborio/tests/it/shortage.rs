@@ -1,6 +1,6 @@
 //! A system that has run out of descriptors: the loop goes on.
 
-use std::{fs::File, net::TcpStream as StdStream, time::Instant};
+use std::{fs::File, future::poll_fn, net::TcpStream as StdStream, pin::pin, time::Instant};
 
 use arborio::{
     EventLoop, Pool, RunError,
@@ -109,7 +109,17 @@ fn r14_others_tick_in_time_while_accept_pauses() {
             sleep(ms(1)).await;
             let client = StdStream::connect(address).unwrap();
             let taken = take_all_descriptors();
-            let acceptor = spawn(async move { listener.accept().await.map(drop) });
+            let acceptor = spawn(async move {
+                let mut accept = pin!(listener.accept());
+                let mut longest = Duration::ZERO;
+                let accepted = poll_fn(|cx| {
+                    let start = Instant::now();
+                    let polled = accept.as_mut().poll(cx);
+                    longest = longest.max(start.elapsed());
+                    polled
+                });
+                accepted.await.map(|_| longest)
+            });
             let mut late = Vec::new();
             for _ in 0..100 {
                 let start = Instant::now();
@@ -121,7 +131,11 @@ fn r14_others_tick_in_time_while_accept_pauses() {
             assert!(late[25] < ms(20), "{:?} late", late[25]);
             assert!(!acceptor.is_finished());
             drop(taken);
-            acceptor.await.unwrap().unwrap();
+            let longest = acceptor.await.unwrap().unwrap();
+            assert!(
+                longest < ms(90),
+                "a poll of {longest:?}: a pause takes 100 ms"
+            );
             drop(client);
         });
     });
@@ -190,6 +204,10 @@ fn r21_pools_and_loops_in_the_background_start_without_descriptors() {
                 task.await.unwrap();
             }
             assert!(start.elapsed() >= ms(5));
+            let before = processor_time();
+            sleep(ms(100)).await;
+            let spent = processor_time() - before;
+            assert!(spent < ms(60), "{spent:?} of processor");
             assert_eq!(spawn_blocking(|| 3).await.unwrap(), 3);
             let error = TcpListener::bind("127.0.0.1:0").await.unwrap_err();
             let too_many = rustix::io::Errno::MFILE.raw_os_error();

@@ -4,6 +4,8 @@ mod background;
 mod groups;
 mod guests;
 mod lending;
+#[path = "../it/membarrier.rs"]
+mod membarrier;
 mod metrics;
 mod running;
 mod scopes;

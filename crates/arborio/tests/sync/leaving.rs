@@ -20,6 +20,7 @@ under_every_executor! {
     y01_whatever_is_dropped_at_any_poll_loses_nothing,
     y02_what_was_granted_to_one_that_leaves_goes_to_the_next,
     y03_when_the_head_of_the_line_leaves_those_behind_are_looked_at_again,
+    y04_a_notification_of_one_that_leaves_goes_to_the_next_or_is_kept,
     y12_waiters_leave_while_all_of_them_are_woken,
     y12_a_wake_may_drop_the_other_waiters,
     y13_both_ends_of_a_channel_go_and_each_message_is_dropped_once,
@@ -202,6 +203,24 @@ async fn y03_when_the_head_of_the_line_leaves_those_behind_are_looked_at_again<E
         assert!(lock.try_read().is_some(), "all are readers now");
         behind.leave().await;
         drop(held);
+    }
+}
+
+async fn y04_a_notification_of_one_that_leaves_goes_to_the_next_or_is_kept<E: Executor>() {
+    for _ in 0..20 {
+        let notify = Arc::new(Notify::new());
+        let first = Kept::new::<E>(Arc::clone(&notify).notified_owned()).await;
+        let next = Kept::new::<E>(Arc::clone(&notify).notified_owned()).await;
+        let theirs = Arc::clone(&notify);
+        let last = E::spawn(async move { theirs.notified().await });
+        notify.notify_one();
+        first.leave().await;
+        next.leave().await; // it has been handed the first one's
+        last.await;
+        let alone = Kept::new::<E>(Arc::clone(&notify).notified_owned()).await;
+        notify.notify_one();
+        alone.leave().await;
+        notify.notified().await;
     }
 }
 

@@ -20,17 +20,22 @@ flavours! {
     c09_who_was_cancelled_holds_no_lock_and_no_permit: holders_that_are_cancelled;
 }
 
-/// Lets `task` take some turns and asks it to end, for it on whichever worker it is by then. Its outcome, if it was faster.
-async fn cancelled_after<T: Send + 'static>(turns: usize, task: Child<T, Code>) -> Option<T> {
+/// Lets the tasks take some turns, and asks all of them to end at once, on whichever workers they are by then. What those gave that
+/// were faster.
+async fn cancelled_after<T: Send + 'static>(turns: usize, tasks: Vec<Child<T, Code>>) -> Vec<T> {
     for _ in 0..turns {
         yield_now().await;
     }
-    task.abort();
-    match task.outcome().await {
-        Ok(value) => value.ok(),
-        Err(Interrupt::Cancelled(_)) => None,
-        Err(other) => panic!("{other}"),
+    tasks.iter().for_each(|task| task.abort());
+    let mut values = Vec::new();
+    for task in tasks {
+        match task.outcome().await {
+            Ok(value) => values.extend(value.ok()),
+            Err(Interrupt::Cancelled(_)) => {}
+            Err(other) => panic!("{other}"),
+        }
     }
+    values
 }
 
 fn senders_that_are_cancelled(flavour: Flavour) {
@@ -38,17 +43,9 @@ fn senders_that_are_cancelled(flavour: Flavour) {
         flavour.run(async {
             let ended = scope(async |s: &Scope<Code>| {
                 let (sender, mut receiver) = mpsc::channel(1);
-                let receiving = spawn(async move {
-                    let mut received = 0;
-                    while receiver.recv().await.is_some() {
-                        received += 1;
-                        yield_now().await;
-                    }
-                    received
-                });
-                let sent = Arc::new(AtomicUsize::new(0));
+                let (sent, mut received) = (Arc::new(AtomicUsize::new(0)), 0);
                 for round in 0..300 {
-                    let senders = [(); 2].map(|()| {
+                    let senders = (0..2).map(|_| {
                         let (sender, sent) = (sender.clone(), Arc::clone(&sent));
                         s.spawn(async move {
                             for _ in 0..4 {
@@ -59,12 +56,20 @@ fn senders_that_are_cancelled(flavour: Flavour) {
                             Ok(())
                         })
                     });
-                    for sender in senders {
-                        cancelled_after(round % 9, sender).await;
+                    let senders = senders.collect();
+                    for _ in 0..round % 5 {
+                        yield_now().await;
+                        received += usize::from(receiver.try_recv().is_ok());
+                    }
+                    // The slot may just have been granted to one that has not seen it.
+                    cancelled_after(round % 3, senders).await;
+                    while receiver.try_recv().is_ok() {
+                        received += 1;
                     }
                 }
-                drop(sender);
-                assert_eq!(receiving.await.unwrap(), sent.load(Ordering::Relaxed));
+                assert_eq!(received, sent.load(Ordering::Relaxed));
+                assert_eq!(sender.capacity(), 1, "no slot was lost");
+                sender.try_send(()).unwrap();
                 Ok(())
             });
             ended.await.unwrap();
@@ -98,7 +103,7 @@ fn receivers_that_are_cancelled(flavour: Flavour) {
                         Ok(())
                     });
                     // Who sees the end of the channel is not cancelled any more.
-                    if cancelled_after(round % 7, receiving).await.is_some() {
+                    if !cancelled_after(round % 7, vec![receiving]).await.is_empty() {
                         break;
                     }
                 }
@@ -119,7 +124,7 @@ fn holders_that_are_cancelled(flavour: Flavour) {
                 let (notify, ended) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
                 notify.notify_one();
                 for round in 0..300 {
-                    let holders = [1, 2, 1].map(|wanted| {
+                    let holders = [1, 2, 1].into_iter().map(|wanted| {
                         let (lock, permits) = (Arc::clone(&lock), Arc::clone(&permits));
                         let (notify, ended) = (Arc::clone(&notify), Arc::clone(&ended));
                         s.spawn(async move {
@@ -133,9 +138,7 @@ fn holders_that_are_cancelled(flavour: Flavour) {
                             Ok(())
                         })
                     });
-                    for holder in holders {
-                        cancelled_after(round % 6, holder).await;
-                    }
+                    cancelled_after(round % 9, holders.collect()).await;
                 }
                 assert_eq!((permits.available_permits(), permits.waiting()), (2, 0));
                 assert_eq!(*lock.try_lock().unwrap(), ended.load(Ordering::Relaxed));

@@ -182,18 +182,26 @@ fn wakes_while_all_ends(flavour: Flavour) {
     }
 }
 
-/// Tasks come from a thread one by one, each when all have gone to sleep or are about to.
+/// Tasks come from two threads one by one, each when all have gone to sleep or are about to: a little later each time.
 fn work_for_sleepers(flavour: Flavour) {
     without_hanging(move || {
         flavour.run(async {
             let handle = Handle::current().unwrap();
-            let sent = arborio::spawn_blocking(move || {
-                for n in 0..2000_u32 {
-                    let mut task = handle.spawn(async move { n });
-                    assert_eq!(task.wait().unwrap(), n);
-                }
+            let senders = [1, 3].map(|pace| {
+                let handle = handle.clone();
+                arborio::spawn_blocking(move || {
+                    for n in 0..2000_u32 {
+                        for _ in 0..n * pace % 101 * 16 {
+                            std::hint::spin_loop();
+                        }
+                        let mut task = handle.spawn(async move { n });
+                        assert_eq!(task.wait().unwrap(), n);
+                    }
+                })
             });
-            sent.await.unwrap();
+            for sent in senders {
+                sent.await.unwrap();
+            }
         });
     });
 }
