@@ -116,6 +116,15 @@ fn receivers_that_are_cancelled(flavour: Flavour) {
     });
 }
 
+/// There is one: whoever has it hands it on.
+struct Token(Arc<Notify>);
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
 fn holders_that_are_cancelled(flavour: Flavour) {
     without_hanging(move || {
         flavour.run(async {
@@ -131,7 +140,8 @@ fn holders_that_are_cancelled(flavour: Flavour) {
                             let _permits = permits.acquire_many(wanted).await.unwrap();
                             yield_now().await;
                             notify.notified().await;
-                            notify.notify_one(); // there is one token
+                            let _token = Token(notify);
+                            yield_now().await;
                             *lock.lock().await += 1;
                             ended.fetch_add(1, Ordering::Relaxed);
                             yield_now().await;
