@@ -125,6 +125,15 @@ pub(crate) fn at_rest() -> Live {
     seen
 }
 
+/// Has the allocator give pages back that hold nothing, so that what is resident has less of chance in it.
+pub(crate) fn trim() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes the allocator's own locks, and touches nothing that is alive.
+    unsafe {
+        libc::malloc_trim(0)
+    };
+}
+
 /// How many blocks are alive of which size: `16:3 24:1`; each size stands for those down to the one before it.
 pub(crate) fn sizes() -> String {
     let mut words = String::new();

@@ -1,10 +1,11 @@
 //! A program that works for as long as somebody wants, in rounds, and rests between them.
 //!
-//! `cargo xtask soak` runs it. For each line of its standard input it goes through a round of half a second, or of as many
-//! milliseconds as its argument says: an echo over TCP, sleeps, cancellations, and jobs that block, on a loop and on a pool
-//! at the same time, which live from the beginning to the end. When all of the round has ended it prints one line, `rest`
-//! and how often everything was done, and does nothing until the next line: then somebody can look at what it holds. When
-//! its input ends it stops both, and ends itself.
+//! `cargo xtask soak` runs it. For each line of its standard input it goes through a round of as many milliseconds as its
+//! argument says: an echo over TCP, sleeps, cancellations, jobs that block, names that are looked up, messages, and
+//! tasks that panic, on a loop and on a pool at the same time, which live from the beginning to the end. A loop of its own comes
+//! and goes with the round. When all of it has ended it prints one line, `rest`, what is alive on the heap and how often everything was
+//! done, and does nothing until the next line: then somebody can look at what it holds. The line `sizes` is no round:
+//! it asks of which sizes the blocks are. When its input ends it stops both, and ends itself.
 
 mod heap;
 
@@ -13,6 +14,7 @@ use std::{
     future::pending,
     io::{self, BufRead, Write},
     net::SocketAddr,
+    panic::resume_unwind,
     sync::atomic::{AtomicU64, Ordering},
     thread,
     time::Duration,
@@ -24,12 +26,11 @@ use arborio::{
     cancel::{finally, move_on_after},
     net::{TcpListener, TcpStream},
     scope, spawn, spawn_blocking,
+    sync::mpsc,
+    task,
     time::{Instant, interval, sleep, timeout},
     yield_now,
 };
-
-/// How long a round takes, in milliseconds, if nobody says.
-const ROUND: u64 = 500;
 
 /// Clients of each echo, tasks that sleep, and tasks of each scope that is cancelled.
 const CROWD: u64 = 8;
@@ -37,17 +38,28 @@ const CROWD: u64 = 8;
 type Done = io::Result<()>;
 
 /// How often each kind of work was done.
-static DONE: [(&str, AtomicU64); 4] = [
+static DONE: [(&str, AtomicU64); 8] = [
     ("echoes", AtomicU64::new(0)),
     ("sleeps", AtomicU64::new(0)),
     ("cancels", AtomicU64::new(0)),
     ("jobs", AtomicU64::new(0)),
+    ("lookups", AtomicU64::new(0)),
+    ("messages", AtomicU64::new(0)),
+    ("panics", AtomicU64::new(0)),
+    ("loops", AtomicU64::new(0)),
 ];
 
 const ECHOES: usize = 0;
 const SLEEPS: usize = 1;
 const CANCELS: usize = 2;
 const JOBS: usize = 3;
+const LOOKUPS: usize = 4;
+const MESSAGES: usize = 5;
+const PANICS: usize = 6;
+const LOOPS: usize = 7;
+
+/// How long everything has for its end.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Counts one more.
 fn done(kind: usize) {
@@ -56,8 +68,8 @@ fn done(kind: usize) {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let milliseconds = std::env::args().nth(1).map(|word| word.parse());
-    let length = Duration::from_millis(milliseconds.unwrap_or(Ok(ROUND))?);
+    let milliseconds = std::env::args().nth(1).ok_or("how many milliseconds?")?;
+    let length = Duration::from_millis(milliseconds.parse()?);
     let event_loop = EventLoop::builder().name("soak-loop").start()?;
     let pool = Pool::builder().name("soak-pool").workers(2).start()?;
     let jobs = BlockingPool::builder().name("soak-job").max_threads(2);
@@ -76,18 +88,36 @@ fn main() -> Result<(), Box<dyn Error>> {
         for ended in ended {
             ended??;
         }
+        come_and_go()?;
         tell()?;
     }
-    let grace = Duration::from_secs(5);
-    event_loop.stop_and_join(grace)?;
-    pool.stop_and_join(grace)?;
-    jobs.stop_and_join(grace)?;
+    event_loop.stop_and_join(GRACE)?;
+    pool.stop_and_join(GRACE)?;
+    jobs.stop_and_join(GRACE)?;
+    Ok(())
+}
+
+/// A loop that ends, with its thread.
+fn come_and_go() -> Result<(), Box<dyn Error>> {
+    let short = EventLoop::builder().name("soak-short").start()?;
+    short.handle().run(async {
+        let end = Instant::now() + Duration::from_millis(1);
+        scope(async |s: &Scope<io::Error>| {
+            s.spawn(echo(end));
+            s.spawn(sleeps(end, 0));
+            Ok(())
+        })
+        .await
+    })??;
+    short.stop_and_join(GRACE)?;
+    done(LOOPS);
     Ok(())
 }
 
 /// Prints what was done since the beginning.
 fn tell() -> io::Result<()> {
     let live = heap::at_rest();
+    heap::trim();
     let mut line = format!("rest bytes={} blocks={}", live.bytes, live.blocks);
     for (name, count) in &DONE {
         line += &format!(" {name}={}", count.load(Ordering::Relaxed));
@@ -106,6 +136,9 @@ async fn round(jobs: &BlockingPool, length: Duration) -> Done {
             s.spawn(sleeps(end, number));
         }
         s.spawn(cancels(end));
+        s.spawn(looks_up(end));
+        s.spawn(messages(end));
+        s.spawn(panics(end));
         block(end, jobs).await
     })
     .await
@@ -222,6 +255,64 @@ async fn block(end: Instant, jobs: &BlockingPool) -> Done {
         drop(jobs.spawn(|| vec![0_u8; 1 << 16]));
         jobs.spawn(|| ()).await?;
         done(JOBS);
+        sleep(Duration::from_millis(1)).await;
+    }
+    Ok(())
+}
+
+/// A name that every machine has, and a port at which nobody listens. Who answers, and what, is all the same.
+async fn looks_up(end: Instant) -> Done {
+    loop {
+        let _ = TcpStream::connect(("localhost", 1)).await;
+        done(LOOKUPS);
+        if Instant::now() >= end {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// A channel from one task to another, with less room than there are messages.
+async fn messages(end: Instant) -> Done {
+    while Instant::now() < end {
+        let (sender, mut receiver) = mpsc::channel::<u64>(CROWD as usize / 2);
+        let sends = async move {
+            for number in 0..CROWD {
+                sender.send(number).await.map_err(io::Error::other)?;
+            }
+            Done::Ok(())
+        };
+        scope(async |s: &Scope<io::Error>| {
+            s.spawn(sends);
+            for number in 0..CROWD {
+                if receiver.recv().await != Some(number) {
+                    return Err(io::Error::other("a message is lost"));
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        done(MESSAGES);
+        sleep(Duration::from_millis(1)).await;
+    }
+    Ok(())
+}
+
+/// Tasks with names that panic, and somebody who sees it.
+async fn panics(end: Instant) -> Done {
+    let mut number = 0_u64;
+    while Instant::now() < end {
+        number += 1;
+        let falls = task().name(format!("falls {number}")).observed(true);
+        let fallen = falls.spawn(async move {
+            yield_now().await;
+            // It has no words on standard error.
+            resume_unwind(Box::new(number));
+        });
+        if !matches!(fallen.await, Err(Interrupt::Panicked(_))) {
+            return Err(io::Error::other("a panic was not told"));
+        }
+        done(PANICS);
         sleep(Duration::from_millis(1)).await;
     }
     Ok(())
