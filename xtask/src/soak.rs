@@ -2,7 +2,7 @@
 //!
 //! The program is `crates/arborio-faults/src/bin/soak/main.rs`. It works for a moment, on a loop and on a pool at
 //! once, and rests; then it says what is alive on its heap, we look at its memory, its descriptors and its threads,
-//! and let it go on. [`judge`] says from which figures on that is a leak.
+//! and let it go on. [`mod@judge`] says from which figures on that is a leak.
 
 mod judge;
 
@@ -73,7 +73,7 @@ struct Sample {
     bytes: u64,
     /// Blocks that are.
     blocks: u64,
-    /// Resident memory, in KiB.
+    /// Resident memory, in KiB, without the pages of files: the program's own code comes by and by.
     resident: f64,
     descriptors: usize,
     threads: usize,
@@ -99,7 +99,7 @@ impl Sample {
             at,
             bytes: said.bytes,
             blocks: said.blocks,
-            resident: figure("VmRSS:").ok_or_else(missing)?.into(),
+            resident: figure("RssAnon:").ok_or_else(missing)?.into(),
             descriptors: descriptors.map_err(|error| error.to_string())?.count(),
             threads: figure("Threads:").ok_or_else(missing)? as usize,
             done: said.done,
