@@ -127,10 +127,7 @@ fn t01_every_way_to_open_a_scope_takes_boxed_errors() {
         free.finalize();
         free.await?;
         let of_a_function = scope(body).await?;
-        let of_a_closure = scope(|s: &Scope<BoxError>| {
-            let child = s.spawn(async { Ok(byte("a").await?) });
-            async { child.await }
-        });
+        let of_a_closure = scope(|s: &Scope<BoxError>| s.spawn(async { Ok(byte("a").await?) }));
         Ok([
             built,
             reported,
