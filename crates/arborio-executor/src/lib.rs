@@ -17,6 +17,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod awake;
 pub mod blocking;
 mod default_loop;
 pub mod doc;

@@ -8,9 +8,12 @@
 use std::{
     cell::RefCell,
     io,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arborio_base::{Process, drop_contained, sync::thread_local};
@@ -18,6 +21,7 @@ use arborio_task::Interrupt;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::{
+    super::awake::Awake,
     job::Order,
     roster::{Closing, Letter, Next, Number, Placed, Refused, Roster, Turn},
 };
@@ -42,6 +46,8 @@ pub(super) struct Crew {
     /// A thread that had something to do has left.
     left: Condvar,
     ways: Ways,
+    /// Whether a thread that waits for an order stays awake. One is enough: the next order goes to who was ready last.
+    somebody_is_awake: AtomicBool,
     /// Where its threads are.
     process: Process,
 }
@@ -61,6 +67,7 @@ impl Crew {
             roster: Mutex::new(Roster::new(max)),
             left: Condvar::new(),
             ways,
+            somebody_is_awake: AtomicBool::new(false),
             process: Process::watched(),
         }
     }
@@ -204,7 +211,10 @@ impl Crew {
         self: &Arc<Self>,
         number: Number,
         mailbox: &Receiver<Letter<AnyOrder>>,
+        awake: &mut Awake,
     ) -> Option<AnyOrder> {
+        self.stay_awake(mailbox, awake);
+        let start = Instant::now();
         loop {
             let letter = match mailbox.recv_timeout(self.ways.idle_timeout) {
                 Ok(letter) => letter,
@@ -218,11 +228,21 @@ impl Crew {
             };
             return match letter {
                 Letter::Order(order) => {
+                    awake.note_sleep(start.elapsed());
                     self.begins(number);
                     Some(order)
                 }
                 Letter::Leave => None,
             };
+        }
+    }
+
+    /// Waits for a letter without sleeping, if it is likely to come soon.
+    fn stay_awake(&self, mailbox: &Receiver<Letter<AnyOrder>>, awake: &mut Awake) {
+        // Relaxed: it says nothing about anything else.
+        if awake.is_worth_it() && !self.somebody_is_awake.swap(true, Ordering::Relaxed) {
+            awake.wait(|| !mailbox.is_empty());
+            self.somebody_is_awake.store(false, Ordering::Relaxed);
         }
     }
 }
@@ -239,6 +259,7 @@ fn work(post: Post, first: AnyOrder, mailbox: &Receiver<Letter<AnyOrder>>) {
     POST.with(|here| *here.borrow_mut() = Some(post));
     crew.begins(number);
     let mut order = first;
+    let mut awake = Awake::new();
     loop {
         Arc::clone(&order).run();
         let next = crew.ended(number);
@@ -246,7 +267,7 @@ fn work(post: Post, first: AnyOrder, mailbox: &Receiver<Letter<AnyOrder>>) {
         order = match next {
             Next::Order(order) => order,
             Next::Leave => return,
-            Next::Wait => match crew.wait_for_order(number, mailbox) {
+            Next::Wait => match crew.wait_for_order(number, mailbox, &mut awake) {
                 Some(order) => order,
                 None => return,
             },

@@ -286,3 +286,16 @@ fn x24_without_any_thread_the_job_of_a_loop_ends_with_an_error_of_the_system() {
         });
     });
 }
+
+/// Short jobs one after the other, for which neither the loop nor the thread sleeps for long.
+#[test]
+fn s30_a_loop_that_waits_awake_for_its_jobs_serves_its_timers() {
+    run(async {
+        let start = Instant::now();
+        let timer = spawn(sleep(ms(5)));
+        while !timer.is_finished() {
+            spawn_blocking(|| ()).await.unwrap();
+            assert!(start.elapsed() < secs(20), "its timer does not fire");
+        }
+    });
+}
