@@ -11,13 +11,16 @@
 //! So that nothing starves for ever, 2 ends early after [`DRAIN_BOUND`] polls,
 //! or if the park says that its time slice is over: it is asked after [`SLICE`] polls, and then after two times,
 //! four times as many and so on, but at least every [`RARELY`] polls: long polls are noticed early, and short ones
-//! are not slowed down. The pass does not block then, and what it wakes goes to the end of the queue.
+//! are not slowed down. A worker whose slice was over after fewer polls is asked earlier the next time; a loop that is alone is not, as
+//! the order of what is ready and what a pass wakes is part of its contract. The pass does not block then, and what it wakes goes to the end of the queue.
 
 use std::{error::Error, fmt, io};
 
+use arborio_base::sync::Instant;
 use arborio_task::{Interrupt, Payload, Running, Task, Tasks, Tree};
 
 use crate::{
+    awake::Awake,
     here::{self, Here},
     park::{Park, Passed, Wait},
     random::Random,
@@ -351,6 +354,8 @@ fn drive_seated<F: Future>(
             arrivals: options.seed.map(Random::new),
             main_runs: true,
             found: 0,
+            first_look: SLICE,
+            awake: Awake::new(),
             winding: None,
         };
         turns.run_to_the_end()
@@ -373,9 +378,9 @@ fn tell_reported(tell: &dyn Fn(Report<'_>)) {
     }
 }
 
-/// Whether the park is asked after so many times [`SLICE`] polls.
-fn is_time_to_look(slices: u32) -> bool {
-    slices.is_power_of_two() || slices.is_multiple_of(RARELY / SLICE)
+/// Whether the park is asked after so many polls, if it was asked after `first`.
+fn is_time_to_look(polls: u32, first: u32) -> bool {
+    (polls / first).is_power_of_two() || polls.is_multiple_of(RARELY)
 }
 
 /// Why the loop ends.
@@ -404,6 +409,10 @@ struct Turns<'a> {
     main_runs: bool,
     /// How often this worker had work from others since its last pass.
     found: u32,
+    /// After how many polls the park is asked whether its slice is over: a power of two, and [`SLICE`] on a loop that is alone.
+    first_look: u32,
+    /// How long the last sleeps took that other threads have ended.
+    awake: Awake,
     /// The loop is ending: everybody who is left was asked to.
     winding: Option<Winding>,
 }
@@ -432,7 +441,7 @@ impl Turns<'_> {
     /// Polls ready tasks until none is left, or the bound is reached.
     fn poll_ready(&mut self) -> Option<End> {
         let mut polls = 0_u32;
-        let mut left = MAIL_EVERY;
+        let mut left = self.first_look;
         loop {
             let polled = match self.seat {
                 None => self.running.run_some(left),
@@ -450,10 +459,10 @@ impl Turns<'_> {
             left -= polled;
             if left == 0 {
                 self.take_mail();
-                left = MAIL_EVERY;
                 if self.drained_enough(polls) {
                     return None;
                 }
+                left = polls.clamp(self.first_look, MAIL_EVERY);
             }
         }
     }
@@ -463,7 +472,11 @@ impl Turns<'_> {
         if self.running.has_ready() {
             seat.leave_search(); // T1: a poll may take long, and then somebody else must look
         }
-        let stop = |running: &Running<'_>| running.has_mail() || seat.is_wanted(running);
+        if self.winding.is_none() {
+            seat.share_before_long_polls(self.running);
+        }
+        let lookout = seat.lookout();
+        let stop = move |running: &Running<'_>| running.has_mail() || lookout.sees(running);
         let polled = self.running.run_until(limit, stop);
         if self.running.has_mail() {
             self.take_mail();
@@ -474,9 +487,22 @@ impl Turns<'_> {
         polled
     }
 
+    /// Whether there is to be a pass although tasks are ready, after so many polls: a worker asks early if polls took long the last time.
     fn drained_enough(&mut self, polls: u32) -> bool {
-        self.options.drain == Drain::Bounded
-            && (polls >= DRAIN_BOUND || is_time_to_look(polls / SLICE) && self.park.slice_is_over())
+        if self.options.drain == Drain::ToEmpty || polls >= DRAIN_BOUND {
+            return self.options.drain == Drain::Bounded;
+        }
+        if !is_time_to_look(polls, self.first_look) {
+            return false;
+        }
+        let over = self.park.slice_is_over();
+        if self.seat.is_some() {
+            self.first_look = match over {
+                true => (polls / 2).clamp(1, SLICE),
+                false => polls.clamp(self.first_look, SLICE),
+            };
+        }
+        over
     }
 
     /// One pass over the outside world; sleeps if there is nothing else to do.
@@ -487,15 +513,22 @@ impl Turns<'_> {
         if let Some(seat) = self.seat {
             return self.pass_as_worker(seat);
         }
-        let busy = self.running.has_ready() || here::somebody_waits();
+        let busy =
+            self.running.has_ready() || here::somebody_waits() || self.has_mail_by_staying_awake();
         let mut passed = Passed::Looked;
         if busy {
             passed = self.park.pass(Wait::Never);
         } else if self.running.try_sleep() {
-            let others = self.running.has_submitters();
-            passed = self
-                .park
-                .pass(if others { Wait::Allowed } else { Wait::Alone });
+            passed = if self.running.has_submitters() {
+                let start = Instant::now();
+                let passed = self.park.pass(Wait::Allowed);
+                if self.running.has_mail() {
+                    self.awake.note_sleep(start.elapsed());
+                }
+                passed
+            } else {
+                self.park.pass(Wait::Alone)
+            };
             self.wake_up();
             if let Some(winding) = &mut self.winding {
                 winding.asked = 0;
@@ -514,6 +547,11 @@ impl Turns<'_> {
             Some(winding) => Some(self.force(winding)),
             None => Some(End::Stalled(self.running.tree())),
         }
+    }
+
+    /// Whether something comes from another thread if this one does not sleep yet.
+    fn has_mail_by_staying_awake(&mut self) -> bool {
+        self.awake.is_worth_it() && self.awake.wait(|| self.running.has_mail())
     }
 
     /// The same for a worker. One that has nothing to do asks the others before it sleeps.

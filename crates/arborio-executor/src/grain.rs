@@ -27,7 +27,7 @@ const AWAKENING: Duration = Duration::from_micros(100);
 /// Polls that take less are not worth waking a worker for one of them.
 const SHORT: Duration = Duration::from_micros(20);
 /// For polls that take longer than this a task is moved, and a worker woken, even if it is the only one that is ready.
-const LONG: Duration = Duration::from_micros(50);
+pub(crate) const LONG: Duration = Duration::from_micros(50);
 /// More ready tasks are many: that the first of them is polled before anybody knows how long they take costs little.
 const MANY: usize = 8;
 /// Who has spawned for [`LONG`] has spawned more tasks than this, and is not polled again before each of them was. So if
@@ -63,6 +63,8 @@ pub(crate) struct Grain {
     was_short: Cell<bool>,
     /// Whether its polls took long, since it was started.
     was_long: Cell<bool>,
+    /// Whether they did when that was known last: the next ones probably do, too.
+    tends_long: Cell<bool>,
     /// What is known of long polls among many short ones.
     scattered: Cell<Scattered>,
 }
@@ -86,6 +88,7 @@ impl Grain {
             since: Cell::new(None),
             was_short: Cell::new(false),
             was_long: Cell::new(false),
+            tends_long: Cell::new(false),
             scattered: Cell::default(),
         }
     }
@@ -95,6 +98,10 @@ impl Grain {
     pub(crate) fn start(&self, running: &Running<'_>) {
         self.begin(running);
         if let (Some((since, before)), Some(now)) = (self.since.get(), self.seen.get()) {
+            self.note_mean(
+                now.duration_since(since),
+                running.polls().wrapping_sub(before),
+            );
             let mut scattered = self.scattered.get();
             let has_found = scattered.add_slice((since, before), (now, running.polls()));
             if has_found && Self::has_many(running) {
@@ -109,12 +116,25 @@ impl Grain {
     /// It has nothing to do any more.
     pub(crate) fn end(&self, running: &Running<'_>) {
         if let Some((since, before)) = self.since.take() {
-            let polls = u32::try_from(running.polls().wrapping_sub(before)).unwrap_or(u32::MAX);
-            if let Some(mean) = since.elapsed().checked_div(polls) {
+            let polls = running.polls().wrapping_sub(before);
+            if let Some(mean) = self.note_mean(since.elapsed(), polls) {
                 self.was_short.set(mean < SHORT);
                 self.was_long.set(mean >= LONG);
             }
         }
+    }
+
+    /// So many polls took so long together. How long one took, if there were any.
+    fn note_mean(&self, took: Duration, polls: usize) -> Option<Duration> {
+        let mean = took.checked_div(u32::try_from(polls).unwrap_or(u32::MAX))?;
+        self.tends_long.set(mean >= LONG);
+        Some(mean)
+    }
+
+    /// Whether the next polls will probably take long.
+    #[inline(always)]
+    pub(crate) fn tends_long(&self) -> bool {
+        self.tends_long.get()
     }
 
     /// Whether long polls are known to be among the many short ones.

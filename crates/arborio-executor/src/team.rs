@@ -51,7 +51,7 @@ use arborio_base::{
 use arborio_task::{Notify, Payload, Running, Submitter};
 
 use crate::{
-    grain::{Grain, Verdict},
+    grain::{Grain, LONG, Verdict},
     park::Park,
     random::Random,
 };
@@ -312,12 +312,14 @@ pub struct Seat {
     random: RefCell<Random>,
     /// How many polls each worker had begun when it did not answer.
     unanswered: RefCell<Vec<Option<usize>>>,
+    /// How many polls each worker had begun when it was asked last, and when that was.
+    asked: RefCell<Vec<Option<(usize, Instant)>>>,
     /// The same when this worker, which had enough to do itself, looked last, and when that was.
     seen: RefCell<Vec<Option<usize>>>,
     looked: Cell<Instant>,
     /// A bit for each worker that was in a poll for a while when this one looked for work last.
     held_up: Cell<u64>,
-    /// Where the others are.
+    /// Where the others are: in the child of a fork nothing is given to them.
     process: Process,
 }
 
@@ -356,6 +358,7 @@ impl Seat {
             grain: Grain::new(),
             random: RefCell::new(Random::new(number as u64)),
             unanswered: RefCell::new(vec![None; count]),
+            asked: RefCell::new(vec![None; count]),
             seen: RefCell::new(vec![None; count]),
             looked: Cell::new(Instant::now()),
             held_up: Cell::new(0),
@@ -386,18 +389,30 @@ impl Seat {
     /// Whether somebody is to be answered, or woken (T2): not before it is known whether giving pays.
     #[inline(always)]
     pub(crate) fn is_wanted(&self, running: &Running<'_>) -> bool {
-        // Relaxed: a look that is repeated.
-        let asked_by = self.worker().asked_by.load(Ordering::Relaxed);
-        if asked_by != 0 {
-            return !running.has_two_ready()
-                || self.has_judged(running)
-                || self.is_urgent(asked_by, running);
+        self.lookout().sees(running)
+    }
+
+    /// What is looked at after each poll, found once for many of them.
+    #[inline(always)]
+    pub(crate) fn lookout(&self) -> Lookout<'_> {
+        Lookout {
+            asked_by: &self.worker().asked_by,
+            control: &self.team.control.0,
+            pause_left: &self.pause_left,
+            seat: self,
         }
-        if !self.may_wake() {
-            return false;
-        }
-        let control = self.team.control.0.load(Ordering::Relaxed);
-        control != 0 && control & SEARCH == 0 && running.has_two_ready() && self.has_judged(running)
+    }
+
+    /// The same when somebody has asked.
+    #[inline(never)]
+    fn is_to_answer(&self, asked_by: usize, running: &Running<'_>) -> bool {
+        !running.has_two_ready() || self.has_judged(running) || self.is_urgent(asked_by, running)
+    }
+
+    /// The same when `control` is not zero.
+    #[inline(never)]
+    fn is_to_wake(&self, control: u64, running: &Running<'_>) -> bool {
+        control & SEARCH == 0 && running.has_two_ready() && self.has_judged(running)
     }
 
     /// Whether the one who asks has seen a long poll, and that is enough.
@@ -418,17 +433,6 @@ impl Seat {
                 self.pause_left.set(0);
             }
         }
-    }
-
-    /// Whether it may help to wake somebody: not for some polls after there was nothing to give, although
-    /// several tasks were ready.
-    #[inline(always)]
-    fn may_wake(&self) -> bool {
-        let left = self.pause_left.get();
-        if left > 0 {
-            self.pause_left.set(left - 1);
-        }
-        left == 0
     }
 
     /// So many tasks were given, and several were ready.
@@ -452,6 +456,8 @@ impl Seat {
             self.give(running, asked_by & !URGENT, pays && !winds_down);
         } else if winds_down || !running.has_two_ready() {
             // Who asked does not any more.
+        } else if coarse && self.grain.tends_long() {
+            self.share(running); // who is woken to ask would come too late
         } else if coarse && self.grain.is_much(running) {
             self.wake_one();
         } else {
@@ -463,6 +469,7 @@ impl Seat {
     fn give(&self, running: &Running<'_>, asked_by: usize, may: bool) {
         let team = &*self.team;
         if may
+            && self.process.is_this()
             && let Some(other) = team.workers[asked_by - 1].0.reached.get()
             && running.has_two_ready()
         {
@@ -478,7 +485,7 @@ impl Seat {
     /// This worker slept, and was woken. If another one has woken a few tasks here, and what was polled here last took
     /// less than waking this worker, they go to where they were woken, and find each other there next time.
     pub(crate) fn send_after(&self, running: &Running<'_>) {
-        if !self.grain.was_short() {
+        if !self.grain.was_short() || !self.process.is_this() {
             return;
         }
         let ready = running.count_ready(FEW + 1);
@@ -514,6 +521,25 @@ impl Seat {
         false
     }
 
+    /// This worker is about to poll, probably for long, and answers nobody meanwhile: if several tasks are ready, who asks for work or
+    /// sleeps gets some of them now.
+    #[inline(always)]
+    pub(crate) fn share_before_long_polls(&self, running: &Running<'_>) {
+        if self.grain.tends_long() && running.has_two_ready() {
+            self.share(running);
+        }
+    }
+
+    #[inline(never)]
+    fn share(&self, running: &Running<'_>) {
+        let asked_by = self.worker().asked_by.load(Ordering::Acquire);
+        if asked_by != 0 {
+            self.give(running, asked_by & !URGENT, true);
+        } else {
+            self.give_to_a_sleeper(|other| running.give(other, MOST));
+        }
+    }
+
     /// Whether this worker has nothing ready, and has just made long polls: what has become ready meanwhile has waited for them.
     pub(crate) fn has_polled_long(&self) -> bool {
         self.grain.was_long()
@@ -521,8 +547,15 @@ impl Seat {
 
     /// What is ready has waited for a long poll, and would again: if there is just one task, somebody who sleeps gets it.
     pub(crate) fn send_last(&self, running: &Running<'_>) {
+        if !running.has_two_ready() {
+            self.give_to_a_sleeper(|other| running.give_all(other, 1));
+        }
+    }
+
+    /// Has `give` send up to [`MOST`] tasks to one who sleeps, if there is one.
+    fn give_to_a_sleeper(&self, give: impl FnOnce(&Submitter) -> usize) {
         let asleep = self.team.control.0.load(Ordering::Relaxed) & !SEARCH;
-        if asleep == 0 || running.has_two_ready() {
+        if asleep == 0 || !self.process.is_this() {
             return;
         }
         // The next one in turn: others who send at the same time take another one.
@@ -530,9 +563,9 @@ impl Seat {
         let number = (asleep.rotate_right(after).trailing_zeros() + after) % u64::BITS;
         let other = &self.team.workers[number as usize].0;
         if let Some(reached) = other.reached.get() {
-            self.team.busy.fetch_add(1, Ordering::Relaxed); // T4
-            let given = running.give_all(&reached.inbox, 1);
-            self.settle(1 - given);
+            self.team.busy.fetch_add(MOST, Ordering::Relaxed); // T4
+            let given = give(&reached.inbox);
+            self.settle(MOST - given);
         }
     }
 
@@ -789,6 +822,20 @@ impl Seat {
         }
     }
 
+    /// How long to wait for an answer of worker `number`, which has begun so many `polls` until `now`. If they were [long](LONG) since it
+    /// was asked last, so is probably the one that it is in.
+    fn patience(&self, number: usize, polls: Option<usize>, now: Instant) -> Duration {
+        let Some(polls) = polls.filter(|_| !cfg!(loom)) else {
+            return PATIENCE;
+        };
+        let before = self.asked.borrow_mut()[number].replace((polls, now));
+        let polls_long = before.is_some_and(|(before, then)| {
+            let begun = u32::try_from(polls.wrapping_sub(before)).unwrap_or(u32::MAX);
+            now.duration_since(then) >= LONG.saturating_mul(begun.saturating_add(1))
+        });
+        if polls_long { GLANCE } else { PATIENCE }
+    }
+
     /// Asks worker `number`, if it is awake. True if something came from it, or from anybody.
     fn ask(&self, number: usize, running: &Running<'_>, park: &mut dyn Park) -> bool {
         let asleep = self.team.control.0.load(Ordering::Relaxed) & (1 << number) != 0;
@@ -798,41 +845,80 @@ impl Seat {
             return false;
         }
         let word = &other.asked_by;
-        let polls = other
-            .reached
-            .get()
-            .map(|other| running.polls_of(&other.inbox));
+        let polls = || {
+            other
+                .reached
+                .get()
+                .map(|other| running.polls_of(&other.inbox))
+        };
+        let before = polls();
         // Release: pairs with the acquire of `offer`.
         let asked = word.compare_exchange(0, me, Ordering::AcqRel, Ordering::Relaxed);
         if asked.is_err() {
             return false;
         }
         self.asks.set(true);
-        let mut since = None;
+        let mut wait = None;
         // Acquire: what was given has come before the answer.
         while word.load(Ordering::Acquire) == me {
             for _ in 0..32 {
                 hint::spin_loop();
             }
-            let start = *since.get_or_insert_with(Instant::now);
+            let (start, patience) = *wait.get_or_insert_with(|| {
+                let now = Instant::now();
+                (now, self.patience(number, before, now))
+            });
             // A model has no time: it looks once.
-            if cfg!(loom) || start.elapsed() > PATIENCE {
-                if polls
-                    == other
-                        .reached
-                        .get()
-                        .map(|other| running.polls_of(&other.inbox))
-                {
-                    // It is not known how much longer, but longer than moving takes.
-                    let urgent = me | URGENT;
-                    let _ = word.compare_exchange(me, urgent, Ordering::AcqRel, Ordering::Relaxed);
-                }
-                self.held_up.set(self.held_up.get() | 1 << number);
-                self.rescue(number, running, park);
-                break; // the request stands: what is given later ends our sleep
+            if !cfg!(loom) && start.elapsed() <= patience {
+                continue;
             }
+            if polls() == before {
+                // It is not known how much longer, but longer than moving takes.
+                let urgent = me | URGENT;
+                let _ = word.compare_exchange(me, urgent, Ordering::AcqRel, Ordering::Relaxed);
+            }
+            self.held_up.set(self.held_up.get() | 1 << number);
+            self.rescue(number, running, park);
+            break; // the request stands: what is given later ends our sleep
         }
         running.has_mail()
+    }
+}
+
+/// Where a worker looks after each of its polls: whether somebody wants something of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Lookout<'a> {
+    asked_by: &'a AtomicUsize,
+    control: &'a AtomicU64,
+    pause_left: &'a Cell<u32>,
+    seat: &'a Seat,
+}
+
+impl Lookout<'_> {
+    /// See [`Seat::is_wanted`].
+    #[inline(always)]
+    pub(crate) fn sees(self, running: &Running<'_>) -> bool {
+        // Relaxed: a look that is repeated.
+        let asked_by = self.asked_by.load(Ordering::Relaxed);
+        if asked_by != 0 {
+            return self.seat.is_to_answer(asked_by, running);
+        }
+        if !self.may_wake() {
+            return false;
+        }
+        let control = self.control.load(Ordering::Relaxed);
+        control != 0 && self.seat.is_to_wake(control, running)
+    }
+
+    /// Whether it may help to wake somebody: not for some polls after there was nothing to give, although
+    /// several tasks were ready.
+    #[inline(always)]
+    fn may_wake(self) -> bool {
+        let left = self.pause_left.get();
+        if left > 0 {
+            self.pause_left.set(left - 1);
+        }
+        left == 0
     }
 }
 

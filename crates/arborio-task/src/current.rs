@@ -116,9 +116,15 @@ pub(crate) fn own_current<'a>() -> Option<Own<'a>> {
     Some(Own { hub, taken: false })
 }
 
-/// The same for the worker that polls.
+/// The same for the worker that polls, out of the way of loops that are alone.
 #[inline(never)]
 fn own_as_worker<'a>(hub: *const Hub) -> Option<Own<'a>> {
+    own_polling(hub)
+}
+
+/// The hub at `hub` if it is that of the worker that polls on this thread, and has let go of it.
+#[inline(always)]
+pub(crate) fn own_polling<'a>(hub: *const Hub) -> Option<Own<'a>> {
     if hub.is_null()
         || !ptr::eq(hub, WORKER.with(|worker| worker.get()))
         || !held_address().is_null()

@@ -12,7 +12,7 @@ use std::{
 use crate::{
     abroad,
     cell::{Header, TaskRef},
-    current::{Own, held, own},
+    current::{Own, held, own, own_polling},
     hub::Hub,
     life_cycle,
 };
@@ -57,10 +57,7 @@ unsafe fn task(data: *const ()) -> TaskRef {
 #[inline(always)]
 pub(crate) fn own_hub<'a>(task: TaskRef) -> Option<Own<'a>> {
     let hub = own(task.hub())?;
-    #[cfg(loom)]
-    hub.check_life();
-    // It may have been rescued before the hub was taken back.
-    (!hub.is_taken() || ptr::eq(task.hub(), hub.address())).then_some(hub)
+    (!hub.is_taken() || is_of(task, &hub)).then_some(hub)
 }
 
 /// Does `home` with the hub of `task` if its loop runs on this thread, and `abroad` otherwise.
@@ -81,10 +78,19 @@ pub(crate) fn at_home<R>(
 
 #[inline(never)]
 fn elsewhere<R>(task: TaskRef, home: impl FnOnce(&Hub) -> R, abroad: impl FnOnce() -> R) -> R {
-    match own_hub(task) {
+    // It is known that this thread does not hold it.
+    match own_polling(task.hub()).filter(|hub| is_of(task, hub)) {
         Some(hub) => home(&hub),
         None => abroad(),
     }
+}
+
+/// Whether `task` is of that hub, which was just taken back: it may have been rescued before.
+#[inline(always)]
+fn is_of(task: TaskRef, hub: &Hub) -> bool {
+    #[cfg(loom)]
+    hub.check_life();
+    ptr::eq(task.hub(), hub.address())
 }
 
 unsafe fn clone(data: *const ()) -> RawWaker {

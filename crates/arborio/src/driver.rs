@@ -21,7 +21,9 @@ use arborio_timers::{Instant, Timers, TimersHelper};
 
 /// Polling may go on for this long before I/O gets a look in, if at least 64
 /// polls were made.
-const SLICE: Duration = Duration::from_millis(1);
+pub(crate) const SLICE: Duration = Duration::from_millis(1);
+/// For so long with a worker of a pool, of which no order is expected. A look takes less than a microsecond.
+pub(crate) const WORKER_SLICE: Duration = Duration::from_micros(250);
 /// How long the loop sleeps at most while the system refuses to tell of I/O.
 const RETRY: Duration = Duration::from_millis(10);
 
@@ -78,6 +80,8 @@ pub(crate) struct Driver<'a> {
     batch: WakeBatch,
     /// When the last pass ended; `None` if slices are not measured.
     slice: Option<std::time::Instant>,
+    /// How long a slice is.
+    length: Duration,
     /// Whether open sockets keep a virtual clock from jumping.
     io_holds_clock: bool,
     /// Permutes the I/O of one pass; `None` keeps the order of the events.
@@ -108,6 +112,7 @@ impl<'a> Driver<'a> {
             notifier,
             batch: WakeBatch::new(),
             slice: None,
+            length: SLICE,
             io_holds_clock: true,
             random: None,
             refused: false,
@@ -119,9 +124,10 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Whether long slices are cut by time, and not only by polls.
-    pub(crate) fn measure_slices(&mut self, measure: bool) {
-        self.slice = measure.then(std::time::Instant::now);
+    /// Slices are cut after such a time, and not only by polls.
+    pub(crate) fn measure_slices(&mut self, length: Duration) {
+        self.slice = Some(std::time::Instant::now());
+        self.length = length;
     }
 
     /// This is a worker, and `lent` those of all, by their numbers.
@@ -370,6 +376,7 @@ impl Park for Driver<'_> {
     }
 
     fn slice_is_over(&mut self) -> bool {
-        self.slice.is_some_and(|start| start.elapsed() >= SLICE)
+        self.slice
+            .is_some_and(|start| start.elapsed() >= self.length)
     }
 }

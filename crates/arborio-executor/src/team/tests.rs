@@ -110,3 +110,56 @@ fn spin() {
         hint::spin_loop();
     }
 }
+
+/// Has worker 0 poll for long once; then 4 tasks are ready, and `meet` says what the other worker does before it polls the
+/// next one. Returns how many of them came to the other one.
+fn given_before_a_long_poll(poll: Duration, meet: impl FnOnce(&Team, &Seat)) -> usize {
+    let team = Arc::new(Team::new(2));
+    let (tasks, seat) = place(&team, 0);
+    let (others, other) = place(&team, 1);
+    let main = async {
+        for _ in 0..4 {
+            drop(try_spawn_sent(async {}, SpawnOptions::new()));
+        }
+        let start = Instant::now();
+        while start.elapsed() < poll {
+            hint::spin_loop();
+        }
+        std::future::pending::<()>().await;
+    };
+    let (_, ended) = tasks.run_main(main, |running| {
+        seat.begin(running);
+        running.run_until(1, |_| true);
+        seat.begin(running); // it has looked at the outside world
+        meet(&team, &other);
+        seat.share_before_long_polls(running);
+    });
+    assert!(ended.is_err(), "it was dropped while it waited");
+    assert_eq!(team.workers[0].0.asked_by.load(Ordering::Relaxed), 0);
+    let (came, _) = others.run_main(async {}, |running| {
+        running.take_mail();
+        running.take_arrivals()
+    });
+    came
+}
+
+#[test]
+fn x12_before_a_long_poll_a_sleeper_gets_half() {
+    let lies_down = |_: &Team, other: &Seat| other.lie_down();
+    assert_eq!(given_before_a_long_poll(LONG, lies_down), 2);
+    assert_eq!(given_before_a_long_poll(Duration::ZERO, lies_down), 0);
+}
+
+#[test]
+fn x12_before_a_long_poll_who_asks_gets_half() {
+    let asks = |team: &Team, other: &Seat| {
+        let word = &team.workers[0].0.asked_by;
+        word.store(other.number + 1, Ordering::Relaxed);
+    };
+    assert_eq!(given_before_a_long_poll(LONG, asks), 2);
+    assert_eq!(
+        given_before_a_long_poll(LONG, |_, _| {}),
+        0,
+        "nobody wants any"
+    );
+}

@@ -7,6 +7,7 @@ mod ends;
 mod following;
 mod scheduling;
 mod seeds;
+mod slices;
 mod spawning;
 mod stopping;
 mod team;

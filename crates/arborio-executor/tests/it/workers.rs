@@ -3,7 +3,7 @@
 //! Their sleeps have no limit, whatever the worker asks for: what time would repair after some milliseconds is not repaired here.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::VecDeque,
     future::poll_fn,
     hint,
@@ -58,6 +58,8 @@ struct Facts {
     sleeps: RefCell<VecDeque<Event>>,
     /// Called whenever the worker has lain down, and waits for a call.
     asleep: RefCell<Option<Box<dyn Fn()>>>,
+    /// Whether its slices are over.
+    slices_end: Cell<bool>,
 }
 
 impl Script {
@@ -79,6 +81,11 @@ impl Script {
     /// `event` happens at each sleep that only a call ends.
     pub(crate) fn when_asleep(&self, event: impl Fn() + 'static) {
         *self.0.asleep.borrow_mut() = Some(Box::new(event));
+    }
+
+    /// From now on the worker is told that its slice is over whenever it asks, or that it is not.
+    pub(crate) fn end_slices(&self, end: bool) {
+        self.0.slices_end.set(end);
     }
 
     /// What the worker has asked for so far.
@@ -162,6 +169,10 @@ impl Park for Scripted {
     fn pass_within(&mut self, _limit: Duration) -> Passed {
         self.sleep();
         Passed::Looked
+    }
+
+    fn slice_is_over(&mut self) -> bool {
+        self.facts().slices_end.get()
     }
 
     fn counts(&self) -> (usize, usize) {

@@ -87,10 +87,12 @@ impl Running<'_> {
         stop: impl Fn(&Self) -> bool,
         run_next: impl Fn(&Hub) -> bool,
     ) -> u32 {
+        let hub = self.hub;
+        let here = Self { ..*self };
         let mut polls = 0;
-        while polls < limit && run_next(self.hub) {
+        while polls < limit && run_next(hub) {
             polls += 1;
-            if self.hub.root.wants_attention() || stop(self) {
+            if hub.root.wants_attention() || stop(&here) {
                 break;
             }
         }

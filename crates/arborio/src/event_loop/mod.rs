@@ -13,7 +13,7 @@ use arborio_timers::Timers;
 
 use crate::{
     ctrl_c::MaybeLookout,
-    driver::{Driver, LoopNotifier, ReactorBell},
+    driver::{Driver, LoopNotifier, ReactorBell, SLICE},
     hooks,
     owner::{Caller, Owner},
     watches::{EndWatches, write_to_stderr},
@@ -203,7 +203,9 @@ impl LoopBuilder {
             observer: &observer,
         };
         let mut driver = Driver::new(&timers, &reactor, notifier, &watches, &tell);
-        driver.measure_slices(measured);
+        if measured {
+            driver.measure_slices(SLICE);
+        }
         driver.permute_io(options.seed);
         driver.hold_clock_for_io(io_holds_clock);
         let _timers = timers.enter();

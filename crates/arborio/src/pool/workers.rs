@@ -19,7 +19,7 @@ use arborio_timers::{Clock, Timers, TimersHelper};
 use super::PoolBuilder;
 use crate::{
     ctrl_c::MaybeLookout,
-    driver::{Driver, Lent, LoopNotifier, ReactorBell},
+    driver::{Driver, Lent, LoopNotifier, ReactorBell, WORKER_SLICE},
     hooks,
     owner::Owner,
     watches::{EndWatches, Observer, SlowPolls, write_to_stderr},
@@ -200,7 +200,7 @@ impl Shared {
             observer: &self.observer,
         };
         let mut driver = Driver::new(&timers, &reactor, notifier, &watches, &tell);
-        driver.measure_slices(true);
+        driver.measure_slices(WORKER_SLICE);
         driver.stands_in_for(Arc::clone(&self.lent));
         let _timers = timers.enter();
         let _reactor = reactor.enter();
