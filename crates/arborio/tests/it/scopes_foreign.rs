@@ -17,7 +17,7 @@ use std::{
 
 use arborio::{
     AnyScope, LocalScope, Scope,
-    cancel::{catch_cancel, fail_after, finally, move_on_after},
+    cancel::{CancelScope, catch_cancel, fail_after, finally},
     local_scope, scope,
     scope::ScopeNote,
     time::{Instant, sleep},
@@ -104,37 +104,55 @@ fn t17_requests_reach_tasks_and_cleanups_are_waited_for_under_every_executor() {
     everywhere(|| async {
         let log = Log::new();
         let note = log.clone();
-        let limited = Scope::<Code>::builder().timeout(millis(5));
-        let ended = limited.run(async |s| {
+        let ended = scope(async |s: &Scope<Code>| {
             let theirs = note.clone();
-            s.spawn(finally(pending::<()>(), || async move {
+            s.spawn(finally(begun(&note), || async move {
                 sleep(millis(5)).await;
                 theirs.add("cleaned up");
             }));
             let theirs = note.clone();
             s.spawn(async move {
-                if catch_cancel(pending::<()>()).await.is_err() {
+                if catch_cancel(begun(&theirs)).await.is_err() {
                     theirs.add("asked");
                 }
             });
+            while note.len() < 2 {
+                yield_now().await; // who has not begun has nothing to clean up
+            }
+            s.set_timeout(Some(millis(5)));
             Ok(())
         });
         assert_eq!(ended.await, Err(Code(254)));
         let mut seen = log.take();
         seen.sort_unstable();
-        assert_eq!(seen, ["asked", "cleaned up"]);
+        assert_eq!(seen, ["asked", "begun", "begun", "cleaned up"]);
         // From outside of the scope, too.
-        let theirs = log.clone();
+        let (limit, limits) = (CancelScope::new(), log.clone());
+        let outside = limit.clone();
         let scope = scope(async |s: &Scope<Code>| {
-            let note = theirs.clone();
-            s.spawn(finally(pending::<()>(), || async move {
-                note.add("cleaned up")
-            }));
+            let note = limits.clone();
+            s.spawn(finally(
+                begun(&limits),
+                || async move { note.add("cleaned up") },
+            ));
+            while limits.len() < 1 {
+                yield_now().await;
+            }
+            outside.set_timeout(Some(millis(5)));
             pending::<Result<(), Code>>().await
         });
-        assert!(move_on_after(millis(5), scope).await.is_none());
-        assert_eq!(log.take(), ["cleaned up"]);
+        assert!(limit.run(scope).await.is_err());
+        assert_eq!(log.take(), ["begun", "cleaned up"]);
     });
+}
+
+/// Says that it has begun, and does not end.
+fn begun(log: &Log<&'static str>) -> impl Future<Output = ()> + Send + use<> {
+    let log = log.clone();
+    async move {
+        log.add("begun");
+        pending().await
+    }
 }
 
 #[test]
