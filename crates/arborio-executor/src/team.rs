@@ -308,6 +308,8 @@ pub struct Seat {
     pause_left: Cell<u32>,
     /// Whether polls are long enough for giving to pay.
     grain: Grain,
+    /// Which sleeper was sent tasks last, how many polls it had begun then, and when that was.
+    told: Cell<Option<((usize, usize), Instant)>>,
     /// In what order others are asked.
     random: RefCell<Random>,
     /// How many polls each worker had begun when it did not answer.
@@ -356,6 +358,7 @@ impl Seat {
             pause: Cell::new(0),
             pause_left: Cell::new(0),
             grain: Grain::new(),
+            told: Cell::new(None),
             random: RefCell::new(Random::new(number as u64)),
             unanswered: RefCell::new(vec![None; count]),
             asked: RefCell::new(vec![None; count]),
@@ -536,7 +539,7 @@ impl Seat {
         if asked_by != 0 {
             self.give(running, asked_by & !URGENT, true);
         } else {
-            self.give_to_a_sleeper(|other| running.give(other, MOST));
+            self.give_to_a_sleeper(running, |other| running.give(other, MOST));
         }
     }
 
@@ -548,24 +551,37 @@ impl Seat {
     /// What is ready has waited for a long poll, and would again: if there is just one task, somebody who sleeps gets it.
     pub(crate) fn send_last(&self, running: &Running<'_>) {
         if !running.has_two_ready() {
-            self.give_to_a_sleeper(|other| running.give_all(other, 1));
+            self.give_to_a_sleeper(running, |other| running.give_all(other, 1));
         }
     }
 
-    /// Has `give` send up to [`MOST`] tasks to one who sleeps, if there is one.
-    fn give_to_a_sleeper(&self, give: impl FnOnce(&Submitter) -> usize) {
-        let asleep = self.team.control.0.load(Ordering::Relaxed) & !SEARCH;
-        if asleep == 0 || !self.process.is_this() {
-            return;
-        }
-        // The next one in turn: others who send at the same time take another one.
-        let after = self.number as u32 + 1;
-        let number = (asleep.rotate_right(after).trailing_zeros() + after) % u64::BITS;
-        let other = &self.team.workers[number as usize].0;
-        if let Some(reached) = other.reached.get() {
+    /// Has `give` send up to [`MOST`] tasks to one who sleeps, if there is one that has not just been sent some.
+    fn give_to_a_sleeper(&self, running: &Running<'_>, give: impl FnOnce(&Submitter) -> usize) {
+        let mut asleep = self.team.control.0.load(Ordering::Relaxed) & !SEARCH;
+        while asleep != 0 && self.process.is_this() {
+            // The next one in turn: others who send at the same time take another one.
+            let after = self.number as u32 + 1;
+            let number = (asleep.rotate_right(after).trailing_zeros() + after) % u64::BITS;
+            let number = number as usize;
+            asleep &= !(1 << number);
+            let Some(reached) = self.team.workers[number].0.reached.get() else {
+                continue;
+            };
+            let told = (number, running.polls_of(&reached.inbox));
+            if self
+                .told
+                .get()
+                .is_some_and(|(last, when)| last == told && when.elapsed() < WATCH)
+            {
+                continue; // it has not begun with what it was sent
+            }
             self.team.busy.fetch_add(MOST, Ordering::Relaxed); // T4
             let given = give(&reached.inbox);
             self.settle(MOST - given);
+            if given > 0 {
+                self.told.set(Some((told, Instant::now())));
+            }
+            return;
         }
     }
 

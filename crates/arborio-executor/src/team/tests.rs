@@ -133,6 +133,7 @@ fn given_before_a_long_poll(poll: Duration, meet: impl FnOnce(&Team, &Seat)) -> 
         seat.begin(running); // it has looked at the outside world
         meet(&team, &other);
         seat.share_before_long_polls(running);
+        seat.share_before_long_polls(running); // who was sent tasks has not begun with them
     });
     assert!(ended.is_err(), "it was dropped while it waited");
     assert_eq!(team.workers[0].0.asked_by.load(Ordering::Relaxed), 0);
