@@ -201,7 +201,8 @@ impl Handle {
     /// [`Interrupt::Stopped`](crate::Interrupt::Stopped).
     ///
     /// The request stands in the queue behind the tasks that are ready now. It may be made
-    /// from any thread, also by the loop's own tasks, and more than once. Does not wait. What
+    /// from any thread, also by the loop's own tasks, and more than once; only the first counts, and
+    /// [`stop_now`](Self::stop_now) ends the grace. Does not wait. What
     /// other threads send afterwards ends as `Stopped`, unpolled; the tasks that clean up may
     /// still spawn. `run` gives [`RunError::Stopped`](crate::RunError::Stopped) if `main` has
     /// not ended by itself.
@@ -223,6 +224,32 @@ impl Handle {
         if !self.is_stopping() {
             self.stop_with(Reason::new(ReasonKind::Stop));
         }
+    }
+
+    /// As [`stop`](Self::stop), but without a grace: every task is asked to end, and what has not ended in its next turn is
+    /// dropped, and told to the observer. A loop that is stopping already has no grace from now on: `stop` a second time does
+    /// nothing, so this is for a second signal, or for who has no patience. As the second Ctrl-C.
+    ///
+    /// A grace is given by whoever composes the runtime, as the crate `arborio` does; without one this is `stop`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_executor::Handle;
+    /// let task = run(async {
+    ///     let task = arborio_executor::spawn(std::future::pending::<()>());
+    ///     Handle::current().unwrap().stop_now();
+    ///     task
+    /// });
+    /// assert!({ task }.wait().is_err());
+    /// ```
+    #[track_caller]
+    #[doc(alias("kill", "shutdown_now"))]
+    pub fn stop_now(&self) {
+        for worker in self.submitter.team() {
+            worker.force();
+        }
+        self.stop();
     }
 
     /// As [`stop`](Self::stop), for a reason: the scopes of the loop pass it on to their tasks, and

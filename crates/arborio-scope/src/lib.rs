@@ -54,7 +54,7 @@ pub use repeat::{Ticker, repeat_timeout};
 pub use scope::{
     AnyScope, Child, ChildBuilder, ChildOf, ChildOutput, Failed, FreeScope, Local, LocalScope,
     Outcome, Ready, Reporting, Scope, ScopeBody, ScopeBuilder, ScopeClosed, ScopeEnd, ScopeEnded,
-    ScopeNote, Sent, local_scope, scope,
+    ScopeNote, Sent, local_scope, scope, set_stubborn_hook,
 };
 #[doc(hidden)]
 pub use select::never;

@@ -290,7 +290,7 @@ fn poll_asked<F: Future>(
                 continue;
             }
             Next::Wait if alarm.poll(until, cx).is_ready() => {
-                crate::scope::tell_of_stubborn();
+                crate::scope::tell_of_stubborn_here();
                 return dropped(future);
             }
             Next::Wait => return Poll::Pending,

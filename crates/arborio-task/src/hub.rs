@@ -30,6 +30,7 @@ use crate::{
     cell::TaskRef,
     current::{self, Tenure},
     door::{Door, Visitor},
+    force::Force,
     guests::{self, Guests},
     inbox::{Inbox, Notify, Pushed},
     interrupt::Reason,
@@ -112,6 +113,8 @@ pub(crate) struct Hub {
     pub(crate) stopping: AtomicBool,
     /// Who does, and why; set before anything else of it is done.
     pub(crate) stop_reason: OnceLock<Reason>,
+    /// Whether those who are asked to end have any time left.
+    pub(crate) force: Force,
     /// Counts the tasks that were sent here and have not arrived.
     pub(crate) sent: OnceLock<sync::Arc<AtomicUsize>>,
     /// The address of the loop whose thread was the last to push something on the inbox, or 0: a hint.
@@ -127,7 +130,7 @@ pub(crate) struct Hub {
     pub(crate) around: OnceCell<Arc<dyn AroundPolls>>,
 }
 
-// SAFETY: `inbox`, `refs`, `tenure`, `polls`, `pushed_by`, `stopping`, `stop_reason`, `sent`, `meter` and `team` are made for all threads. The other fields are
+// SAFETY: `inbox`, `refs`, `tenure`, `polls`, `pushed_by`, `stopping`, `stop_reason`, `force`, `sent`, `meter` and `team` are made for all threads. The other fields are
 // touched only by the owner: by functions that got the hub from `current()`, or
 // from the `Tasks` that is not `Send`.
 unsafe impl Sync for Hub {}
@@ -144,6 +147,7 @@ impl Hub {
             polls: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             stop_reason: OnceLock::new(),
+            force: Force::default(),
             sent: OnceLock::new(),
             pushed_by: core::sync::atomic::AtomicUsize::new(0),
             process: Process::watched(),

@@ -25,6 +25,7 @@ mod door;
 pub mod embedded;
 mod endings;
 mod fences;
+mod force;
 pub mod frames;
 mod guests;
 mod handle;

@@ -15,9 +15,11 @@ use std::{
 };
 
 use arborio_base::{Process, WakeBatch};
-use arborio_executor::{Doorbell, Handle, Park, Passed, Random, Report, Ring, Task, Wait};
+use arborio_executor::{Doorbell, Handle, Park, Passed, Random, Ring, Task, Wait};
 use arborio_reactor::{LoopReactor, Notifier, ReactorHelper};
 use arborio_timers::{Instant, Timers, TimersHelper};
+
+use crate::report::{HeldClock, Report};
 
 /// Polling may go on for this long before I/O gets a look in, if at least 64
 /// polls were made.
@@ -84,6 +86,8 @@ pub(crate) struct Driver<'a> {
     length: Duration,
     /// Whether open sockets keep a virtual clock from jumping.
     io_holds_clock: bool,
+    /// How long they may do so, in real time, before the observer is told; `None` for ever, or if it was told.
+    patience: Option<Duration>,
     /// Permutes the I/O of one pass; `None` keeps the order of the events.
     random: Option<Random>,
     /// The system refused a wait, and the observer was told.
@@ -114,6 +118,7 @@ impl<'a> Driver<'a> {
             slice: None,
             length: SLICE,
             io_holds_clock: true,
+            patience: None,
             random: None,
             refused: false,
             process: Process::watched(),
@@ -143,6 +148,11 @@ impl<'a> Driver<'a> {
     /// Whether registered descriptors keep a virtual clock from jumping.
     pub(crate) fn hold_clock_for_io(&mut self, hold: bool) {
         self.io_holds_clock = hold;
+    }
+
+    /// How long they may do so before the observer is told.
+    pub(crate) fn tell_of_held_clock(&mut self, patience: Option<Duration>) {
+        self.patience = patience;
     }
 
     /// Waits for I/O, or for another thread, or for `timeout` to pass.
@@ -271,11 +281,13 @@ impl<'a> Driver<'a> {
             return Passed::Looked;
         }
         let io_is_open = self.io_holds_clock && self.reactor.interest_count() > 0;
-        if self.timers.clock().is_held() || io_is_open {
+        if self.timers.clock().is_held() {
             return self.sleep_virtual();
         }
         match self.timers.next_deadline() {
+            Some(deadline) if io_is_open => self.sleep_held(deadline),
             Some(deadline) => self.jump_to(deadline),
+            None if io_is_open => self.sleep_virtual(),
             None if wait == Wait::Alone && self.is_forsaken() => Passed::Stalled,
             None => self.sleep_virtual(),
         }
@@ -311,6 +323,28 @@ impl<'a> Driver<'a> {
         self.sleep(None);
         self.notifier.take_call(); // everything is looked at from here on
         self.wake_ready();
+        Passed::Looked
+    }
+
+    /// The same because of descriptors, while the timer of `next` is armed. Who does not know that they hold the clock
+    /// waits for ever: so the observer is told, once.
+    fn sleep_held(&mut self, next: Instant) -> Passed {
+        let Some(patience) = self.patience else {
+            return self.sleep_virtual();
+        };
+        let began = std::time::Instant::now();
+        self.sleep(Some(patience));
+        let called = self.notifier.take_call(); // everything is looked at from here on
+        let waited = began.elapsed();
+        if self.wake_ready() == 0 && !called && waited >= patience {
+            self.patience = None;
+            let held = HeldClock {
+                descriptors: self.reactor.interest_count(),
+                next: next.saturating_duration_since(self.timers.now()),
+                waited,
+            };
+            (self.tell)(Report::HeldClock(&held));
+        }
         Passed::Looked
     }
 

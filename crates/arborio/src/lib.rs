@@ -63,6 +63,7 @@ mod owner;
 #[cfg(doctest)]
 mod pages;
 mod pool;
+mod report;
 #[cfg(feature = "signal")]
 pub mod signal;
 #[cfg(feature = "stdio")]
@@ -283,8 +284,9 @@ pub mod metrics {
 /// assert!(main.starts_with("nobody"));
 /// ```
 pub mod options {
+    pub use crate::report::{HeldClock, Report};
     pub use arborio_base::contained_panics;
-    pub use arborio_executor::{Drain, Leftover, MAX_WORKERS, OnUnobservedPanic, Report, SlowPoll};
+    pub use arborio_executor::{Drain, Leftover, MAX_WORKERS, OnUnobservedPanic, SlowPoll};
     pub use arborio_task::{AroundPolls, MetScope, MetTask, Note, ScopeKey};
 }
 

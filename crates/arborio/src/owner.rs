@@ -26,8 +26,10 @@ use std::{
 
 use arborio_base::Process;
 use arborio_executor::{
-    Handle, Payload, PolledTask, Report, RunError, StopError, Tasks, Tree, Watched, is_running,
+    Handle, Payload, PolledTask, RunError, StopError, Tasks, Tree, Watched, is_running,
 };
+
+use crate::report::Report;
 
 /// How much longer than the grace an owner waits: the loop drops what is left meanwhile.
 const MARGIN: Duration = Duration::from_millis(100);
@@ -118,7 +120,11 @@ impl Background {
         let Some(thread) = self.thread.take() else {
             return Ok(());
         };
-        self.handle.stop();
+        if grace.is_zero() {
+            self.handle.stop_now(); // also if it is stopping already, with another grace
+        } else {
+            self.handle.stop();
+        }
         if is_running() {
             return Err(StopError::OnLoop);
         }

@@ -2,16 +2,19 @@
 
 use std::{future::pending, sync::Arc, time::Duration};
 
-use arborio_executor::{Report, SlowPoll, Task, Tasks, task, tree};
+use arborio_executor::{SlowPoll, Task, Tasks, task, tree};
 use arborio_scope::select;
 use arborio_sync::Event;
+use arborio_task::Submitter;
 use arborio_timers::sleep;
 
-use crate::{driver::Watches, owner::Owner};
+use crate::{driver::Watches, owner::Owner, report::Report};
 
 /// How long after the end of `main` the observer is told what the loop still
 /// waits for.
 pub(crate) const LINGER: Duration = Duration::from_secs(5);
+/// How long descriptors may hold a simulated clock before the observer is told, in real time.
+pub(crate) const HELD_CLOCK: Duration = Duration::from_secs(5);
 /// How long the tasks that are left at the end may clean up.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
@@ -52,7 +55,7 @@ impl SlowPolls {
 pub(crate) struct EndWatches<'a> {
     pub(crate) linger: Duration,
     pub(crate) grace: Duration,
-    /// Ends the grace when it is set.
+    /// Ends the grace when it is set, as [`stop_now`](arborio_executor::Handle::stop_now) does; `None` if Ctrl-C is not heeded.
     pub(crate) forced: Option<&'a Arc<Event>>,
     pub(crate) owner: &'a dyn Owner,
     pub(crate) observer: &'a Observer,
@@ -67,7 +70,15 @@ impl Watches for EndWatches<'_> {
 
     fn start_grace(&self) -> Option<Task<()>> {
         let grace = self.owner.grace().unwrap_or(self.grace);
-        spawn_grace(grace, self.forced.cloned())
+        if grace.is_zero() {
+            return None;
+        }
+        let forced = self.forced.cloned().unwrap_or_default();
+        if let Some(here) = Submitter::current() {
+            let ends = Arc::clone(&forced);
+            here.when_forced(move || ends.set());
+        }
+        Some(spawn_grace(grace, forced))
     }
 }
 
@@ -84,11 +95,8 @@ fn spawn_linger(linger: Duration, observer: impl Fn(&Report<'_>) + 'static) {
     drop(task().name("linger").awaited(false).spawn_local(watch));
 }
 
-/// A task that ends after `grace`, or when it is `forced`; `None` if there is no grace at all.
-fn spawn_grace(grace: Duration, forced: Option<Arc<Event>>) -> Option<Task<()>> {
-    if grace.is_zero() {
-        return None;
-    }
+/// A task that ends after `grace`, or when it is `forced`.
+fn spawn_grace(grace: Duration, forced: Arc<Event>) -> Task<()> {
     let over = async move {
         if grace == Duration::MAX {
             pending::<()>().await;
@@ -96,15 +104,12 @@ fn spawn_grace(grace: Duration, forced: Option<Arc<Event>>) -> Option<Task<()>> 
         sleep(grace).await;
     };
     let watch = async move {
-        match forced {
-            None => over.await,
-            Some(forced) => select! {
-                () = over => {},
-                () = forced.wait() => {},
-            },
+        select! {
+            () = over => {},
+            () = forced.wait() => {},
         }
     };
-    Some(task().name("grace").awaited(false).spawn_local(watch))
+    task().name("grace").awaited(false).spawn_local(watch)
 }
 
 pub(crate) fn write_to_stderr(what: &'static str, name: Option<String>) -> Observer {

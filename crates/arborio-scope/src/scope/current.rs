@@ -12,7 +12,7 @@ use arborio_task::{Branch, Describe, Interrupt, ScopeInfo, SpawnOptions, Task, T
 use arborio_timers::Instant;
 
 use super::{
-    note::{Noted, Observer, ScopeNote, Spawned},
+    note::{Noted, Observer, ScopeNote, Spawned, tell_of_stubborn},
     options::ScopeBuilder,
     orphan,
     shared::ScopeState,
@@ -84,14 +84,12 @@ pub(crate) fn grace_around() -> Option<Duration> {
 }
 
 /// A part of the task that is running is dropped at the end of its grace, while a handler
-/// in it is still at it: the observer of the scope around it is told.
+/// in it is still at it: the observer of the scope around it is told, or else that of the loop.
 #[cold]
-pub(crate) fn tell_of_stubborn() {
-    let Some(scope) = current() else {
-        return;
-    };
-    if let (Some(observer), Some(task)) = (scope.observer(), arborio_task::current_info()) {
-        observer.tell(&ScopeNote::Stubborn(task));
+pub(crate) fn tell_of_stubborn_here() {
+    let scope = current();
+    if let Some(task) = arborio_task::current_info() {
+        tell_of_stubborn(scope.as_ref().and_then(|scope| scope.observer()), task);
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn info<E>(state: &ScopeState<E>) -> ScopeInfo {
     info.stage = if state.life.is(Stage::Orphaned) {
         ScopeStage::Orphaned
     } else if progress.failing {
-        ScopeStage::Failing
+        ScopeStage::Ending
     } else if closed || progress.finished {
         ScopeStage::Closing
     } else if state.life.is(Stage::BodyEnded) {

@@ -42,12 +42,12 @@ pub use body::ScopeBody;
 pub use builder::ChildBuilder;
 pub use child::{Child, ChildOf, ChildOutput, Outcome};
 pub use current::AnyScope;
-pub(crate) use current::{effective_limit, grace_around, tell_of_stubborn};
+pub(crate) use current::{effective_limit, grace_around, tell_of_stubborn_here};
 pub use failure::Failed;
 pub use free::{FreeScope, ScopeEnd, ScopeEnded};
 pub use handle::{Scope, ScopeClosed};
 pub use local::{LocalScope, local_scope};
-pub use note::ScopeNote;
+pub use note::{ScopeNote, set_stubborn_hook};
 pub use options::{Reporting, ScopeBuilder};
 pub use start::Ready;
 

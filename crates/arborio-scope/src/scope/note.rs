@@ -7,7 +7,7 @@ use std::{
     fmt,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
@@ -58,7 +58,8 @@ pub enum ScopeNote {
     /// An error of a free scope that nobody waits for.
     Unclaimed,
     /// A task was dropped because it had not ended when the grace was over; or a part of
-    /// it was, by a deadline or a [`CancelScope`](crate::CancelScope) inside of it.
+    /// it was, by a deadline or a [`CancelScope`](crate::CancelScope) inside of it. One note for each task, also for
+    /// those of scopes inside. If the scope has no observer, that of the loop is told.
     Stubborn(TaskInfo),
     /// The scope is open from now on.
     Opened(ScopeInfo),
@@ -86,10 +87,8 @@ impl fmt::Display for ScopeNote {
                 write!(f, "the error of a task was dropped with its handle: {task}")
             }
             Self::UntakenPanic(payload) => {
-                write!(
-                    f,
-                    "a panic was dropped with the handle of its task: {payload}"
-                )
+                f.write_str("a task panicked, and nobody awaits it: ")?;
+                payload.fmt(f)
             }
             Self::Unclaimed => f.write_str("the error of a scope that nobody awaits was dropped"),
             Self::Stubborn(task) => write!(
@@ -160,7 +159,43 @@ pub(crate) fn tell_of_untaken(observer: Option<&Observer>, panic: Payload) {
     }
 }
 
-/// The same for the scope around the code that runs.
+static STUBBORN_HOOK: OnceLock<fn(&TaskInfo)> = OnceLock::new();
+
+/// Installs who is told, on the thread of the scope, of a task that was forced at the end of its grace, or of which a part
+/// was, if the scope has no [observer](super::ScopeBuilder::observer). False if there is a hook already, which stays.
+///
+/// # Examples
+/// ```
+/// # use arborio_executor::doc::run;
+/// use arborio_scope::{Scope, set_stubborn_hook, shield};
+/// use std::{future::pending, sync::atomic::{AtomicUsize, Ordering}, time::Duration};
+/// static FORCED: AtomicUsize = AtomicUsize::new(0);
+/// assert!(set_stubborn_hook(|_task| {
+///     FORCED.fetch_add(1, Ordering::Relaxed);
+/// }));
+/// let scope = Scope::<()>::builder().grace(Duration::from_millis(1));
+/// let ended = run(scope.run(async |s| {
+///     s.spawn(shield(pending::<()>()));
+///     arborio_executor::yield_now().await;
+///     Err::<(), ()>(())
+/// }));
+/// assert_eq!((ended, FORCED.load(Ordering::Relaxed)), (Err(()), 1));
+/// ```
+pub fn set_stubborn_hook(tell: fn(&TaskInfo)) -> bool {
+    STUBBORN_HOOK.set(tell).is_ok()
+}
+
+/// A task, or a part of it, has outlived its grace: the observer of the scope is told, or else whom the hook tells.
+#[cold]
+pub(super) fn tell_of_stubborn(observer: Option<&Observer>, task: TaskInfo) {
+    match (observer, STUBBORN_HOOK.get()) {
+        (Some(observer), _) => observer.tell(&ScopeNote::Stubborn(task)),
+        (None, Some(tell)) => drop(contain(|| tell(&task))),
+        (None, None) => {}
+    }
+}
+
+/// The same as [`tell_of_untaken`] for the scope around the code that runs.
 #[cold]
 pub(crate) fn tell_of_untaken_here(panic: Payload) {
     let scope = current();

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use arborio_task::{Branch, Interrupt, Reason, ReasonKind, SpawnOptions};
+use arborio_task::{Branch, Interrupt, Reason, ReasonKind, SpawnOptions, TaskInfo};
 
 use super::{
     describe::Stage,
@@ -43,6 +43,11 @@ pub(crate) fn adopt<E: Send + 'static>(state: &Arc<ScopeState<E>>) {
     if !orphans.leave_if_none_is_left() {
         orphans.settle_above();
     }
+}
+
+/// Whether this is a task that [waits](Orphans) for others. Who tells what had to be forced names those, and not this one.
+pub(super) fn is_helper(task: &TaskInfo) -> bool {
+    task.spawned_at.file() == file!() // nothing else is spawned in this file
 }
 
 fn forced() -> Interrupt {

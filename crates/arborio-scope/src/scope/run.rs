@@ -19,7 +19,7 @@ use super::{
     describe::Stage,
     failure::{Failure, told},
     handle::Scope,
-    note::ScopeNote,
+    note::{ScopeNote, tell_of_stubborn},
     orphan,
     shared::{ScopeState, fail_with_panics},
     signs::Signs,
@@ -382,8 +382,8 @@ impl Watch {
         self.grace = None;
         let reason = Reason::new(ReasonKind::Abort);
         let stubborn = branch.force(&Interrupt::Cancelled(reason));
-        for task in stubborn {
-            state.tell(&ScopeNote::Stubborn(task));
+        for task in stubborn.into_iter().filter(|task| !orphan::is_helper(task)) {
+            tell_of_stubborn(state.observer.as_ref(), task);
         }
         Poll::Ready(())
     }

@@ -273,6 +273,34 @@ impl Submitter {
         unsafe { &(*self.hub).stopping }.store(true, Ordering::Release);
     }
 
+    /// Notes that those who are asked to end have no time for it any more, and tells who [waits](Self::when_forced) for that.
+    ///
+    /// # Examples
+    /// See [`when_forced`](Self::when_forced).
+    pub fn force(&self) {
+        // SAFETY: our reference keeps the hub alive.
+        unsafe { &(*self.hub).force }.come();
+    }
+
+    /// Has `tell` called when somebody [forces](Self::force) the loop, at once if somebody has. One at a time: the last
+    /// one is told.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
+    /// let tasks = arborio_task::Tasks::new(Arc::new(arborio_task::NoNotify));
+    /// let told = Arc::new(AtomicBool::new(false));
+    /// let tell = Arc::clone(&told);
+    /// tasks.submitter().when_forced(move || tell.store(true, Ordering::Relaxed));
+    /// assert!(!told.load(Ordering::Relaxed));
+    /// tasks.submitter().force();
+    /// assert!(told.load(Ordering::Relaxed));
+    /// ```
+    pub fn when_forced(&self, tell: impl Fn() + Send + Sync + 'static) {
+        // SAFETY: our reference keeps the hub alive.
+        unsafe { &(*self.hub).force }.when_it_comes(Arc::new(tell));
+    }
+
     /// Says why somebody wants the loop to end. The first reason stays. To be called before the stop itself
     /// is on its way, so that whoever is asked to end finds it.
     ///

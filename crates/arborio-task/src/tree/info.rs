@@ -243,8 +243,8 @@ pub enum ScopeStage {
     Finishing,
     /// What it waits for has ended; the others are asked to end.
     Closing,
-    /// It has a reason to end before its time, and everything in it is asked to end.
-    Failing,
+    /// It has a reason to end before its time: it has failed, or was asked to. Everything in it is asked to end.
+    Ending,
     /// Its future was dropped; its tasks are asked to end.
     Orphaned,
 }
@@ -255,7 +255,7 @@ impl fmt::Display for ScopeStage {
             Self::Running => "running",
             Self::Finishing => "finishing",
             Self::Closing => "closing",
-            Self::Failing => "failing",
+            Self::Ending => "ending",
             Self::Orphaned => "orphaned",
         })
     }

@@ -2,13 +2,14 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use arborio_executor::{Drain, Leftover, LoopOptions, OnUnobservedPanic, Report};
+use arborio_executor::{Drain, Leftover, LoopOptions, OnUnobservedPanic};
 use arborio_task::AroundPolls;
 use arborio_timers::Clock;
 
 use crate::{
     ctrl_c::CtrlC,
-    watches::{GRACE, LINGER, Observer, SlowPolls},
+    report::Report,
+    watches::{GRACE, HELD_CLOCK, LINGER, Observer, SlowPolls},
 };
 
 /// The options of an [`EventLoop`](crate::EventLoop) that is about to run.
@@ -23,6 +24,7 @@ pub struct LoopBuilder {
     pub(super) linger: Duration,
     pub(crate) grace: Duration,
     pub(super) io_holds_clock: bool,
+    pub(super) held_clock: Option<Duration>,
     pub(super) ctrl_c: CtrlC,
     pub(super) slow_poll: SlowPolls,
     pub(super) observer: Option<Observer>,
@@ -39,6 +41,7 @@ impl LoopBuilder {
             linger: LINGER,
             grace: GRACE,
             io_holds_clock: true,
+            held_clock: Some(HELD_CLOCK),
             ctrl_c: CtrlC::Leave,
             slow_poll: SlowPolls::default(),
             observer: None,
@@ -60,7 +63,8 @@ impl LoopBuilder {
 
     /// The clock that everything on the loop reads. On a simulated one, time
     /// jumps to the next deadline when every task waits, no descriptor is
-    /// registered and nobody [holds](crate::time::Clock::hold) the clock. Another
+    /// registered and nobody [holds](crate::time::Clock::hold) the clock. So with a socket or a listener,
+    /// also one that nobody uses, it stands still: [`io_holds_clock`](Self::io_holds_clock). Another
     /// thread that will wake a task should hold it meanwhile.
     ///
     /// # Examples
@@ -78,7 +82,10 @@ impl LoopBuilder {
     }
 
     /// Whether registered descriptors keep a simulated clock from jumping.
-    /// They do by default, since the world behind them lives in real time.
+    /// They do by default, since the world behind them lives in real time. Then
+    /// [`Clock::advance`](crate::time::Clock::advance) alone moves it, and if everybody waits for that in vain,
+    /// the observer is [told](Self::held_clock). With `false`, time jumps as soon as everybody waits and
+    /// nothing has come by then: right if both ends of each connection are on this loop.
     ///
     /// # Examples
     /// ```
@@ -95,6 +102,34 @@ impl LoopBuilder {
     /// ```
     pub fn io_holds_clock(mut self, holds: bool) -> Self {
         self.io_holds_clock = holds;
+        self
+    }
+
+    /// How long, in real time, descriptors may keep a simulated clock from jumping to a timer, while nothing happens,
+    /// before the observer is [told](Report::HeldClock), once; 5 s by default, and `None` for never.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio::{EventLoop, net::TcpListener, options::Report, time::{Clock, clock, sleep}};
+    /// use std::time::Duration;
+    /// let clock_of = Clock::simulated();
+    /// let moves = clock_of.clone();
+    /// let builder = EventLoop::builder().clock(clock_of).held_clock(Duration::from_millis(5));
+    /// let builder = builder.observer(move |report| {
+    ///     let Report::HeldClock(held) = report else { return };
+    ///     assert_eq!(held.descriptors, 1);
+    ///     moves.advance(held.next); // or else the loop would wait for ever
+    /// });
+    /// builder.run(async {
+    ///     let _idle = TcpListener::bind("127.0.0.1:0").await?;
+    ///     sleep(Duration::from_secs(9)).await;
+    ///     assert_eq!(clock(), Duration::from_secs(9));
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn held_clock(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.held_clock = limit.into();
         self
     }
 
@@ -235,6 +270,9 @@ impl LoopBuilder {
     }
 
     /// What Ctrl-C does to the loop: nothing by default, so that it ends the process.
+    ///
+    /// It is heeded from the moment when the loop begins until it has ended: before `run`, and behind it, Ctrl-C ends the process. So who
+    /// says that a server is ready says it inside of `main`'s future.
     ///
     /// A loop that looks after it has a thread for that, and does not
     /// [stall](crate::RunError::Stalled): it could still be stopped.

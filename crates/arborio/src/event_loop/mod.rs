@@ -5,7 +5,7 @@ mod builder;
 use std::sync::Arc;
 
 use arborio_executor::{
-    Handle, Interrupt, Notify, OnUnobservedPanic, Report, RunError, Tasks, drive, is_running,
+    Handle, Interrupt, Notify, OnUnobservedPanic, RunError, Tasks, drive, is_running,
 };
 use arborio_reactor::LoopReactor;
 use arborio_scope::{Scope, scope};
@@ -16,6 +16,7 @@ use crate::{
     driver::{Driver, LoopNotifier, ReactorBell, SLICE},
     hooks,
     owner::{Caller, Owner},
+    report::{Observing, Report},
     watches::{EndWatches, write_to_stderr},
 };
 
@@ -172,6 +173,7 @@ impl LoopBuilder {
             linger,
             grace,
             io_holds_clock,
+            held_clock,
             ctrl_c,
             slow_poll,
             observer,
@@ -184,6 +186,8 @@ impl LoopBuilder {
             owner.is_told(&report);
             arborio_base::contain(|| observer(&report));
         };
+        let tell_of_turns = |report: arborio_executor::Report<'_>| tell(report.into());
+        let _observing = Observing::begin(&observer);
         let measured = !clock.is_simulated() && options.seed.is_none();
         let notifier = Arc::new(LoopNotifier::new());
         let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
@@ -208,10 +212,11 @@ impl LoopBuilder {
         }
         driver.permute_io(options.seed);
         driver.hold_clock_for_io(io_holds_clock);
+        driver.tell_of_held_clock(held_clock);
         let _timers = timers.enter();
         let _reactor = reactor.enter();
         owner.may_watch(&tasks);
         owner.begins(&tasks);
-        drive(tasks, &mut driver, options, &tell, main)
+        drive(tasks, &mut driver, options, &tell_of_turns, main)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, future::pending, io, sync::Arc, time::Duration};
 
-use arborio_executor::{Drain, Interrupt, LoopOptions, OnUnobservedPanic, Report, RunError};
+use arborio_executor::{Drain, Interrupt, LoopOptions, OnUnobservedPanic, RunError};
 use arborio_scope::{Scope, scope};
 use arborio_task::AroundPolls;
 
@@ -11,6 +11,7 @@ use crate::{
     ctrl_c::CtrlC,
     options::Leftover,
     owner::{Background, Caller},
+    report::Report,
     watches::{Observer, SlowPolls},
 };
 
@@ -160,6 +161,9 @@ impl PoolBuilder {
     }
 
     /// What Ctrl-C does to the pool: nothing by default, so that it ends the process. See [`CtrlC`].
+    ///
+    /// It is heeded from the moment when the pool begins until it has ended: before `run`, and behind it, Ctrl-C ends the
+    /// process. So who says that a server is ready says it inside of `main`'s future.
     ///
     /// # Examples
     /// ```

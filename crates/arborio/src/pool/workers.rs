@@ -9,8 +9,8 @@ use std::{
 
 use arborio_base::Process;
 use arborio_executor::{
-    Ending, Handle, LoopOptions, MAX_WORKERS, Notify, OnUnobservedPanic, Report, RunError, Seat,
-    Tasks, Team, drive_in_team, is_running,
+    Ending, Handle, LoopOptions, MAX_WORKERS, Notify, OnUnobservedPanic, RunError, Seat, Tasks,
+    Team, drive_in_team, is_running,
 };
 use arborio_reactor::LoopReactor;
 use arborio_task::AroundPolls;
@@ -22,6 +22,7 @@ use crate::{
     driver::{Driver, Lent, LoopNotifier, ReactorBell, WORKER_SLICE},
     hooks,
     owner::Owner,
+    report::{Observing, Report},
     watches::{EndWatches, Observer, SlowPolls, write_to_stderr},
 };
 
@@ -158,6 +159,8 @@ impl Shared {
         (timers, Some(helper))
     }
 
+    /// The worker's thread. `main` was spawned where the first worker's caller is.
+    #[track_caller]
     fn work<F: Future>(
         &self,
         number: usize,
@@ -168,6 +171,8 @@ impl Shared {
             self.owner.is_told(&report);
             arborio_base::contain(|| (self.observer)(&report));
         };
+        let tell_of_turns = |report: arborio_executor::Report<'_>| tell(report.into());
+        let _observing = Observing::begin(&self.observer);
         hooks::install();
         let notifier = Arc::new(LoopNotifier::new());
         let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
@@ -208,6 +213,13 @@ impl Shared {
         if number == 0 {
             self.owner.begins(&tasks);
         }
-        drive_in_team(tasks, &mut driver, self.options, &tell, &seat, main)
+        drive_in_team(
+            tasks,
+            &mut driver,
+            self.options,
+            &tell_of_turns,
+            &seat,
+            main,
+        )
     }
 }

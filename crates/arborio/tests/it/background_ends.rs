@@ -92,6 +92,70 @@ fn s05_what_outlives_its_grace_is_dropped_and_named() {
     });
 }
 
+/// A task that refuses to end, and tells when it is asked.
+fn mule(handle: &Handle) -> (arborio::Task<()>, std::sync::mpsc::Receiver<()>) {
+    let (tell, told) = std::sync::mpsc::channel();
+    let stays = finally(pending::<()>(), move || async move {
+        tell.send(()).unwrap();
+        pending::<()>().await;
+    });
+    let mule = arborio::task().name("mule").spawn_on(handle, stays);
+    handle.run(async {}).unwrap(); // it has begun
+    (mule, told)
+}
+
+#[test]
+fn s05_a_second_stop_changes_nothing_and_stop_now_ends_the_grace() {
+    without_hanging(|| {
+        let builder = EventLoop::builder().grace(FOR_EVER).observer(|_| ());
+        let event_loop = builder.start().unwrap();
+        let handle = event_loop.handle().clone();
+        let (mut mule, told) = mule(&handle);
+        handle.stop();
+        told.recv().unwrap();
+        handle.stop();
+        assert!(!mule.is_finished() && !handle.is_closed());
+        handle.stop_now();
+        assert!(is_stopped(&mule.wait()));
+        let Err(StopError::Forced(tree)) = event_loop.stop_and_join(FOR_EVER) else {
+            panic!("it was forced");
+        };
+        assert!(tree.to_string().contains("mule"), "{tree}");
+    });
+}
+
+#[test]
+fn s05_who_joins_without_a_grace_ends_the_one_that_runs() {
+    without_hanging(|| {
+        let builder = EventLoop::builder().grace(FOR_EVER).observer(|_| ());
+        let event_loop = builder.start().unwrap();
+        let (mut mule, told) = mule(event_loop.handle());
+        event_loop.stop();
+        told.recv().unwrap();
+        let ended = event_loop.stop_and_join(ms(0));
+        assert!(matches!(ended, Err(StopError::Forced(_))), "{ended:?}");
+        assert!(is_stopped(&mule.wait()));
+    });
+}
+
+#[test]
+fn s05_stop_now_from_a_task_ends_run_at_once() {
+    let ended = simulated()
+        .grace(secs(3600))
+        .observer(|_| ())
+        .try_run(async {
+            drop(arborio::spawn(shield(pending::<()>())));
+            yield_now().await;
+            Handle::current().unwrap().stop_now();
+            finally(pending::<()>(), || async {
+                sleep(secs(1)).await;
+                unreachable!("there is no time for that");
+            })
+            .await;
+        });
+    assert!(matches!(ended, Err(RunError::Stopped)));
+}
+
 #[test]
 fn s05_a_loop_is_stopped_any_number_of_times_by_anybody() {
     without_hanging(|| {

@@ -21,6 +21,7 @@ mod ctrl_c;
 mod descriptors;
 mod drains;
 mod errors;
+mod forced;
 mod forks;
 mod gathering;
 mod groups;

@@ -258,7 +258,7 @@ fn t03_the_stages_of_a_scope() {
         });
         assert!(ended.await.is_err());
         let (stage, asked) = seen.lock().unwrap().pop().unwrap();
-        assert_eq!(stage, ScopeStage::Failing);
+        assert_eq!(stage, ScopeStage::Ending);
         let Some(Interrupt::Cancelled(reason)) = asked else {
             panic!("{asked:?}")
         };
@@ -291,7 +291,7 @@ fn t03_a_deadline_that_has_passed_reads_so_and_time_that_ran_out_is_the_reason()
                 assert_eq!(info.remaining, Some(seconds(0)));
                 assert!(matches!(info.asked, Some(Interrupt::TimedOut)));
                 let line = info.to_string();
-                let expected = "scope `late` (failing: out of time, 2.0s old, deadline passed)";
+                let expected = "scope `late` (ending: out of time, 2.0s old, deadline passed)";
                 assert!(line.starts_with(expected), "{line}");
             };
             s.spawn(finally(pending::<()>(), look));
@@ -417,9 +417,9 @@ fn t03_a_captured_log_has_openings_spawns_and_ends_with_their_names() {
         "spawned: task `twig` (new",
         "ended: task `twig` (running",
         "closed: scope `fork` (closing, 0s old",
-        "asked to end: scope `errands` (failing: cancelled",
+        "asked to end: scope `errands` (ending: cancelled",
         "interrupted: task `slow` (running",
-        "closed: scope `errands` (failing: cancelled",
+        "closed: scope `errands` (ending: cancelled",
     ];
     assert_eq!(*log.lock().unwrap(), expected);
 }

@@ -71,7 +71,7 @@ fn the_observer_of_the_scope_is_told_of_a_panic_whose_handle_was_dropped_before(
         Ok(()) // the scope has gone on
     });
     assert_eq!(by_scope.len(), 1);
-    let expected = format!("a panic was dropped with the handle of its task: {PANIC}");
+    let expected = format!("a task panicked, and nobody awaits it: {PANIC}");
     assert!(by_scope[0].starts_with(&expected), "{by_scope:?}");
     assert!(by_loop.is_empty(), "{by_loop:?}");
 }

@@ -9,7 +9,8 @@ use std::{
 use arborio::{
     EventLoop, Handle, RunError,
     net::TcpListener,
-    spawn, spawn_local,
+    options::Report,
+    spawn, spawn_blocking, spawn_local,
     time::{Clock, clock, sleep, timeout},
 };
 use rustix::time::{ClockId, clock_gettime};
@@ -162,6 +163,76 @@ fn g03_a_registered_socket_keeps_the_clock_from_jumping() {
             sleeper.await.unwrap();
         });
         assert_eq!(log.take(), [("client", ms(0)), ("sleeper", secs(3600))]);
+    });
+}
+
+/// The listener is never looked at: who does not know that it holds the clock waits for ever.
+#[test]
+fn g03_the_observer_is_told_once_of_descriptors_that_hold_the_clock() {
+    without_hanging(|| {
+        let (log, clock_of) = (Log::new(), Clock::simulated());
+        let (told, moved, moves) = (log.clone(), clock_of.clone(), clock_of.clone());
+        let (sender, receiver) = mpsc::channel();
+        let later = thread::spawn(move || {
+            let loop_thread: KernelThread = receiver.recv().unwrap();
+            loop_thread.wait_until_asleep();
+            thread::sleep(ms(20)); // the time over which nothing is told
+            moves.advance(secs(8));
+        });
+        let builder = EventLoop::builder().clock(clock_of).held_clock(ms(2));
+        let builder = builder.observer(move |report| {
+            told.add(report.to_string());
+            let Report::HeldClock(held) = report else {
+                panic!("{report}")
+            };
+            assert_eq!((held.descriptors, held.next), (1, secs(1)));
+            assert!(held.waited >= ms(2));
+            moved.advance(held.next);
+        });
+        builder.run(async {
+            let _idle = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            sleep(secs(1)).await;
+            sender.send(KernelThread::current()).unwrap();
+            sleep(secs(8)).await;
+            assert_eq!(clock(), secs(9));
+        });
+        later.join().unwrap();
+        let told = log.take();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(
+            told[0].contains("1 descriptor (a socket or a listener) keeps it from jumping to the next timer, which is 1s ahead"),
+            "{told:?}"
+        );
+    });
+}
+
+/// A job holds the clock as well, and without a timer there is nothing to jump to.
+#[test]
+fn g03_nothing_is_told_while_something_else_is_waited_for() {
+    without_hanging(|| {
+        let log = Log::new();
+        let told = log.clone();
+        let builder = simulated().held_clock(ms(2));
+        let builder = builder.observer(move |report| told.add(report.to_string()));
+        builder.run(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let job = || thread::sleep(ms(20)); // the time over which nothing is told
+            let timer = spawn(sleep(secs(1)));
+            spawn_blocking(job).await.unwrap();
+            drop(listener);
+            timer.await.unwrap();
+            let _idle = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let (opens, gate) = (Gate::default(), Gate::default());
+            let opened = opens.clone();
+            let thread = thread::spawn(move || {
+                job();
+                opened.open();
+            });
+            opens.passed().await;
+            gate.open();
+            thread.join().unwrap();
+        });
+        assert!(log.take().is_empty());
     });
 }
 

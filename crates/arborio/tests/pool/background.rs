@@ -287,3 +287,41 @@ fn g13_a_pool_that_is_told_so_ends_with_the_panic() {
         assert_eq!(payload.message(), "no bread");
     }
 }
+
+/// Both workers have a task that refuses to end.
+#[test]
+fn s05_stop_now_ends_the_grace_of_all_workers() {
+    let builder = Pool::builder()
+        .workers(2)
+        .grace(Duration::MAX)
+        .observer(|_| ());
+    let pool = builder.start().unwrap();
+    let both = Arc::new(Barrier::new(2));
+    let (tell, told) = mpsc::channel();
+    let mut mules = [(); 2].map(|()| {
+        let (both, tell) = (Arc::clone(&both), tell.clone());
+        pool.spawn(async move {
+            both.wait(); // one on each worker
+            let stays = || async move {
+                tell.send(()).unwrap();
+                pending::<()>().await;
+            };
+            finally(pending::<()>(), stays).await;
+        })
+    });
+    let handle = pool.handle().clone();
+    handle.stop();
+    for _ in 0..2 {
+        told.recv_timeout(LONG).unwrap();
+    }
+    handle.stop_now();
+    for mule in &mut mules {
+        let ended = mule.wait();
+        assert!(
+            matches!(ended, Err(WaitError::Interrupted(Interrupt::Stopped))),
+            "{ended:?}"
+        );
+    }
+    let ended = pool.stop_and_join(LONG);
+    assert!(matches!(ended, Err(StopError::Forced(_))), "{ended:?}");
+}

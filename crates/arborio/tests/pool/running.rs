@@ -663,3 +663,27 @@ fn a12_callbacks_of_tasks_that_move_are_called_once() {
         }
     });
 }
+
+/// Where `main` was given to the pool, by each way to run one here.
+#[test]
+fn main_is_named_by_the_place_of_who_runs_the_pool() {
+    let place = || {
+        let tree = arborio::tree();
+        let main = tree
+            .tasks()
+            .find(|task| task.name.as_deref() == Some("main"));
+        let at = main.unwrap().spawned_at;
+        (at.file(), at.line())
+    };
+    let body = async |_: &Scope<Interrupt>| Ok::<_, Interrupt>(place());
+    let places = [
+        (line!(), Pool::run(async { place() })),
+        (line!(), two().run(async { place() })),
+        (line!(), two().try_run(async { place() }).unwrap()),
+        (line!(), Pool::run_scope(body).unwrap()),
+        (line!(), two().run_scope(body).unwrap()),
+    ];
+    for (line, at) in places {
+        assert_eq!(at, (file!(), line));
+    }
+}

@@ -76,6 +76,7 @@ pub(crate) fn rows() -> Vec<Row> {
         arborio::metrics::Metrics,
         arborio::metrics::WorkerMetrics,
         arborio::options::Drain,
+        arborio::options::HeldClock,
         arborio::options::Leftover,
         arborio::options::MetScope,
         arborio::options::MetTask,
