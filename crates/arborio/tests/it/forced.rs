@@ -61,7 +61,11 @@ fn the_observer_of_an_outer_scope_has_no_part_in_it() {
     let (log, outer) = (Log::new(), Log::new());
     simulated().observer(names(&log)).run(async {
         let around = Scope::<Interrupt>::builder().observer(noted(&outer));
-        around.run(async |_| Ok(with_a_mule().await)).await.unwrap();
+        let inside = around.run(async |_| {
+            with_a_mule().await;
+            Ok(())
+        });
+        inside.await.unwrap();
     });
     assert_eq!(
         (log.take(), outer.take().len()),

@@ -298,22 +298,23 @@ fn s05_stop_now_ends_the_grace_of_all_workers() {
     let pool = builder.start().unwrap();
     let both = Arc::new(Barrier::new(2));
     let (tell, told) = mpsc::channel();
+    let hear = || told.recv_timeout(LONG).unwrap();
     let mut mules = [(); 2].map(|()| {
         let (both, tell) = (Arc::clone(&both), tell.clone());
         pool.spawn(async move {
             both.wait(); // one on each worker
+            tell.send("has begun").unwrap();
             let stays = || async move {
-                tell.send(()).unwrap();
+                tell.send("was asked").unwrap();
                 pending::<()>().await;
             };
             finally(pending::<()>(), stays).await;
         })
     });
     let handle = pool.handle().clone();
+    assert_eq!([hear(), hear()], ["has begun"; 2]);
     handle.stop();
-    for _ in 0..2 {
-        told.recv_timeout(LONG).unwrap();
-    }
+    assert_eq!([hear(), hear()], ["was asked"; 2]);
     handle.stop_now();
     for mule in &mut mules {
         let ended = mule.wait();

@@ -25,6 +25,7 @@ const TRAITS: &[&str] = &[
     "net::ToUnixAddr",
     "options::AroundPolls",
     "scope::ChildOutput",
+    "scope::ScopeBody",
     "sync::flavour::Flavour",
     "sync::flavour::channel::Flavour",
     "sync::flavour::channel::Kind",
