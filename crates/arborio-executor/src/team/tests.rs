@@ -1,8 +1,12 @@
 //! What one step of a seat does, where no whole worker is needed.
 
+use std::{hint, time::Duration};
+
+use arborio_base::sync::{Arc, Instant, atomic::Ordering};
 use arborio_task::{NoNotify, SpawnOptions, Tasks, try_spawn_sent};
 
-use super::*;
+use super::{Seat, Team};
+use crate::grain::LONG;
 
 fn place(team: &Arc<Team>, number: usize) -> (Tasks, Seat) {
     let notifier = std::sync::Arc::new(NoNotify);

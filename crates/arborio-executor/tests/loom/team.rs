@@ -1,4 +1,4 @@
-//! Models of a team (T1 to T5 of `src/team.rs`): two workers with tasks that move between them.
+//! Models of a team (T1 to T5 of `src/team/mod.rs`): two workers with tasks that move between them.
 //!
 //! A worker that is not told of the end, or whose work is lost, sleeps for ever, which fails the model; and in the end
 //! nobody is counted, searches or sleeps. Time is left out: sleeps have no limit, and who asks looks once for the answer.

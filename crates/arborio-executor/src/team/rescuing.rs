@@ -1,0 +1,70 @@
+//! What a worker does for another one that is in a poll for long: it takes what is ready behind that poll, and looks
+//! after its timers and its I/O.
+
+use arborio_base::sync::{Instant, atomic::Ordering};
+use arborio_task::Running;
+
+use super::{GONE, Seat, giving::MOST, sleeping::WATCH, worker::Reached};
+use crate::park::Park;
+
+impl Seat {
+    /// This worker is about to sleep: those who were in a poll when it looked for work do not see their I/O, so it does.
+    pub(crate) fn attend(&self, park: &mut dyn Park) {
+        let mut held_up = self.held_up.replace(0);
+        while held_up != 0 {
+            park.attend(held_up.trailing_zeros() as usize);
+            held_up &= held_up - 1;
+        }
+    }
+
+    /// Worker `number` has not answered. If it has not begun another poll since the last time,
+    /// takes what is ready behind the one that it is in.
+    pub(super) fn rescue(&self, number: usize, running: &Running<'_>, park: &mut dyn Park) {
+        let Some(reached) = self.team.workers[number].0.reached.get() else {
+            return;
+        };
+        let polls = running.polls_of(&reached.inbox);
+        let last = self.unanswered.borrow_mut()[number].replace(polls);
+        if last == Some(polls) {
+            self.take_from(number, reached, running, park);
+        }
+    }
+
+    /// Worker `number` is in a poll for long: wakes whom its timers and its I/O have made ready, and takes what is ready behind
+    /// that poll.
+    fn take_from(
+        &self,
+        number: usize,
+        reached: &Reached,
+        running: &Running<'_>,
+        park: &mut dyn Park,
+    ) {
+        park.stand_in(number); // first: whom it wakes is ready then
+        self.team.busy.fetch_add(MOST, Ordering::Relaxed); // T4
+        let rescued = running.rescue(&reached.inbox, MOST);
+        self.settle(MOST - rescued);
+    }
+
+    /// For a worker that has enough to do itself, and so does not ask: now and then it looks whether another one has been in one
+    /// poll since the last time.
+    pub(crate) fn look_after_others(&self, running: &Running<'_>, park: &mut dyn Park) {
+        if self.team.len() == 1 || self.looked.get().elapsed() < WATCH || !self.process.is_this() {
+            return;
+        }
+        self.looked.set(Instant::now());
+        let asleep = self.team.control.0.load(Ordering::Relaxed);
+        for (number, worker) in self.team.workers.iter().enumerate() {
+            let is_awake = number != self.number
+                && asleep & (1 << number) == 0
+                && worker.0.asked_by.load(Ordering::Relaxed) != GONE;
+            let reached = worker.0.reached.get().filter(|_| is_awake);
+            let polls = reached.map(|reached| running.polls_of(&reached.inbox));
+            let before = std::mem::replace(&mut self.seen.borrow_mut()[number], polls);
+            if let Some(reached) = reached
+                && before == polls
+            {
+                self.take_from(number, reached, running, park);
+            }
+        }
+    }
+}
