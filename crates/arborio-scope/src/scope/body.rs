@@ -11,11 +11,24 @@
 //!
 //! # Invariants
 //! - L1: a body that is called with a `&'static Scope` could as well be called with a shorter one: it is the same code,
-//!   checked for every lifetime. So it keeps the reference nowhere but in its future.
-//! - L2: that future does not outlive the scope that was lent ([`Lent`]), and nobody sees its type.
+//!   checked for every lifetime ([`Call`]). So it keeps the reference nowhere but in its future. (That is as true as the compiler makes
+//!   it: see rust-lang/rust#25860.)
+//! - L2: that future does not outlive the scope that was lent ([`Lent`]), and nobody gets a *value* of its type. The type may
+//!   be named, as `F`, in the bounds of whoever passes a body on.
+//! - L3: only [`lend`] has a [`Lending`], so only it calls a body like this, and nobody else implements [`ScopeBody`], as nobody can
+//!   name that type: it is not exported, and stands in no other signature.
+//!
+//! # What is taken for granted
+//! The value of the future is that of a body for a shorter lifetime; only its type says `'static`. What the compiler concludes from that
+//! type is whether the scope's future is `Send`. Safe code cannot make this depend on a lifetime: auto traits follow the
+//! fields, and two impls that differ in a lifetime alone overlap. An `unsafe impl Send for X<'static>` that holds for no shorter lifetime
+//! could, where a plain function gives such a future. Whoever writes one may not conclude from finding an `X` on another thread that what
+//! it borrows lives for ever.
 
 use std::{
+    any::Any,
     marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     ptr,
     task::{Context, Poll},
@@ -58,10 +71,19 @@ pub trait ScopeBody<E> {
     fn call(self, scope: &'static Scope<E>, by: Lending) -> Self::Future;
 }
 
+/// Can be called with a reference for `'a`.
+///
+/// A bound for every `'a` on this trait, that all who can be called have by the same `impl`, says that `B` is called in one way for all of
+/// them. That `B` is an `AsyncFnOnce` for every lifetime does not say it of the `FnOnce` by which it is called.
+trait Call<'a, E> {}
+
+impl<'a, E: 'a, B, F> Call<'a, E> for B where B: FnOnce(&'a Scope<E>) -> F {}
+
 impl<E, B, F> ScopeBody<E> for B
 where
     E: 'static,
     B: FnOnce(&'static Scope<E>) -> F,
+    B: for<'a> Call<'a, E>,
 {
     type Future = F;
 
@@ -75,11 +97,21 @@ where
 pub struct Lending(());
 
 pin_project_lite::pin_project! {
+    /// What has come of calling a body.
+    #[project = CalledView]
+    enum Called<F> {
+        Future { #[pin] future: F },
+        /// Goes on in the first poll, where the tasks that the body has spawned are asked to end.
+        Panicked { panic: Option<Box<dyn Any + Send>> },
+    }
+}
+
+pin_project_lite::pin_project! {
     /// The future of a body that was lent a scope for `'s`.
     #[must_use = "futures do nothing unless awaited"]
     pub(super) struct Lent<'s, F> {
         #[pin]
-        body: F,
+        body: Called<F>,
         scope: PhantomData<&'s ()>,
     }
 
@@ -95,11 +127,16 @@ impl<F: Future> Future for Lent<'_, F> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.project().body.poll(cx)
+        match self.project().body.project() {
+            CalledView::Future { future } => future.poll(cx),
+            CalledView::Panicked { panic } => {
+                resume_unwind(panic.take().expect("who panics is polled once"))
+            }
+        }
     }
 }
 
-/// Calls `body` with `scope`.
+/// Calls `body` with `scope`. If that panics, so does the first poll.
 ///
 /// That `B` takes a reference of *any* lifetime, and that neither `R` nor `E` depends on it, is what the first bound
 /// is for.
@@ -109,13 +146,16 @@ where
     B: AsyncFnOnce(&Scope<E>) -> Result<R, E> + ScopeBody<E, Future = F>,
     F: Future<Output = Result<R, E>>,
 {
-    // SAFETY: the reference is valid for `'s`, and is used for no longer. It goes to `body` alone. A type has one
-    // signature by which it can be called, `ScopeBody` is implemented for what can be called and for nothing else, and that of `B`
-    // takes every lifetime, so L1 holds: the reference is in the future, or nowhere. The value of
-    // the future has a type that does not know the lifetime. The future is in `Lent`, which borrows `scope` (L2).
+    // SAFETY: the reference is valid for `'s`, and is used for no longer. It goes to `body` alone (L3), by a call that
+    // is the same for every lifetime, so it is in the future afterwards, or nowhere (L1). The future is in `Lent`, which borrows
+    // `scope` (L2). See also what is taken for granted at the head of this file.
     let scope: &'static Scope<E> = unsafe { &*ptr::from_ref(scope) };
+    let called = catch_unwind(AssertUnwindSafe(|| body.call(scope, Lending(()))));
     Lent {
-        body: body.call(scope, Lending(())),
+        body: match called {
+            Ok(future) => Called::Future { future },
+            Err(panic) => Called::Panicked { panic: Some(panic) },
+        },
         scope: PhantomData,
     }
 }

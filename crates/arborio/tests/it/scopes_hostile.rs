@@ -496,3 +496,31 @@ fn c04_a_fork_in_a_task_of_a_dropped_scope_ends_with_its_task_and_not_by_an_erro
         "its task was asked, and has not failed"
     );
 }
+
+/// The body is a closure that gives a future, and has spawned a task before it panics: the scope asks the task to end all the
+/// same, and waits for it.
+#[cfg(panic = "unwind")]
+#[test]
+fn c05_a_body_that_panics_before_it_has_a_future_ends_its_tasks() {
+    without_hanging(|| {
+        let log = Log::new();
+        let note = log.clone();
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            simulated(async {
+                let body = |s: &Scope<Code>| -> std::future::Ready<Result<(), Code>> {
+                    s.spawn(finally(pending::<()>(), || async move {
+                        note.add("never began");
+                    }));
+                    panic!("no future");
+                };
+                scope(body).await
+            })
+        }));
+        let panic = ran.unwrap_err();
+        assert_eq!(panic.downcast_ref(), Some(&"no future"));
+        assert!(
+            log.take().is_empty(),
+            "a task that was never polled has no cleanup"
+        );
+    });
+}
