@@ -288,7 +288,7 @@ fn verdict(mean: Duration) -> Verdict {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 
