@@ -17,8 +17,10 @@ use crate::{
     support::{settle, tasks, turn},
 };
 
-/// What the cells of each test are in size, in bytes, and no other block of this program.
+/// What the cells of each test are in size, in bytes. With [`ALIGNED`] no other block of this program is like them, whatever
+/// tests run meanwhile.
 const SIZES: [usize; 2] = [928, 864];
+const ALIGNED: usize = 16;
 
 const SUBMITTED: usize = 0;
 const MOVED: usize = 1;
@@ -28,6 +30,7 @@ static ALIVE: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 
 fn count_of(layout: Layout) -> Option<&'static AtomicUsize> {
     let place = SIZES.iter().position(|&size| size == layout.size());
+    let place = place.filter(|_| layout.align() == ALIGNED);
     place.map(|place| &ALIVE[place])
 }
 
@@ -58,6 +61,7 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 /// Ready at its second poll. With `BALLAST` bytes its cell has one of the sizes above.
+#[repr(align(16))]
 struct Work<const BALLAST: usize> {
     done: Arc<AtomicUsize>,
     polled: bool,
