@@ -58,7 +58,7 @@ impl Seat {
     /// sleeps gets some of them now.
     #[inline(always)]
     pub(crate) fn share_before_long_polls(&self, running: &Running<'_>) {
-        if self.grain.tends_long() && running.has_two_ready() {
+        if self.grain.tends_long() && self.pause_left.get() == 0 && running.has_two_ready() {
             self.share(running);
         }
     }
@@ -68,8 +68,10 @@ impl Seat {
         let asked_by = self.worker().asked_by.load(Ordering::Acquire);
         if asked_by != 0 {
             self.give(running, asked_by & !URGENT, true);
-        } else {
-            self.give_to_a_sleeper(running, |other| running.give(other, MOST));
+        } else if let Some(given) =
+            self.give_to_a_sleeper(running, |other| running.give(other, MOST))
+        {
+            self.note_given(given); // if none may move there may be many to look through
         }
     }
 
@@ -85,8 +87,13 @@ impl Seat {
         }
     }
 
-    /// Has `give` send up to [`MOST`] tasks to one who sleeps, if there is one that has not just been sent some.
-    fn give_to_a_sleeper(&self, running: &Running<'_>, give: impl FnOnce(&Submitter) -> usize) {
+    /// Has `give` send up to [`MOST`] tasks to one who sleeps, if there is one that has not just been sent some. How many
+    /// went; `None` if there is nobody.
+    fn give_to_a_sleeper(
+        &self,
+        running: &Running<'_>,
+        give: impl FnOnce(&Submitter) -> usize,
+    ) -> Option<usize> {
         let mut asleep = self.team.control.0.load(Ordering::Relaxed) & !SEARCH;
         while asleep != 0 && self.process.is_this() {
             // The next one in turn: others who send at the same time take another one.
@@ -111,8 +118,9 @@ impl Seat {
             if given > 0 {
                 self.told.set(Some((told, Instant::now())));
             }
-            return;
+            return Some(given);
         }
+        None
     }
 
     /// This worker slept, and was woken. If another one has woken a few tasks here, and what was polled here last took

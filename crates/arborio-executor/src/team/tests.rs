@@ -3,7 +3,7 @@
 use std::{hint, time::Duration};
 
 use arborio_base::sync::{Arc, Instant, atomic::Ordering};
-use arborio_task::{NoNotify, SpawnOptions, Tasks, try_spawn_sent};
+use arborio_task::{NoNotify, SpawnOptions, Tasks, try_spawn, try_spawn_sent};
 
 use super::{Seat, Team};
 use crate::grain::LONG;
@@ -167,4 +167,34 @@ fn x12_before_a_long_poll_who_asks_gets_half() {
         0,
         "nobody wants any"
     );
+}
+
+/// Those that stay are looked through once, and not before each of their long polls.
+#[test]
+fn x12_what_may_not_move_is_not_looked_through_before_each_long_poll() {
+    let team = Arc::new(Team::new(2));
+    let (tasks, seat) = place(&team, 0);
+    let (_others, other) = place(&team, 1);
+    let main = async {
+        for _ in 0..4 {
+            // Not said to be `Send`, so it stays.
+            drop(try_spawn(async {}, SpawnOptions::new()));
+        }
+        let start = Instant::now();
+        while start.elapsed() < LONG {
+            hint::spin_loop();
+        }
+        std::future::pending::<()>().await;
+    };
+    let (_, ended) = tasks.run_main(main, |running| {
+        seat.begin(running);
+        running.run_until(1, |_| true);
+        seat.begin(running);
+        other.lie_down();
+        assert_eq!(seat.pause_left.get(), 0);
+        seat.share_before_long_polls(running);
+        assert_eq!(running.count_ready(5), 4, "none of them may move");
+        assert!(seat.pause_left.get() > 0, "it looks again at once");
+    });
+    assert!(ended.is_err(), "it was dropped while it waited");
 }
