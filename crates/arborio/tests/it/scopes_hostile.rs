@@ -498,29 +498,31 @@ fn c04_a_fork_in_a_task_of_a_dropped_scope_ends_with_its_task_and_not_by_an_erro
 }
 
 /// The body is a closure that gives a future, and has spawned a task before it panics: the scope asks the task to end all the
-/// same, and waits for it.
+/// same, and waits for it, before the panic comes to whoever awaits the scope.
 #[cfg(panic = "unwind")]
 #[test]
 fn c05_a_body_that_panics_before_it_has_a_future_ends_its_tasks() {
     without_hanging(|| {
-        let log = Log::new();
-        let note = log.clone();
-        let ran = catch_unwind(AssertUnwindSafe(|| {
-            simulated(async {
-                let body = |s: &Scope<Code>| -> std::future::Ready<Result<(), Code>> {
-                    s.spawn(finally(pending::<()>(), || async move {
-                        note.add("never began");
-                    }));
-                    panic!("no future");
-                };
-                scope(body).await
-            })
-        }));
-        let panic = ran.unwrap_err();
-        assert_eq!(panic.downcast_ref(), Some(&"no future"));
-        assert!(
-            log.take().is_empty(),
-            "a task that was never polled has no cleanup"
-        );
+        simulated(async {
+            let task = Arc::new(());
+            let theirs = Arc::clone(&task);
+            let body = |s: &Scope<Code>| -> std::future::Ready<Result<(), Code>> {
+                s.spawn(async move {
+                    let _theirs = theirs;
+                    pending::<()>().await;
+                });
+                panic!("no future");
+            };
+            let mut scope = Box::pin(scope(body));
+            let poll = |cx: &mut Context<'_>| match catch_unwind(AssertUnwindSafe(|| {
+                scope.as_mut().poll(cx)
+            })) {
+                Ok(polled) => polled.map(Ok),
+                Err(panic) => Poll::Ready(Err(panic)),
+            };
+            let panic = poll_fn(poll).await.unwrap_err();
+            assert_eq!(panic.downcast_ref(), Some(&"no future"));
+            assert_eq!(Arc::strong_count(&task), 1, "the task is still there");
+        });
     });
 }
