@@ -7,7 +7,7 @@ use arborio_base::sync::{Instant, atomic::Ordering};
 use arborio_task::Running;
 
 use super::{SEARCH, Seat, URGENT, giving::GLANCE};
-use crate::{grain::LONG, park::Park};
+use crate::park::Park;
 
 /// How long one who asks for work waits awake for the answer. A poll may go on for longer: then the request stands, and the
 /// answer ends its sleep.
@@ -21,6 +21,7 @@ impl Seat {
             return false;
         }
         self.grain.end(running);
+        self.publish_grain();
         self.held_up.set(0);
         if !self.searches.replace(false) {
             let before = self.team.control.0.fetch_or(SEARCH, Ordering::AcqRel);
@@ -57,24 +58,25 @@ impl Seat {
                 .map(|other| running.polls_of(&other.inbox))
         };
         let before = polls();
+        let polls_long = other.polls_long();
+        if polls_long && self.stands_in(number, running, park) {
+            return true; // it needs nobody's answer
+        }
         // Release: pairs with the acquire of `offer`.
         let asked = word.compare_exchange(0, me, Ordering::AcqRel, Ordering::Relaxed);
         if asked.is_err() {
             return false;
         }
         self.asks.set(true);
-        let mut wait = None;
+        let patience = if polls_long { GLANCE } else { PATIENCE };
+        let mut start = None;
         // Acquire: what was given has come before the answer.
         while word.load(Ordering::Acquire) == me {
             for _ in 0..32 {
                 hint::spin_loop();
             }
-            let (start, patience) = *wait.get_or_insert_with(|| {
-                let now = Instant::now();
-                (now, self.patience(number, before, now))
-            });
             // A model has no time: it looks once.
-            if !cfg!(loom) && start.elapsed() <= patience {
+            if !cfg!(loom) && start.get_or_insert_with(Instant::now).elapsed() <= patience {
                 continue;
             }
             if polls() == before {
@@ -83,24 +85,10 @@ impl Seat {
                 let _ = word.compare_exchange(me, urgent, Ordering::AcqRel, Ordering::Relaxed);
             }
             self.held_up.set(self.held_up.get() | 1 << number);
-            self.rescue(number, running, park);
+            self.rescue(number, polls_long, running, park);
             break; // the request stands: what is given later ends our sleep
         }
         running.has_mail()
-    }
-
-    /// How long to wait for an answer of worker `number`, which has begun so many `polls` until `now`. If they were [long](LONG) since it
-    /// was asked last, so is probably the one that it is in.
-    fn patience(&self, number: usize, polls: Option<usize>, now: Instant) -> Duration {
-        let Some(polls) = polls.filter(|_| !cfg!(loom)) else {
-            return PATIENCE;
-        };
-        let before = self.asked.borrow_mut()[number].replace((polls, now));
-        let polls_long = before.is_some_and(|(before, then)| {
-            let begun = u32::try_from(polls.wrapping_sub(before)).unwrap_or(u32::MAX);
-            now.duration_since(then) >= LONG.saturating_mul(begun.saturating_add(1))
-        });
-        if polls_long { GLANCE } else { PATIENCE }
     }
 
     /// This worker asks nobody any more (T3).

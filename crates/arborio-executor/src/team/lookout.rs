@@ -55,10 +55,19 @@ impl Seat {
     pub(crate) fn begin(&self, running: &Running<'_>) {
         if self.team.len() > 1 {
             self.grain.start(running);
+            self.publish_grain();
             if self.pause_left.get() > 0 && self.grain.is_scattered(running) {
                 self.pause.set(0);
                 self.pause_left.set(0);
             }
+        }
+    }
+
+    /// Tells the others whether the polls of this worker tend to be long.
+    pub(super) fn publish_grain(&self) {
+        let says_long = &self.worker().says_long;
+        if says_long.load(Ordering::Relaxed) != self.grain.tends_long() {
+            says_long.store(self.grain.tends_long(), Ordering::Relaxed);
         }
     }
 

@@ -26,6 +26,7 @@
 //! | `control`         | a bit for each worker who sleeps, and SEARCH: somebody looks for work, or was woken to | [`Seat::lie_down`], [`Seat::rise`], [`Seat::search`], [`Seat::offer`] |
 //! | `timed`           | a bit for each sleeper who looks again after [`WATCH`]    | [`Seat::watch`], [`Seat::rise`] |
 //! | `asked_by`, one for each worker | who asks for work: a number plus one, or 0; and URGENT if the poll that it found takes long | the one who asks sets and withdraws, the one who is asked clears |
+//! | `says_long`, one for each worker | its polls tend to be long: who has nothing to do looks at its I/O before it asks, and while it sleeps | that worker |
 //! | `busy`            | workers that have awaited tasks, and tasks in transit    | [`Seat::count`], [`Seat::give`] |
 //! | `end`             | whether the workers end: when their own tasks have ended, or after asking them to | [`Team::end`], upwards only |
 //!

@@ -8,38 +8,54 @@ use super::{GONE, Seat, giving::MOST, sleeping::WATCH, worker::Reached};
 use crate::park::Park;
 
 impl Seat {
-    /// This worker is about to sleep: those who were in a poll when it looked for work do not see their I/O, so it does.
+    /// This worker is about to sleep. Those who were in a poll when it looked for work, or tend to be in a long one, do not
+    /// see their I/O, so it does.
     pub(crate) fn attend(&self, park: &mut dyn Park) {
-        let mut held_up = self.held_up.replace(0);
-        while held_up != 0 {
-            park.attend(held_up.trailing_zeros() as usize);
-            held_up &= held_up - 1;
+        let held_up = self.held_up.replace(0);
+        let asleep = self.team.control.0.load(Ordering::Relaxed);
+        for (number, worker) in self.team.workers.iter().enumerate() {
+            let bit = 1 << number;
+            if held_up & bit != 0 || (asleep & bit == 0 && worker.0.polls_long()) {
+                park.attend(number);
+            }
         }
     }
 
-    /// Worker `number` has not answered. If it has not begun another poll since the last time,
+    /// Looks after the timers and the I/O of worker `number`. Whether some task of this one is ready then.
+    pub(super) fn stands_in(
+        &self,
+        number: usize,
+        running: &Running<'_>,
+        park: &mut dyn Park,
+    ) -> bool {
+        park.stand_in(number);
+        running.has_ready() || running.has_mail()
+    }
+
+    /// Worker `number` has not answered. If its `polls_long`, or it has not begun another one since the last time,
     /// takes what is ready behind the one that it is in.
-    pub(super) fn rescue(&self, number: usize, running: &Running<'_>, park: &mut dyn Park) {
+    pub(super) fn rescue(
+        &self,
+        number: usize,
+        polls_long: bool,
+        running: &Running<'_>,
+        park: &mut dyn Park,
+    ) {
         let Some(reached) = self.team.workers[number].0.reached.get() else {
             return;
         };
         let polls = running.polls_of(&reached.inbox);
         let last = self.unanswered.borrow_mut()[number].replace(polls);
-        if last == Some(polls) {
-            self.take_from(number, reached, running, park);
+        if polls_long {
+            self.take_from(reached, running);
+        } else if last == Some(polls) {
+            park.stand_in(number); // first: whom it wakes is ready then
+            self.take_from(reached, running);
         }
     }
 
-    /// Worker `number` is in a poll for long: wakes whom its timers and its I/O have made ready, and takes what is ready behind
-    /// that poll.
-    fn take_from(
-        &self,
-        number: usize,
-        reached: &Reached,
-        running: &Running<'_>,
-        park: &mut dyn Park,
-    ) {
-        park.stand_in(number); // first: whom it wakes is ready then
+    /// Its worker is in a poll for long: takes what is ready behind that poll.
+    fn take_from(&self, reached: &Reached, running: &Running<'_>) {
         self.team.busy.fetch_add(MOST, Ordering::Relaxed); // T4
         let rescued = running.rescue(&reached.inbox, MOST);
         self.settle(MOST - rescued);
@@ -63,7 +79,8 @@ impl Seat {
             if let Some(reached) = reached
                 && before == polls
             {
-                self.take_from(number, reached, running, park);
+                park.stand_in(number);
+                self.take_from(reached, running);
             }
         }
     }

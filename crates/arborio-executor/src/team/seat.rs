@@ -62,8 +62,6 @@ pub struct Seat {
     pub(super) random: RefCell<Random>,
     /// How many polls each worker had begun when it did not answer.
     pub(super) unanswered: RefCell<Vec<Option<usize>>>,
-    /// How many polls each worker had begun when it was asked last, and when that was.
-    pub(super) asked: RefCell<Vec<Option<(usize, Instant)>>>,
     /// The same when this worker, which had enough to do itself, looked last, and when that was.
     pub(super) seen: RefCell<Vec<Option<usize>>>,
     pub(super) looked: Cell<Instant>,
@@ -109,7 +107,6 @@ impl Seat {
             told: Cell::new(None),
             random: RefCell::new(Random::new(number as u64)),
             unanswered: RefCell::new(vec![None; count]),
-            asked: RefCell::new(vec![None; count]),
             seen: RefCell::new(vec![None; count]),
             looked: Cell::new(Instant::now()),
             held_up: Cell::new(0),

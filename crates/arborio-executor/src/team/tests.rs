@@ -3,10 +3,13 @@
 use std::{hint, time::Duration};
 
 use arborio_base::sync::{Arc, Instant, atomic::Ordering};
-use arborio_task::{NoNotify, SpawnOptions, Tasks, try_spawn, try_spawn_sent};
+use arborio_task::{NoNotify, Running, SpawnOptions, Tasks, try_spawn, try_spawn_sent};
 
 use super::{Seat, Team};
-use crate::grain::LONG;
+use crate::{
+    grain::LONG,
+    park::{Park, Passed, Wait},
+};
 
 fn place(team: &Arc<Team>, number: usize) -> (Tasks, Seat) {
     let notifier = std::sync::Arc::new(NoNotify);
@@ -115,13 +118,21 @@ fn spin() {
     }
 }
 
-/// Has worker 0 poll for long once; then 4 tasks are ready, and `meet` says what the other worker does before it polls the
+/// So many polls of no length come before: who loses its processor in one of them does not seem to poll long then.
+fn polls_before(poll: Duration) -> u32 {
+    if poll.is_zero() { 1000 } else { 0 }
+}
+
+/// Has worker 0 poll for so long; then 4 tasks are ready, and `meet` says what the other worker does before it polls the
 /// next one. Returns how many of them came to the other one.
 fn given_before_a_long_poll(poll: Duration, meet: impl FnOnce(&Team, &Seat)) -> usize {
     let team = Arc::new(Team::new(2));
     let (tasks, seat) = place(&team, 0);
     let (others, other) = place(&team, 1);
     let main = async {
+        for _ in 0..polls_before(poll) {
+            yield_once().await;
+        }
         for _ in 0..4 {
             drop(try_spawn_sent(async {}, SpawnOptions::new()));
         }
@@ -133,7 +144,9 @@ fn given_before_a_long_poll(poll: Duration, meet: impl FnOnce(&Team, &Seat)) -> 
     };
     let (_, ended) = tasks.run_main(main, |running| {
         seat.begin(running);
-        running.run_until(1, |_| true);
+        for _ in 0..=polls_before(poll) {
+            running.run_until(1, |_| true);
+        }
         seat.begin(running); // it has looked at the outside world
         meet(&team, &other);
         seat.share_before_long_polls(running);
@@ -197,4 +210,98 @@ fn x12_what_may_not_move_is_not_looked_through_before_each_long_poll() {
         assert!(seat.pause_left.get() > 0, "it looks again at once");
     });
     assert!(ended.is_err(), "it was dropped while it waited");
+}
+
+/// Whose I/O and timers were looked at, and whose are attended in a sleep.
+#[derive(Default)]
+struct Helps {
+    stood_in: Vec<usize>,
+    attended: Vec<usize>,
+    /// Whether it finds a task of this thread to wake.
+    finds: bool,
+}
+
+impl Park for Helps {
+    fn pass(&mut self, _: Wait) -> Passed {
+        unreachable!("nobody sleeps here")
+    }
+
+    fn stand_in(&mut self, worker: usize) {
+        self.stood_in.push(worker);
+        if self.finds {
+            drop(try_spawn(async {}, SpawnOptions::new()));
+        }
+    }
+
+    fn attend(&mut self, worker: usize) {
+        self.attended.push(worker);
+    }
+}
+
+/// Has worker 0 poll for so long, and look at the outside world. Then `code` has worker 1.
+fn beside_one_that_polls<R>(
+    poll: Duration,
+    code: impl FnOnce(&Team, &Seat, &Running<'_>) -> R,
+) -> R {
+    let team = Arc::new(Team::new(2));
+    let (tasks, seat) = place(&team, 0);
+    let (others, other) = place(&team, 1);
+    let main = async {
+        for _ in 0..polls_before(poll) {
+            yield_once().await;
+        }
+        let start = Instant::now();
+        while start.elapsed() < poll {
+            hint::spin_loop();
+        }
+    };
+    let (_, ended) = tasks.run_main(main, |running| {
+        seat.begin(running);
+        for _ in 0..=polls_before(poll) {
+            running.run_until(1, |_| true);
+        }
+        seat.begin(running);
+    });
+    ended.unwrap();
+    let (result, _) = others.run_main(async {}, |running| {
+        running.run_until(1, |_| true);
+        code(&team, &other, running)
+    });
+    result
+}
+
+/// One that has answered may go on to a long poll, so that nobody looks at its I/O.
+#[test]
+fn x12_who_sleeps_attends_those_that_are_awake_and_poll_long() {
+    let attended = |poll, asleep: u64| {
+        beside_one_that_polls(poll, |team, seat, _| {
+            team.control.0.fetch_or(asleep, Ordering::Relaxed);
+            let mut park = Helps::default();
+            seat.lie_down();
+            seat.attend(&mut park);
+            park.attended
+        })
+    };
+    assert_eq!(attended(LONG, 0), [0]);
+    assert_eq!(attended(LONG, 1), [], "it sleeps, and looks itself");
+    assert_eq!(attended(Duration::ZERO, 0), []);
+}
+
+/// To ask one that is in a long poll takes longer than to look at its I/O.
+#[test]
+fn x12_who_looks_for_work_looks_at_the_io_of_who_polls_long_before_it_asks() {
+    let search = |poll, finds| {
+        beside_one_that_polls(poll, |team, seat, running| {
+            let mut park = Helps {
+                finds,
+                ..Helps::default()
+            };
+            let found = seat.search(running, &mut park);
+            let asked = team.workers[0].0.asked_by.load(Ordering::Relaxed) != 0;
+            (found, asked, park.stood_in)
+        })
+    };
+    assert_eq!(search(LONG, true), (true, false, vec![0]));
+    assert_eq!(search(LONG, false), (false, true, vec![0]));
+    assert_eq!(search(Duration::ZERO, true), (false, true, vec![]));
 }

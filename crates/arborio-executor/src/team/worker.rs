@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use arborio_base::sync::atomic::{AtomicUsize, Ordering};
+use arborio_base::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use arborio_task::{Notify, Submitter};
 
 use super::URGENT;
@@ -14,6 +14,8 @@ use super::URGENT;
 #[derive(Default)]
 pub(super) struct Worker {
     pub(super) asked_by: AtomicUsize,
+    /// Whether its polls tend to be long. It says so when that changes.
+    pub(super) says_long: AtomicBool,
     /// Set when the worker starts.
     pub(super) reached: OnceLock<Reached>,
 }
@@ -45,6 +47,11 @@ impl Worker {
                 Err(now) => seen = now,
             }
         }
+    }
+
+    /// Whether the poll that it is in, or that comes next, is probably long. A model has no time.
+    pub(super) fn polls_long(&self) -> bool {
+        !cfg!(loom) && self.says_long.load(Ordering::Relaxed)
     }
 
     pub(super) fn notify(&self) {
