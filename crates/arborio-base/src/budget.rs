@@ -167,3 +167,46 @@ pub fn restore(saved: Saved) {
 /// A budget as it stood at one moment; see [`save`].
 #[derive(Clone, Copy, Debug)]
 pub struct Saved(u32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    /// Charges until nothing is left, and says how often that went.
+    fn charges() -> u32 {
+        let mut cx = Context::from_waker(Waker::noop());
+        let charged = (0..=PER_POLL).take_while(|_| poll_charge(&mut cx).is_ready());
+        charged.count() as u32
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_charged_again() {
+        refill();
+        refund();
+        assert_eq!(charges(), PER_POLL, "no more than a poll may do");
+        assert!(!has_budget());
+        refund();
+        assert!(has_budget());
+        refund();
+        refund();
+        assert_eq!(charges(), 3);
+        lift();
+        refund();
+        assert!(!in_a_poll(), "what has no limit gets none by a refund");
+    }
+
+    #[test]
+    fn the_budget_of_the_outer_poll_comes_back() {
+        refill();
+        charges();
+        refund();
+        let outer = save();
+        lift();
+        assert!(!in_a_poll());
+        restore(outer);
+        assert!(in_a_poll());
+        assert_eq!(charges(), 1);
+        lift();
+    }
+}

@@ -76,3 +76,26 @@ fn discard_payload(payload: Box<dyn Any + Send>) {
         std::mem::forget(second);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::panic_any;
+
+    /// Panics when it is dropped.
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic_any("the payload");
+        }
+    }
+
+    #[test]
+    #[cfg(panic = "unwind")]
+    fn a_payload_that_panics_when_it_is_dropped_is_contained_too() {
+        let before = contained_panics();
+        assert_eq!(contain(|| panic_any(Bomb)), None::<()>);
+        assert!(contained_panics() > before);
+    }
+}

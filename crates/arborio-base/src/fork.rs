@@ -133,3 +133,46 @@ impl fmt::Display for Forked {
 }
 
 impl Error for Forked {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the child ends with if it sees all that it should.
+    const ALL_SEEN: i32 = 7;
+
+    #[test]
+    fn r22_a_child_knows_that_it_is_none_of_its_parent() {
+        let made_in = Process::watched();
+        // SAFETY: the child reads an atomic, allocates an error, and exits.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let here = Process::watched();
+            let refused = made_in.check().is_err_and(|error| {
+                let inside = error.get_ref();
+                inside.is_some_and(|inside| inside.is::<Forked>())
+            });
+            let seen = refused
+                && Process::is_forked()
+                && !made_in.is_this()
+                && made_in.generation() == 0
+                && here.generation() == 1
+                && here.is_this()
+                && here.check().is_ok();
+            // SAFETY: ends this process without running destructors.
+            unsafe { libc::_exit(if seen { ALL_SEEN } else { 1 }) };
+        }
+        let mut status = 0;
+        // SAFETY: `status` outlives the call.
+        let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert_eq!(waited, child);
+        assert!(libc::WIFEXITED(status));
+        assert_eq!(libc::WEXITSTATUS(status), ALL_SEEN);
+        assert!(made_in.is_this() && !Process::is_forked(), "the parent");
+    }
+
+    #[test]
+    fn the_error_says_whose_it_is() {
+        assert!(Forked.to_string().contains("parent"));
+    }
+}

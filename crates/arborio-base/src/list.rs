@@ -130,3 +130,46 @@ impl List {
         next.filter(|&next| next != self.own_place())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The members, from the first.
+    fn members(list: &List) -> Vec<NonNull<Links>> {
+        let mut found: Vec<_> = list.first().into_iter().collect();
+        while let Some(&last) = found.last() {
+            // SAFETY: the caller's members are alive, and this one is in the list.
+            let Some(next) = (unsafe { list.after(last) }) else {
+                break;
+            };
+            found.push(next);
+        }
+        found
+    }
+
+    #[test]
+    fn members_leave_from_everywhere_and_come_back_at_the_end() {
+        let list = List::new();
+        list.prepare();
+        assert_eq!(list.first(), None);
+        let links = [(); 4].map(|()| Links::new());
+        let [a, b, c, d] = links.each_ref().map(NonNull::from);
+        for member in [a, b, c, d] {
+            // SAFETY: neither moves, all are ours, and the member is in no list.
+            unsafe { list.push_back(member) };
+        }
+        assert_eq!(members(&list), [a, b, c, d]);
+        for (member, left) in [(b, [a, c, d].as_slice()), (a, &[c, d]), (d, &[c])] {
+            // SAFETY: the member is alive and the list is ours.
+            unsafe { unlink(member) };
+            assert_eq!(members(&list), left);
+            // SAFETY: as above; a member of no list stays in none.
+            unsafe { unlink(member) };
+            assert_eq!(members(&list), left);
+        }
+        // SAFETY: `a` has left, so it is in no list.
+        unsafe { list.push_back(a) };
+        assert_eq!(members(&list), [c, a]);
+    }
+}

@@ -85,3 +85,13 @@ impl<T: Copy + std::fmt::Debug> std::fmt::Debug for Plain<T> {
         f.debug_tuple("Plain").field(&self.get()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_shows_what_it_holds() {
+        assert_eq!(format!("{:?}", Plain::new(7)), "Plain(7)");
+    }
+}

@@ -100,3 +100,54 @@ impl WakeBatch {
         count
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        sync::{Arc, Mutex},
+        task::Wake,
+    };
+
+    /// Notes its number when it is called.
+    struct Numbered(usize, Arc<Mutex<Vec<usize>>>);
+
+    impl Wake for Numbered {
+        fn wake(self: Arc<Self>) {
+            self.1.lock().unwrap().push(self.0);
+        }
+    }
+
+    /// The order in which five wakers are called.
+    fn called(permute: impl FnOnce(&mut WakeBatch)) -> Vec<usize> {
+        let (mut batch, order) = (WakeBatch::new(), Arc::default());
+        for number in 0..5 {
+            batch.push(Arc::new(Numbered(number, Arc::clone(&order))).into());
+        }
+        assert!(!batch.is_empty());
+        permute(&mut batch);
+        assert_eq!(batch.len(), 5);
+        assert_eq!(batch.wake_all(), 5);
+        assert!(batch.is_empty());
+        let order = order.lock().unwrap();
+        order.clone()
+    }
+
+    #[test]
+    fn wakers_are_called_in_the_order_they_came_or_in_that_of_the_lot() {
+        assert_eq!(called(|_| {}), [0, 1, 2, 3, 4]);
+        assert_eq!(called(|batch| batch.permute(&mut |_| 0)), [1, 2, 3, 4, 0]);
+        assert_eq!(
+            called(|batch| batch.permute(&mut |bound| bound - 1)),
+            [0, 1, 2, 3, 4]
+        );
+        let mut bounds = Vec::new();
+        called(|batch| {
+            batch.permute(&mut |bound| {
+                bounds.push(bound);
+                bound / 2
+            });
+        });
+        assert_eq!(bounds, [5, 4, 3, 2], "every place has a chance");
+    }
+}
