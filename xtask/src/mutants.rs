@@ -1,108 +1,103 @@
 //! `cargo xtask mutants`: small changes of the code that some test has to notice, with cargo-mutants.
 //!
-//! Each mutant is a build and a run of the crate's tests, so this takes long, and runs for the crates that are asked for: the
-//! small ones, unless somebody says otherwise. Mutants that no test notices are listed: each is a test that is missing, or
-//! a change that changes nothing.
+//! Each mutant is a build and a run of tests, so this takes long, and runs for the crates that are asked for: the small
+//! ones, unless somebody says otherwise. `--file` and `--sample` cut a crate down. A mutant that the tests of its crate
+//! pass over meets the examples in its documentation next, and then the tests of the crates that `--also` names.
+//! Those that nothing notices are listed: each is a test that is missing, or a change that changes nothing.
 
-use std::fs;
-use std::path::Path;
+mod left_out;
+mod pass;
+mod tally;
 
 use crate::arguments::Arguments;
 use crate::workspace::Workspace;
 use crate::{Outcome, Verb, table, tool};
 
+use left_out::LeftOut;
+use pass::Pass;
+use tally::Tally;
+
 pub(crate) const VERB: Verb = Verb {
     name: "mutants",
-    usage: "mutants [-p CRATE]...",
-    summary: "changes small crates, or those named, and looks whether their tests notice",
+    usage: "mutants [-p CRATE]... [--file GLOB]... [--sample N] [--also CRATE]...",
+    summary: "changes small crates, or those named, and looks whether tests notice",
     run,
 };
 
 /// Crates of which a run takes minutes.
 const SMALL: [&str; 1] = ["arborio-base"];
 
-/// So many of a hundred mutants have to be noticed.
-const ENOUGH: usize = 90;
-
-/// What cargo-mutants ends with when mutants were missed (2) or ran out of time (3): a result, and no failure of the tool.
-const RESULTS: [i32; 3] = [0, 2, 3];
-
 fn run(mut arguments: Arguments) -> Outcome {
     let mut crates = arguments.values("-p")?;
+    let files = arguments.values("--file")?;
+    let also = arguments.values("--also")?;
+    let sample = arguments.values("--sample")?;
     arguments.nothing_left()?;
     if !tool::has_cargo("mutants") {
         return Ok(vec!["mutants (cargo-mutants is not installed)".into()]);
     }
+    let most = match sample.last().map(|number| number.parse()) {
+        None => usize::MAX,
+        Some(Ok(number)) => number,
+        Some(Err(_)) => return Err(format!("--sample needs a number; {}", VERB.usage)),
+    };
     if crates.is_empty() {
         crates.extend(SMALL.map(String::from));
     }
-    let folder = Workspace::load()?.target_dir.join("mutants");
+    let workspace = Workspace::load()?;
     let (mut rows, mut poor) = (Vec::new(), Vec::new());
     for name in &crates {
-        let output = folder.join(name);
-        fs::create_dir_all(&output).map_err(|error| format!("{}: {error}", output.display()))?;
-        let mut command = tool::cargo(["mutants", "-p", name, "--no-times", "--output"]);
-        command.arg(&output).args(["--", "--lib", "--tests"]);
-        let line = tool::show(&command);
-        let status = command.status().map_err(|error| error.to_string())?;
-        if !status.code().is_some_and(|code| RESULTS.contains(&code)) {
-            return Err(format!("`{line}` failed ({status})"));
+        let all = list(name, &files)?;
+        let mut tally = Tally::of(all.len(), sampled(all, most));
+        for pass in Pass::all(name, &also) {
+            pass.run(&workspace.target_dir.join("mutants").join(name), &mut tally)?;
         }
-        let tally = Tally::read(&output.join("mutants.out"))?;
+        tally.print();
+        rows.push(tally.row(name));
         if !tally.is_enough() {
             poor.push(name.as_str());
         }
-        rows.push(tally.row(name));
-        tally
-            .missed
-            .iter()
-            .for_each(|mutant| println!("missed: {mutant}"));
     }
-    println!(
-        "{}",
-        table::render(&["crate", "caught", "out of time", "missed"], rows)
-    );
+    println!("{}", table::render(&tally::HEAD, rows));
     match poor[..] {
         [] => Ok(Vec::new()),
-        _ => Err(format!("less than {ENOUGH} % caught: {}", poor.join(", "))),
+        _ => Err(format!(
+            "less than {} % noticed: {}",
+            tally::ENOUGH,
+            poor.join(", ")
+        )),
     }
 }
 
-/// What became of the mutants of a crate; those that do not compile do not count.
-struct Tally {
-    caught: usize,
-    /// Noticed by a test that did not end.
-    out_of_time: usize,
-    missed: Vec<String>,
+/// The mutants of a crate, or of some of its files, each as the tool names it: `file:line:column: what is changed`.
+fn list(name: &str, files: &[String]) -> Result<Vec<String>, String> {
+    let mut command = tool::cargo(["mutants", "--list", "--colors", "never", "-p", name]);
+    command.args(files.iter().flat_map(|glob| ["--file", glob]));
+    let line = tool::show(&command);
+    let output = command.output().map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("`{line}` failed:\n{said}"));
+    }
+    let left_out = LeftOut::of(name)?;
+    let names = String::from_utf8_lossy(&output.stdout);
+    let names = names.lines().filter(|mutant| !left_out.holds(mutant));
+    Ok(names.map(String::from).collect())
 }
 
-impl Tally {
-    /// Reads the lists that cargo-mutants leaves, one mutant a line.
-    fn read(folder: &Path) -> Result<Self, String> {
-        let list = |name: &str| {
-            let path = folder.join(name);
-            let text = fs::read_to_string(&path);
-            let text = text.map_err(|error| format!("{}: {error}", path.display()))?;
-            Ok::<_, String>(text.lines().map(String::from).collect::<Vec<_>>())
-        };
-        Ok(Self {
-            caught: list("caught.txt")?.len(),
-            out_of_time: list("timeout.txt")?.len(),
-            missed: list("missed.txt")?,
-        })
-    }
+/// At most so many of them, as if drawn by lot, but the same ones each time.
+fn sampled(mut mutants: Vec<String>, most: usize) -> Vec<String> {
+    mutants.sort_by_key(|mutant| lot(mutant));
+    mutants.truncate(most);
+    mutants.sort();
+    mutants
+}
 
-    fn is_enough(&self) -> bool {
-        let noticed = self.caught + self.out_of_time;
-        noticed * 100 >= (noticed + self.missed.len()) * ENOUGH
-    }
-
-    fn row(&self, name: &str) -> Vec<String> {
-        let figures = [self.caught, self.out_of_time, self.missed.len()];
-        let mut row = vec![name.to_owned()];
-        row.extend(figures.iter().map(usize::to_string));
-        row
-    }
+/// FNV-1a, mixed once more, since names that differ in the end alone would lie side by side.
+fn lot(mutant: &str) -> u64 {
+    let step = |lot: u64, byte: u8| (lot ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let lot = mutant.bytes().fold(0xcbf2_9ce4_8422_2325, step);
+    (lot ^ (lot >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 #[cfg(test)]
@@ -110,19 +105,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nine_of_ten_are_enough() {
-        let tally = |caught, out_of_time, missed| Tally {
-            caught,
-            out_of_time,
-            missed: vec![String::new(); missed],
-        };
-        assert!(tally(89, 1, 10).is_enough());
-        assert!(!tally(89, 0, 11).is_enough());
-        assert_eq!(tally(5, 1, 2).row("c"), ["c", "5", "1", "2"]);
-    }
-
-    #[test]
-    fn a_list_that_is_missing_is_an_error() {
-        assert!(Tally::read(Path::new("/nowhere")).is_err());
+    fn a_sample_is_the_same_each_time_and_from_everywhere() {
+        let all: Vec<String> = (0..1000).map(|n| format!("file.rs:{n}:1: x")).collect();
+        let some = sampled(all.clone(), 100);
+        assert_eq!(some, sampled(all.clone(), 100));
+        assert_eq!(some.len(), 100);
+        let first_half = some.iter().filter(|name| all[..500].contains(name));
+        assert!((35..=65).contains(&first_half.count()));
+        assert_eq!(sampled(all.clone(), usize::MAX).len(), all.len());
     }
 }
