@@ -125,6 +125,19 @@ fn own_as_worker<'a>(hub: *const Hub) -> Option<Own<'a>> {
 /// The hub at `hub` if it is that of the worker that polls on this thread, and has let go of it.
 #[inline(always)]
 pub(crate) fn own_polling<'a>(hub: *const Hub) -> Option<Own<'a>> {
+    let_go_of(hub).map(own_again)
+}
+
+/// `hub`, which the worker on this thread has [let go of](let_go_of), held as long as this lives.
+#[inline(always)]
+pub(crate) fn own_again(hub: &Hub) -> Own<'_> {
+    take_back(hub);
+    Own { hub, taken: true }
+}
+
+/// The hub at `hub` under the same condition, without taking it back: only what no rescue touches may be looked at.
+#[inline(always)]
+pub(crate) fn let_go_of<'a>(hub: *const Hub) -> Option<&'a Hub> {
     if hub.is_null()
         || !ptr::eq(hub, WORKER.with(|worker| worker.get()))
         || !held_address().is_null()
@@ -132,9 +145,7 @@ pub(crate) fn own_polling<'a>(hub: *const Hub) -> Option<Own<'a>> {
         return None;
     }
     // SAFETY: the worker's hub is alive: its loop is running.
-    let hub = unsafe { &*hub };
-    take_back(hub);
-    Some(Own { hub, taken: true })
+    Some(unsafe { &*hub })
 }
 
 /// The hub of the loop that runs on this thread, which holds it.
@@ -209,6 +220,11 @@ impl Tenure {
         let did = free.then(code);
         self.revoked.store(false, Ordering::Release);
         did
+    }
+
+    /// Whether its worker has it: a look that may be too late at once.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.load(Ordering::Relaxed)
     }
 
     /// The worker has let go of it.

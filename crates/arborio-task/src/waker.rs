@@ -12,7 +12,7 @@ use std::{
 use crate::{
     abroad,
     cell::{Header, TaskRef},
-    current::{Own, held, own, own_polling},
+    current::{Own, held, let_go_of, own, own_again, own_polling},
     hub::Hub,
     life_cycle,
 };
@@ -117,8 +117,28 @@ unsafe fn wake(data: *const ()) {
 unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: only `from_counted` makes wakers with these functions.
     let task = unsafe { task(data) };
-    let home = |hub: &Hub| life_cycle::wake(hub, task);
-    at_home(task, home, || abroad::wake_by_ref(task));
+    match held(task.hub()) {
+        Some(hub) => life_cycle::wake(hub, task),
+        None => wake_elsewhere(task),
+    }
+}
+
+/// As [`elsewhere`]. If a task that a worker polls wakes itself, the worker need not take its hub back.
+#[inline(never)]
+fn wake_elsewhere(task: TaskRef) {
+    let Some(hub) = let_go_of(task.hub()) else {
+        return abroad::wake_by_ref(task);
+    };
+    if hub.polling.get() == Some(task) {
+        return hub.polling.wake_after();
+    }
+    let hub = own_again(hub);
+    if is_of(task, &hub) {
+        life_cycle::wake(&hub, task);
+    } else {
+        std::mem::drop(hub);
+        abroad::wake_by_ref(task);
+    }
 }
 
 unsafe fn drop(data: *const ()) {

@@ -35,6 +35,9 @@ use crate::{
 pub(crate) struct Polled {
     task: AtomicPtr<Header>,
     frozen: AtomicBool,
+    /// The poll has woken its own task, which is queued when it is over: a worker need not take its hub back for that. The
+    /// owner's alone.
+    woken: AtomicBool,
     /// How many slices of polls were begun.
     slices: AtomicUsize,
     /// How many [`Watched`] there are.
@@ -46,6 +49,7 @@ impl Polled {
         Self {
             task: AtomicPtr::new(ptr::null_mut()),
             frozen: AtomicBool::new(false),
+            woken: AtomicBool::new(false),
             slices: AtomicUsize::new(0),
             watchers: AtomicUsize::new(0),
         }
@@ -72,6 +76,22 @@ impl Polled {
         if self.frozen.load(Ordering::Relaxed) {
             self.wait();
         }
+    }
+
+    /// The task that is being polled is to be woken after that.
+    #[inline(always)]
+    pub(crate) fn wake_after(&self) {
+        self.woken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is.
+    #[inline(always)]
+    pub(crate) fn take_woken(&self) -> bool {
+        let woken = self.woken.load(Ordering::Relaxed);
+        if woken {
+            self.woken.store(false, Ordering::Relaxed);
+        }
+        woken
     }
 
     #[cold]

@@ -12,6 +12,7 @@ use arborio_base::{budget, sync::atomic::Ordering};
 use super::{
     cancelling,
     finishing::{finish, turn_of_done},
+    wake,
 };
 use crate::{
     around::{self, Subject},
@@ -77,7 +78,7 @@ fn run_next_around(hub: &Hub) -> bool {
 /// The same for a worker, which lets go of its hub meanwhile.
 #[inline(always)]
 pub(crate) fn run_next_as_worker(hub: &Hub) -> bool {
-    run_next_with(hub, |task| let_go_to(hub, || poll(task)))
+    run_next_with(hub, |task| let_go_to(hub, task, || poll(task)))
 }
 
 /// The same with somebody around the poll, who does not have the hub, either.
@@ -85,22 +86,25 @@ pub(crate) fn run_next_as_worker(hub: &Hub) -> bool {
 pub(crate) fn run_next_around_as_worker(hub: &Hub) -> bool {
     run_next_with(hub, |task| {
         let Some(around) = hub.around.get() else {
-            return let_go_to(hub, || poll(task));
+            return let_go_to(hub, task, || poll(task));
         };
         let subject = Subject::of(task);
-        let_go_to(hub, || subject.poll(&**around, task, poll))
+        let_go_to(hub, task, || subject.poll(&**around, task, poll))
     })
 }
 
-/// Lets go of the hub of a worker as long as `poll` takes.
+/// Lets go of the hub of a worker as long as `poll`, that of `task`, takes.
 #[inline(always)]
-fn let_go_to<R>(hub: &Hub, poll: impl FnOnce() -> R) -> R {
+fn let_go_to<R>(hub: &Hub, task: TaskRef, poll: impl FnOnce() -> R) -> R {
     // Relaxed: only we count.
     let polls = hub.polls.load(Ordering::Relaxed);
     hub.polls.store(polls.wrapping_add(1), Ordering::Relaxed);
     current::let_go(hub);
     let polled = poll();
     current::take_back(hub);
+    if hub.polling.take_woken() {
+        wake(hub, task);
+    }
     polled
 }
 
