@@ -9,7 +9,7 @@
 //! A loop that is alone owns its hub as long as it runs. The loop of a *worker* holds it, and lets go of it
 //! while it polls: if the poll takes long, another worker may [rescue](crate::moving::rescue) what is
 //! ready behind it. Code in the poll that wakes, spawns or drops something takes the hub back for as
-//! long as that takes ([`Own`]).
+//! long as that takes ([`Own`]). Only that the poll has woken its own task is written down beside the hub, and heeded after it.
 //!
 //! | `CURRENT` | `WORKER` | on this thread                                                  |
 //! |-----------|----------|------------------------------------------------------------------|
