@@ -142,6 +142,7 @@ fn an_interval_is_an_endless_stream_of_scheduled_times() {
     let timers = simulated();
     let _entered = timers.enter();
     let mut ticks = interval(ms(10));
+    assert_eq!(ticks.size_hint(), (usize::MAX, None));
     let mut cx = Context::from_waker(Waker::noop());
     let first = Pin::new(&mut ticks).poll_next(&mut cx);
     assert_eq!(first, Poll::Ready(Some(timers.now())));

@@ -11,10 +11,11 @@ use std::{
     time::{Duration, Instant as StdInstant},
 };
 
+use arborio_base::WakeBatch;
 use arborio_timers::{Clock, Sleep, Timers, sleep, sleep_until};
 use futures_lite::future::block_on;
 
-use crate::support::{Calls, Counter, fire, ms, poll, real, simulated};
+use crate::support::{Calls, Counter, fire, ms, pass, poll, real, simulated};
 
 /// So long that a test that had to wait for it would be noticed.
 const FAR: Duration = Duration::from_secs(3600);
@@ -206,6 +207,49 @@ fn a_simulated_sleep_can_be_awaited_on_another_thread() {
     assert_eq!(fire(&timers), 1);
     waiter.join().unwrap();
     assert!(timers.is_idle());
+}
+
+#[test]
+fn sleeps_of_other_threads_are_counted_with_those_of_the_loop() {
+    let timers = simulated();
+    let _entered = timers.enter();
+    let mut here = sleep(ms(1));
+    assert!(poll(&mut here, Waker::noop()).is_pending());
+    let mut there = [2, 3].map(|time| sleep(ms(time)));
+    let there = thread::spawn(move || {
+        for nap in &mut there {
+            assert!(poll(nap, Waker::noop()).is_pending());
+        }
+        there
+    });
+    let _kept = there.join().unwrap();
+    assert_eq!(timers.armed(), 3);
+    timers.jump_to(timers.now() + ms(3));
+    let mut batch = WakeBatch::new();
+    batch.push(Waker::noop().clone());
+    assert_eq!(timers.fire(&mut batch), 3);
+    assert_eq!(batch.len(), 4);
+    assert_eq!(timers.armed(), 0);
+}
+
+#[test]
+fn the_last_waker_of_a_sleep_of_another_thread_is_woken() {
+    let timers = simulated();
+    let mut nap = {
+        let _entered = timers.enter();
+        sleep(ms(5))
+    };
+    let [(first, one), (last, other)] = [(); 2].map(|()| Counter::new());
+    let waiter = thread::spawn(move || {
+        for waker in [one, other] {
+            assert!(poll(&mut nap, &waker).is_pending());
+        }
+        nap
+    });
+    let _kept = waiter.join().unwrap();
+    assert_eq!(timers.armed(), 1);
+    assert_eq!(pass(&timers, ms(5)), 1);
+    assert_eq!((first.count(), last.count()), (0, 1));
 }
 
 #[test]
