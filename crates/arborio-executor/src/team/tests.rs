@@ -2,12 +2,15 @@
 
 use std::{hint, time::Duration};
 
-use arborio_base::sync::{Arc, Instant, atomic::Ordering};
-use arborio_task::{NoNotify, Running, SpawnOptions, Tasks, try_spawn, try_spawn_sent};
+use arborio_base::sync::{
+    Arc, Instant,
+    atomic::{AtomicUsize, Ordering},
+};
+use arborio_task::{NoNotify, Notify, Running, SpawnOptions, Tasks, try_spawn, try_spawn_sent};
 
-use super::{Seat, Team};
+use super::{SEARCH, Seat, Team, URGENT, sleeping::WATCH};
 use crate::{
-    grain::LONG,
+    grain::{LONG, Verdict},
     park::{Park, Passed, Wait},
 };
 
@@ -15,6 +18,7 @@ fn place(team: &Arc<Team>, number: usize) -> (Tasks, Seat) {
     let notifier = std::sync::Arc::new(NoNotify);
     let tasks = Tasks::new(notifier.clone());
     let seat = Seat::take(Arc::clone(team), number, tasks.submitter(), notifier);
+    assert_eq!(seat.number(), number);
     (tasks, seat)
 }
 
@@ -142,7 +146,7 @@ fn given_before_a_long_poll(poll: Duration, meet: impl FnOnce(&Team, &Seat)) -> 
         }
         std::future::pending::<()>().await;
     };
-    let (_, ended) = tasks.run_main(main, |running| {
+    let (in_transit, ended) = tasks.run_main(main, |running| {
         seat.begin(running);
         for _ in 0..=polls_before(poll) {
             running.run_until(1, |_| true);
@@ -151,6 +155,7 @@ fn given_before_a_long_poll(poll: Duration, meet: impl FnOnce(&Team, &Seat)) -> 
         meet(&team, &other);
         seat.share_before_long_polls(running);
         seat.share_before_long_polls(running); // who was sent tasks has not begun with them
+        team.busy.load(Ordering::Relaxed)
     });
     assert!(ended.is_err(), "it was dropped while it waited");
     assert_eq!(team.workers[0].0.asked_by.load(Ordering::Relaxed), 0);
@@ -158,6 +163,7 @@ fn given_before_a_long_poll(poll: Duration, meet: impl FnOnce(&Team, &Seat)) -> 
         running.take_mail();
         running.take_arrivals()
     });
+    assert_eq!(in_transit, came, "T4");
     came
 }
 
@@ -304,4 +310,151 @@ fn x12_who_looks_for_work_looks_at_the_io_of_who_polls_long_before_it_asks() {
     assert_eq!(search(LONG, true), (true, false, vec![0]));
     assert_eq!(search(LONG, false), (false, true, vec![0]));
     assert_eq!(search(Duration::ZERO, true), (false, true, vec![]));
+}
+
+/// Has `meet` look at worker 0 of two, which has so many ready tasks, of which nobody knows how long they take.
+fn with_ready<R>(count: usize, meet: impl FnOnce(&Seat, &Seat, &Running<'_>) -> R) -> R {
+    let team = Arc::new(Team::new(2));
+    let (tasks, seat) = place(&team, 0);
+    let (_others, other) = place(&team, 1);
+    let main = async move {
+        for _ in 0..count {
+            drop(try_spawn_sent(async { spin() }, SpawnOptions::new()));
+        }
+        std::future::pending::<()>().await;
+    };
+    let (result, ended) = tasks.run_main(main, |running| {
+        running.run_until(1, |_| true);
+        seat.begin(running);
+        meet(&seat, &other, running)
+    });
+    assert!(ended.is_err(), "it was dropped while it waited");
+    result
+}
+
+/// Who has seen that a poll is long does not wait until it is known whether polls are, unless that is known soon.
+#[test]
+fn t2_who_asks_urgently_is_answered_before_polls_were_measured() {
+    let is_answered = |ready, flag| {
+        with_ready(ready, |seat, other, running| {
+            let word = &seat.worker().asked_by;
+            word.store((other.number + 1) | flag, Ordering::Relaxed);
+            seat.is_wanted(running)
+        })
+    };
+    assert!(is_answered(1, 0), "there is nothing to give");
+    assert!(!is_answered(2, 0));
+    assert!(is_answered(2, URGENT) && is_answered(8, URGENT));
+    assert!(!is_answered(9, URGENT), "many");
+}
+
+#[test]
+fn t1_a_sleeper_is_woken_for_much_work_when_it_has_paid_before() {
+    with_ready(100, |seat, other, running| {
+        while seat.grain.judge(running) == Verdict::Unknown {
+            assert_eq!(running.run_until(1, |_| true), 1, "nobody has judged");
+        }
+        assert!(!seat.is_wanted(running), "nobody sleeps");
+        other.lie_down();
+        assert!(seat.is_wanted(running));
+        seat.note_given(0);
+        let paused = (0..1000).take_while(|_| !seat.is_wanted(running)).count();
+        assert_eq!(paused, 8);
+        seat.offer(running, false);
+        let control = &seat.team.control.0;
+        assert_eq!(control.load(Ordering::Relaxed), SEARCH);
+        other.rise();
+        assert!(other.searches.get(), "it was woken to search");
+    });
+}
+
+#[test]
+fn t1_who_looks_for_work_asks_nobody_who_sleeps() {
+    with_ready(0, |seat, other, running| {
+        let search = || {
+            assert!(!seat.search(running, &mut Helps::default()));
+            other.worker().asked_by.load(Ordering::Relaxed) & !URGENT
+        };
+        other.lie_down();
+        assert_eq!(search(), 0);
+        other.rise();
+        assert_eq!(search(), seat.number + 1);
+    });
+}
+
+#[test]
+fn x19_who_is_busy_stands_in_for_who_is_in_one_poll_since_it_looked_last() {
+    with_ready(0, |seat, other, running| {
+        let stood_in = || {
+            while seat.looked.get().elapsed() < WATCH {
+                hint::spin_loop();
+            }
+            let mut park = Helps::default();
+            seat.look_after_others(running, &mut park);
+            park.stood_in
+        };
+        assert_eq!(stood_in(), [], "it may have begun that poll just now");
+        assert_eq!(stood_in(), [other.number]);
+        other.lie_down();
+        assert_eq!([stood_in(), stood_in()], [[], []], "it is in none");
+        other.rise();
+        assert_eq!(stood_in(), []);
+        assert_eq!(stood_in(), [other.number]);
+    });
+}
+
+#[test]
+fn t3_nobody_waits_for_the_answer_of_who_lies_down() {
+    with_ready(0, |seat, other, _| {
+        let word = &seat.worker().asked_by;
+        word.store((other.number + 1) | URGENT, Ordering::Relaxed);
+        seat.lie_down();
+        assert_eq!(word.load(Ordering::Relaxed), 0);
+    });
+}
+
+#[test]
+fn t6_a_sleeper_looks_again_while_somebody_is_awake_and_a_few_times_more() {
+    with_ready(0, |seat, other, _| {
+        let is_timed = || seat.team.timed.0.load(Ordering::Relaxed) & seat.bit() != 0;
+        seat.lie_down();
+        for _ in 0..1000 {
+            assert_eq!(seat.watch(), Some(WATCH));
+        }
+        assert!(is_timed());
+        other.lie_down();
+        let looks = (0..1000).take_while(|_| seat.watch().is_some()).count();
+        assert!((1..1000).contains(&looks), "{looks}");
+        assert!(!is_timed());
+        other.rise();
+        assert_eq!(seat.watch(), Some(WATCH));
+        assert!(is_timed());
+    });
+}
+
+/// Counts how often its worker is notified.
+#[derive(Debug, Default)]
+struct Notified(AtomicUsize);
+
+impl Notify for Notified {
+    fn notify(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn t6_who_has_something_to_do_has_one_sleeper_look_again() {
+    let team = Arc::new(Team::new(2));
+    let notified = std::sync::Arc::new(Notified::default());
+    let tasks = Tasks::new(notified.clone());
+    let sleeper = Seat::take(Arc::clone(&team), 1, tasks.submitter(), notified.clone());
+    let (_tasks, seat) = place(&team, 0);
+    sleeper.lie_down();
+    for _ in 0..3 {
+        seat.lie_down();
+        seat.rise();
+        seat.leave_search();
+        assert_eq!(team.timed.0.load(Ordering::Relaxed), sleeper.bit());
+        assert_eq!(notified.0.load(Ordering::Relaxed), 1, "once is enough");
+    }
 }
