@@ -15,7 +15,7 @@ use arborio_base::WakeBatch;
 use arborio_timers::{Clock, Sleep, Timers, sleep, sleep_until};
 use futures_lite::future::block_on;
 
-use crate::support::{Calls, Counter, fire, ms, pass, poll, real, simulated};
+use crate::support::{Calls, Counter, Log, fire, ms, pass, poll, real, simulated};
 
 /// So long that a test that had to wait for it would be noticed.
 const FAR: Duration = Duration::from_secs(3600);
@@ -233,23 +233,23 @@ fn sleeps_of_other_threads_are_counted_with_those_of_the_loop() {
 }
 
 #[test]
-fn the_last_waker_of_a_sleep_of_another_thread_is_woken() {
+fn the_last_waker_of_a_sleep_of_another_thread_is_woken_in_its_place() {
     let timers = simulated();
-    let mut nap = {
+    let mut naps = {
         let _entered = timers.enter();
-        sleep(ms(5))
+        [(); 2].map(|()| sleep(ms(5)))
     };
-    let [(first, one), (last, other)] = [(); 2].map(|()| Counter::new());
+    let log = Log::default();
+    let wakers = [0, 1, 2].map(|number| log.waker(number));
     let waiter = thread::spawn(move || {
-        for waker in [one, other] {
-            assert!(poll(&mut nap, &waker).is_pending());
+        for (nap, waker) in [(0, 0), (1, 1), (0, 2)] {
+            assert!(poll(&mut naps[nap], &wakers[waker]).is_pending());
         }
-        nap
+        naps
     });
     let _kept = waiter.join().unwrap();
-    assert_eq!(timers.armed(), 1);
-    assert_eq!(pass(&timers, ms(5)), 1);
-    assert_eq!((first.count(), last.count()), (0, 1));
+    assert_eq!(pass(&timers, ms(5)), 2);
+    assert_eq!(log.take(), [2, 1]);
 }
 
 #[test]
