@@ -125,32 +125,41 @@ impl Drop for Token {
     }
 }
 
+/// Three hold one permit each, and wait for the token and for the lock; the fourth waits for all permits, and the fifth behind
+/// it. Two of the three and the fourth are asked to end: what was granted to one of them that has not seen it goes on to
+/// those that stay.
 fn holders_that_are_cancelled(flavour: Flavour) {
     without_hanging(move || {
         flavour.run(async {
             let ended = scope(async |s: &Scope<Code>| {
-                let (lock, permits) = (Arc::new(Mutex::new(0)), Arc::new(Semaphore::new(2)));
+                let (lock, permits) = (Arc::new(Mutex::new(0)), Arc::new(Semaphore::new(3)));
                 let (notify, ended) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
                 notify.notify_one();
                 for round in 0..300 {
-                    let holders = [1, 2, 1].into_iter().map(|wanted| {
+                    let [one, two, stays, all, stays_behind] = [1, 1, 1, 3, 1].map(|wanted| {
                         let (lock, permits) = (Arc::clone(&lock), Arc::clone(&permits));
                         let (notify, ended) = (Arc::clone(&notify), Arc::clone(&ended));
                         s.spawn(async move {
                             let _permits = permits.acquire_many(wanted).await.unwrap();
                             yield_now().await;
                             notify.notified().await;
-                            let _token = Token(notify);
+                            let token = Token(notify);
                             yield_now().await;
-                            *lock.lock().await += 1;
+                            drop(token);
+                            let mut count = lock.lock().await;
+                            for _ in 0..3 {
+                                yield_now().await; // the others come to the lock
+                            }
+                            *count += 1;
                             ended.fetch_add(1, Ordering::Relaxed);
-                            yield_now().await;
                             Ok(())
                         })
                     });
-                    cancelled_after(round % 9, holders.collect()).await;
+                    cancelled_after(round % 30, vec![one, two, all]).await;
+                    stays.await?;
+                    stays_behind.await?;
                 }
-                assert_eq!((permits.available_permits(), permits.waiting()), (2, 0));
+                assert_eq!((permits.available_permits(), permits.waiting()), (3, 0));
                 assert_eq!(*lock.try_lock().unwrap(), ended.load(Ordering::Relaxed));
                 notify.notified().await; // the token is still there
                 Ok(())
