@@ -125,9 +125,9 @@ impl Drop for Token {
     }
 }
 
-/// Three hold one permit each, and wait for the token and for the lock; the fourth waits for all permits, and the fifth behind
-/// it. Two of the three and the fourth are asked to end: what was granted to one of them that has not seen it goes on to
-/// those that stay.
+/// Three hold one permit each, and wait for the token and for the lock; the fourth waits for all permits, and the
+/// fifth behind it. Two of the three and the fourth are asked to end: what was granted to one of them that has not seen
+/// it goes on to those that stay.
 fn holders_that_are_cancelled(flavour: Flavour) {
     without_hanging(move || {
         flavour.run(async {
