@@ -2,7 +2,7 @@
 //!
 //! How such a loop ends is in [`owner`](crate::owner).
 
-use std::{future::pending, io, ops::Deref, time::Duration};
+use std::{future::pending, io, ops::Deref, panic::Location, time::Duration};
 
 use arborio_executor::{Handle, OnUnobservedPanic, StopError, get_or_create_default};
 
@@ -83,9 +83,11 @@ impl EventLoop {
     /// assert_ne!(first, EventLoop::get_or_create()?);
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     #[doc(alias("get_event_loop", "global"))]
     pub fn get_or_create() -> io::Result<Handle> {
-        get_or_create_default(|| Ok(Self::builder().start()?.detach()))
+        let place = Location::caller();
+        get_or_create_default(|| Ok(Self::builder().start_at(place)?.detach()))
     }
 
     /// How others use the loop.
@@ -185,10 +187,16 @@ impl LoopBuilder {
     /// assert_eq!(name.unwrap().unwrap(), "courier");
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn start(self) -> io::Result<EventLoop> {
+        self.start_at(Location::caller())
+    }
+
+    /// As [`start`](Self::start), which was called at `place`.
+    fn start_at(self, place: &'static Location<'static>) -> io::Result<EventLoop> {
         let name = self.name.clone().unwrap_or_else(|| "arborio".into());
         let on_panic = OnUnobservedPanic::Report;
-        let background = Background::start(name, self.grace, move |owner| {
+        let background = Background::start(name, place, self.grace, move |owner| {
             self.drive_here(&*owner, on_panic, pending::<()>())
         })?;
         Ok(EventLoop { background })

@@ -15,7 +15,7 @@
 
 use std::{
     io, mem,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, Location, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
         mpsc::{SyncSender, sync_channel},
@@ -40,6 +40,10 @@ pub(crate) trait Owner: Send + Sync {
     fn begins(&self, _tasks: &Tasks) {}
     /// A loop, of a pool each, is about to begin.
     fn may_watch(&self, _tasks: &Tasks) {}
+    /// Where it was started, if the loop's own thread does not show that.
+    fn place(&self) -> Option<&'static Location<'static>> {
+        None
+    }
     /// How long those who are left may clean up, if that is not what the options say.
     fn grace(&self) -> Option<Duration> {
         None
@@ -63,9 +67,10 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// Calls `drive` on a thread that is named `name`, and returns when it has begun.
+    /// Calls `drive` on a thread that is named `name`, and returns when it has begun. It was started at `place`.
     pub(crate) fn start(
         name: String,
+        place: &'static Location<'static>,
         grace: Duration,
         drive: impl FnOnce(Arc<dyn Owner>) -> Result<(), RunError> + Send + 'static,
     ) -> io::Result<Self> {
@@ -78,7 +83,7 @@ impl Background {
         let ending = Arc::clone(&end);
         let thread = thread::Builder::new()
             .name(name)
-            .spawn(move || ending.run_to_it(begun, drive))?;
+            .spawn(move || ending.run_to_it(place, begun, drive))?;
         let handle = handle
             .recv()
             .map_err(|_| io::Error::other("the loop's thread has ended at once"))??;
@@ -197,11 +202,13 @@ impl LoopEnd {
     /// What the loop's thread does, all its life.
     fn run_to_it(
         self: Arc<Self>,
+        place: &'static Location<'static>,
         begun: SyncSender<io::Result<Handle>>,
         drive: impl FnOnce(Arc<dyn Owner>) -> Result<(), RunError>,
     ) {
         let owner = Arc::new(Absent {
             end: Arc::clone(&self),
+            place,
             begun,
             kept: OnceLock::new(),
         });
@@ -259,6 +266,7 @@ impl LoopEnd {
 /// The owner of a loop as the loop's thread knows it.
 struct Absent {
     end: Arc<LoopEnd>,
+    place: &'static Location<'static>,
     begun: SyncSender<io::Result<Handle>>,
     /// While there is a handle the loop waits for tasks, also on a simulated clock.
     kept: OnceLock<Handle>,
@@ -279,6 +287,10 @@ impl Owner for Absent {
 
     fn may_watch(&self, tasks: &Tasks) {
         self.end.facts().watched.push(tasks.watched());
+    }
+
+    fn place(&self) -> Option<&'static Location<'static>> {
+        Some(self.place)
     }
 
     fn grace(&self) -> Option<Duration> {

@@ -13,7 +13,7 @@ mod spawn;
 mod submitter;
 mod this_thread;
 
-use std::{fmt, marker::PhantomData, ptr::NonNull, sync::Arc};
+use std::{fmt, marker::PhantomData, panic::Location, ptr::NonNull, sync::Arc};
 
 use arborio_base::budget;
 
@@ -67,6 +67,8 @@ impl Notify for NoNotify {
 pub struct Tasks {
     /// One counted reference.
     hub: NonNull<Hub>,
+    /// Where `main` comes from, if somebody has said so.
+    main_place: Option<&'static Location<'static>>,
     /// The owner is one thread.
     not_send: PhantomData<*const ()>,
 }
@@ -88,6 +90,7 @@ impl Tasks {
     pub fn new(notifier: Arc<dyn Notify>) -> Self {
         Self {
             hub: Hub::new(notifier),
+            main_place: None,
             not_send: PhantomData,
         }
     }
@@ -135,6 +138,23 @@ impl Tasks {
         let _ = self.hub().around.set(around); // a second one is dropped here
     }
 
+    /// Where `main` comes from, if that is not where [`run_main`](Self::run_main) is called: another thread may have
+    /// started the loop.
+    ///
+    /// # Examples
+    /// ```
+    /// use arborio_task::{NoNotify, Tasks, current_info};
+    /// let place = std::panic::Location::caller();
+    /// let mut tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+    /// tasks.set_main_place(place);
+    /// let info = async { current_info().unwrap() };
+    /// let ((), info) = tasks.run_main(info, |running| while running.run_next() {});
+    /// assert_eq!(info.unwrap().spawned_at, place);
+    /// ```
+    pub fn set_main_place(&mut self, place: &'static Location<'static>) {
+        self.main_place = Some(place);
+    }
+
     /// The hub, for the owner.
     pub(crate) fn hub(&self) -> &Hub {
         // SAFETY: not released before `self` is dropped.
@@ -173,7 +193,10 @@ impl Tasks {
         main: F,
         drive: impl FnOnce(&Running<'_>) -> R,
     ) -> (R, Result<F::Output, Interrupt>) {
-        let options = SpawnOptions::new().name("main").observed(true);
+        let mut options = SpawnOptions::new().name("main").observed(true);
+        if let Some(place) = self.main_place {
+            options.spawned_at = place;
+        }
         let entered = Entered::new(self);
         let hub = entered.hub();
         // SAFETY: this thread owns the loop while `entered` lives, and

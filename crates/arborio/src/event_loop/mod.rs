@@ -190,7 +190,10 @@ impl LoopBuilder {
         let _observing = Observing::begin(&observer);
         let measured = !clock.is_simulated() && options.seed.is_none();
         let notifier = Arc::new(LoopNotifier::new());
-        let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
+        let mut tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
+        if let Some(place) = owner.place() {
+            tasks.set_main_place(place);
+        }
         if let Some(around) = around {
             tasks.stand_around(around);
         }

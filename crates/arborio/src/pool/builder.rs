@@ -1,6 +1,6 @@
 //! The options of a pool, and its start: on the calling thread, or in the background.
 
-use std::{fmt, future::pending, io, sync::Arc, time::Duration};
+use std::{fmt, future::pending, io, panic::Location, sync::Arc, time::Duration};
 
 use arborio_executor::{Drain, Interrupt, LoopOptions, OnUnobservedPanic, RunError};
 use arborio_scope::{Scope, scope};
@@ -306,10 +306,12 @@ impl PoolBuilder {
     /// assert!(arborio::Pool::builder().workers(0).start().is_err());
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn start(self) -> io::Result<Pool> {
+        let place = Location::caller();
         let name = self.name.clone().unwrap_or_else(|| "arborio".into());
         let on_panic = OnUnobservedPanic::Report;
-        let background = Background::start(name, self.grace, move |owner| {
+        let background = Background::start(name, place, self.grace, move |owner| {
             self.drive_here(owner, on_panic, pending::<()>())
         })?;
         Ok(Pool { background })

@@ -175,7 +175,10 @@ impl Shared {
         let _observing = Observing::begin(&self.observer);
         hooks::install();
         let notifier = Arc::new(LoopNotifier::new());
-        let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
+        let mut tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
+        if let Some(place) = self.owner.place() {
+            tasks.set_main_place(place);
+        }
         if let Some(around) = &self.around {
             tasks.stand_around(Arc::clone(around));
         }

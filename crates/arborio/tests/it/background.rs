@@ -13,12 +13,14 @@ use std::{
 };
 
 use arborio::{
-    EventLoop, Handle, Interrupt, StopError, Task, WaitError,
+    EventLoop, Handle, Interrupt, Pool, StopError, Task, WaitError,
     cancel::finally,
     options::OnUnobservedPanic,
     spawn, spawn_local,
     task::skip_ready_cycle,
     time::{Clock, sleep, timeout},
+    tree,
+    tree::TaskInfo,
     try_spawn, yield_now,
 };
 use futures_lite::future::block_on;
@@ -108,73 +110,110 @@ fn a08_without_a_loop_a_task_goes_to_the_default_loop_if_there_is_one() {
     );
 }
 
+/// The place of `main`, from the tree as a loop shows it.
+fn place_of_main(handle: &Handle) -> (String, u32) {
+    let tree = handle.run(async { tree() }).unwrap();
+    let is_main = |task: &&TaskInfo| task.name.as_deref() == Some("main");
+    let main = tree.tasks().find(is_main).unwrap();
+    let place = main.spawned_at;
+    let line = format!("task `main` (waiting) {place}");
+    assert!(tree.to_string().contains(&line), "no {line} in\n{tree}");
+    (place.file().to_owned(), place.line())
+}
+
+#[test]
+fn s03_the_tree_of_a_loop_in_the_background_says_where_it_was_started() {
+    let (event_loop, line) = (EventLoop::builder().start().unwrap(), line!());
+    assert_eq!(place_of_main(&event_loop), (file!().to_owned(), line));
+    let (pool, line) = (Pool::builder().workers(2).start().unwrap(), line!());
+    assert_eq!(place_of_main(&pool), (file!().to_owned(), line));
+}
+
+#[test]
+fn s02_s03_the_tree_of_the_default_loop_says_who_asked_for_it_first() {
+    let name = "background::s02_s03_the_tree_of_the_default_loop_says_who_asked_for_it_first";
+    in_own_process(name, || {
+        let (first, line) = (EventLoop::get_or_create().unwrap(), line!());
+        EventLoop::get_or_create().unwrap();
+        assert_eq!(place_of_main(&first), (file!().to_owned(), line));
+    });
+}
+
 #[test]
 fn s03_a_loop_in_the_background_does_not_hold_up_who_started_it() {
-    let event_loop = start();
-    let gate = Gate::default();
-    let opens = gate.clone();
-    let mut task = event_loop.handle().spawn(async move {
-        gate.passed().await;
-        7
+    without_hanging(|| {
+        let event_loop = start();
+        let gate = Gate::default();
+        let opens = gate.clone();
+        let mut task = event_loop.handle().spawn(async move {
+            gate.passed().await;
+            7
+        });
+        assert!(!task.is_finished(), "this thread goes on");
+        opens.open();
+        assert_eq!(task.wait().unwrap(), 7);
     });
-    assert!(!task.is_finished(), "this thread goes on");
-    opens.open();
-    assert_eq!(task.wait().unwrap(), 7);
 }
 
 #[test]
 fn s03_a_loop_in_the_background_sleeps_when_it_is_idle_and_waits_for_more() {
-    let (idle, busy) = (start(), start());
-    let kernel_thread = idle.handle().run(async { KernelThread::current() });
-    let kernel_thread = kernel_thread.unwrap();
-    kernel_thread.wait_until_asleep();
-    let sleeps = kernel_thread.sleeps();
-    for _ in 0..100 {
-        busy.handle().run(yield_now()).unwrap();
-    }
-    assert!(kernel_thread.sleeps() <= sleeps + 1, "it woke for nothing");
-    assert_eq!(idle.handle().run(async { 1 }).unwrap(), 1);
+    without_hanging(|| {
+        let (idle, busy) = (start(), start());
+        let kernel_thread = idle.handle().run(async { KernelThread::current() });
+        let kernel_thread = kernel_thread.unwrap();
+        kernel_thread.wait_until_asleep();
+        let sleeps = kernel_thread.sleeps();
+        for _ in 0..100 {
+            busy.handle().run(yield_now()).unwrap();
+        }
+        assert!(kernel_thread.sleeps() <= sleeps + 1, "it woke for nothing");
+        assert_eq!(idle.handle().run(async { 1 }).unwrap(), 1);
+    });
 }
 
 #[test]
 fn s03_a_loop_on_a_simulated_clock_waits_for_tasks_instead_of_stalling() {
-    let event_loop = EventLoop::builder()
-        .clock(Clock::simulated())
-        .start()
-        .unwrap();
-    let start = Instant::now();
-    for _ in 0..3 {
-        let naps = event_loop.handle().run(async { sleep(secs(3600)).await });
-        naps.unwrap();
-    }
-    let mut never = event_loop.handle().spawn(pending::<()>());
-    assert!(matches!(
-        never.wait_timeout(ms(1)),
-        Err(WaitError::TimedOut)
-    ));
-    assert!(start.elapsed() < secs(60));
-    event_loop.stop_and_join(ms(1)).unwrap();
-    assert!(matches!(
-        never.wait(),
-        Err(WaitError::Interrupted(Interrupt::Stopped))
-    ));
+    without_hanging(|| {
+        let event_loop = EventLoop::builder()
+            .clock(Clock::simulated())
+            .start()
+            .unwrap();
+        let start = Instant::now();
+        for _ in 0..3 {
+            let naps = event_loop.handle().run(async { sleep(secs(3600)).await });
+            naps.unwrap();
+        }
+        let mut never = event_loop.handle().spawn(pending::<()>());
+        assert!(matches!(
+            never.wait_timeout(ms(1)),
+            Err(WaitError::TimedOut)
+        ));
+        assert!(start.elapsed() < secs(60));
+        event_loop.stop_and_join(ms(1)).unwrap();
+        assert!(matches!(
+            never.wait(),
+            Err(WaitError::Interrupted(Interrupt::Stopped))
+        ));
+    });
 }
 
 #[test]
 fn s03_timers_and_sockets_work_in_the_background() {
     without_hanging(|| {
-        let event_loop = start();
-        let read = event_loop.handle().run(async {
-            let (client, server) = connected().await?;
-            let writer = spawn(async move {
-                sleep(ms(1)).await;
-                server.write_all(b"x").await
+        without_hanging(|| {
+            let event_loop = start();
+            let read = event_loop.handle().run(async {
+                let (client, server) = connected().await?;
+                let writer = spawn(async move {
+                    sleep(ms(1)).await;
+                    server.write_all(b"x").await
+                });
+                let read = client.read(&mut [0; 8]).await?;
+                writer.await.unwrap()?;
+                std::io::Result::Ok(read)
             });
-            let read = client.read(&mut [0; 8]).await?;
-            writer.await.unwrap()?;
-            std::io::Result::Ok(read)
+            assert_eq!(read.unwrap().unwrap(), 1);
         });
-        assert_eq!(read.unwrap().unwrap(), 1);
     });
 }
 
@@ -261,16 +300,18 @@ fn s10_futures_that_are_not_send_are_made_on_the_loop() {
 
 #[test]
 fn s10_what_one_thread_sends_starts_in_its_order_in_the_background() {
-    let event_loop = start();
-    let log = Log::new();
-    let mut tasks: Vec<Task<()>> = (0..20)
-        .map(|number| {
-            let log = log.clone();
-            event_loop.handle().spawn(async move { log.add(number) })
-        })
-        .collect();
-    tasks.iter_mut().for_each(|task| task.wait().unwrap());
-    assert_eq!(log.take(), (0..20).collect::<Vec<_>>());
+    without_hanging(|| {
+        let event_loop = start();
+        let log = Log::new();
+        let mut tasks: Vec<Task<()>> = (0..20)
+            .map(|number| {
+                let log = log.clone();
+                event_loop.handle().spawn(async move { log.add(number) })
+            })
+            .collect();
+        tasks.iter_mut().for_each(|task| task.wait().unwrap());
+        assert_eq!(log.take(), (0..20).collect::<Vec<_>>());
+    });
 }
 
 /// A task on the first loop, awaited by `awaiting` when it has begun: gives the
@@ -335,19 +376,21 @@ fn s12_who_awaits_from_another_loop_goes_on_there_and_its_cancel_stays_there() {
 #[cfg(panic = "unwind")]
 #[test]
 fn g13_a_panic_in_the_background_is_told_and_the_others_go_on() {
-    let (sink, told) = mpsc::channel();
-    let event_loop = EventLoop::builder()
-        .observer(move |report| sink.send(report.to_string()).unwrap())
-        .start()
-        .unwrap();
-    drop(event_loop.handle().spawn(async { panic!("nobody looks") }));
-    let report = told.recv().unwrap();
-    assert!(
-        report.starts_with("a task panicked: nobody looks (task "),
-        "{report}"
-    );
-    assert_eq!(event_loop.handle().run(async { 1 }).unwrap(), 1);
-    event_loop.stop_and_join(secs(1)).unwrap();
+    without_hanging(|| {
+        let (sink, told) = mpsc::channel();
+        let event_loop = EventLoop::builder()
+            .observer(move |report| sink.send(report.to_string()).unwrap())
+            .start()
+            .unwrap();
+        drop(event_loop.handle().spawn(async { panic!("nobody looks") }));
+        let report = told.recv().unwrap();
+        assert!(
+            report.starts_with("a task panicked: nobody looks (task "),
+            "{report}"
+        );
+        assert_eq!(event_loop.handle().run(async { 1 }).unwrap(), 1);
+        event_loop.stop_and_join(secs(1)).unwrap();
+    });
 }
 
 #[cfg(panic = "unwind")]
