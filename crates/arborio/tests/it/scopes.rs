@@ -3,6 +3,7 @@
 use std::{
     future::pending,
     io,
+    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -13,9 +14,15 @@ use std::{
 use arborio::{
     EventLoop, Interrupt, Scope,
     cancel::{finally, move_on_after},
-    scope, spawn,
+    scope,
+    scope::ScopeNote,
+    spawn,
     time::{Clock, clock, sleep},
+    yield_now,
 };
+use futures_lite::FutureExt;
+
+use crate::support::Log;
 
 pub(crate) fn simulated<T: 'static>(main: impl Future<Output = T>) -> T {
     EventLoop::builder().clock(Clock::simulated()).run(main)
@@ -94,35 +101,70 @@ fn t08_the_first_error_ends_the_siblings_and_comes_out() {
     });
 }
 
+/// What a task of the scope did, by its number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Did {
+    /// It was asked to end, and cleans up.
+    CleanUp(usize),
+    /// Its future is gone.
+    End(usize),
+}
+
+/// Says that the task has ended, however it did.
+struct AtEnd(usize, Log<Did>);
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        self.1.add(Did::End(self.0));
+    }
+}
+
+/// Half of the others clean up, and one of them panics while it does.
 #[cfg(panic = "unwind")]
 #[test]
 fn c05_a_panic_of_a_task_ends_the_others_and_goes_on_in_the_scope() {
-    let dropped = Arc::new(AtomicUsize::new(0));
-    struct Count(Arc<AtomicUsize>);
-    impl Drop for Count {
-        fn drop(&mut self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-    let counted = Arc::clone(&dropped);
-    let caught = std::panic::catch_unwind(move || {
-        simulated(async move {
-            let _ = scope(async |s: &Scope<()>| {
-                for _ in 0..63 {
-                    let count = Count(Arc::clone(&counted));
-                    s.spawn(async move {
-                        pending::<()>().await;
-                        drop(count);
-                    });
-                }
-                s.spawn(fail());
-                pending::<Result<(), ()>>().await
-            })
-            .await;
+    const OTHERS: usize = 63;
+    let (log, notes) = (Log::new(), Log::new());
+    let (done, told) = (log.clone(), notes.clone());
+    let scope = Scope::<()>::builder().observer(move |note: &ScopeNote| told.add(note.to_string()));
+    simulated(async move {
+        let running = scope.run(async |s| {
+            for number in 0..OTHERS {
+                let (end, done) = (AtEnd(number, done.clone()), done.clone());
+                let clean_up = async move || {
+                    done.add(Did::CleanUp(number));
+                    yield_now().await;
+                    assert_ne!(number, 7, "the 8th");
+                };
+                s.spawn(async move {
+                    let _end = end;
+                    if number % 2 == 0 {
+                        return pending().await;
+                    }
+                    finally(pending::<()>(), clean_up).await;
+                });
+            }
+            s.spawn(fail());
+            pending::<Result<(), ()>>().await
         });
+        let raised = AssertUnwindSafe(running).catch_unwind().await;
+        assert_eq!(*raised.unwrap_err().downcast::<&str>().unwrap(), "the 64th");
+        // All were asked in the order of spawning, and each has ended once, before the panic came here.
+        let asked = (0..OTHERS).map(|number| match number % 2 {
+            0 => Did::End(number),
+            _ => Did::CleanUp(number),
+        });
+        let cleaned = (1..OTHERS).step_by(2).map(Did::End);
+        assert_eq!(log.take(), asked.chain(cleaned).collect::<Vec<_>>());
     });
-    assert_eq!(*caught.unwrap_err().downcast::<&str>().unwrap(), "the 64th");
-    assert_eq!(dropped.load(Ordering::Relaxed), 63);
+    let notes = notes.take();
+    let [note] = &notes[..] else {
+        panic!("one panic came later");
+    };
+    assert!(
+        note.starts_with("a later panic of the scope") && note.contains("the 8th"),
+        "{note}"
+    );
 }
 
 #[test]
