@@ -10,7 +10,7 @@ use std::{
     },
     task::{Context, Poll, Wake, Waker},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arborio_executor::{
@@ -21,6 +21,8 @@ use arborio_executor::{
     doc::run,
 };
 
+use crate::workers::TOO_LONG;
+
 /// Longer than any test runs.
 const FOR_EVER: Duration = Duration::from_secs(1_000_000);
 
@@ -30,6 +32,16 @@ fn pool_of(threads: usize) -> BlockingPool {
         .max_threads(threads)
         .idle_timeout(FOR_EVER)
         .build()
+}
+
+/// Returns when it is so, which takes a moment, and not for ever.
+#[track_caller]
+fn until(is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < TOO_LONG, "it is never so");
+        thread::yield_now();
+    }
 }
 
 /// A job that runs until it is let go.
@@ -47,7 +59,7 @@ impl Busy {
             started.send(()).unwrap();
             let _ = gate.recv();
         });
-        running.recv().unwrap();
+        running.recv_timeout(TOO_LONG).unwrap();
         Self { handle, go_on }
     }
 
@@ -59,9 +71,7 @@ impl Busy {
 
 /// Returns when `pool` has this many threads, and all of them are idle.
 fn settled(pool: &BlockingPool, threads: usize) {
-    while (pool.threads(), pool.idle_threads()) != (threads, threads) {
-        thread::yield_now();
-    }
+    until(|| (pool.threads(), pool.idle_threads()) == (threads, threads));
 }
 
 fn poll_once<T>(handle: &mut Blocking<T>) -> Poll<Result<T, Interrupt>> {
@@ -158,7 +168,7 @@ fn s30_a_job_that_runs_is_told_that_nobody_wants_it_and_goes_on() {
             }
             told.send(()).unwrap();
         });
-        running.recv().unwrap();
+        running.recv_timeout(TOO_LONG).unwrap();
         if cancels {
             assert!(job.cancel());
             // The wait is over at once: nobody has let the job go yet.
@@ -166,7 +176,7 @@ fn s30_a_job_that_runs_is_told_that_nobody_wants_it_and_goes_on() {
         } else {
             drop(job);
         }
-        seen.recv().unwrap();
+        seen.recv_timeout(TOO_LONG).unwrap();
     }
 }
 
@@ -198,7 +208,7 @@ fn s30_a_job_that_was_detached_runs() {
     pool.spawn_with(move |token| sender.send(token.is_cancelled()).unwrap())
         .detach();
     busy.end();
-    assert!(!ran.recv().unwrap());
+    assert!(!ran.recv_timeout(TOO_LONG).unwrap());
 }
 
 #[test]
@@ -215,15 +225,13 @@ fn s30_the_value_of_a_detached_job_is_dropped_whoever_has_its_token() {
         });
         if ended {
             busy.end();
-            while !job.is_finished() {
-                thread::yield_now();
-            }
+            until(|| job.is_finished());
             job.detach();
         } else {
             job.detach();
             busy.end();
         }
-        let token = token.recv().unwrap();
+        let token = token.recv_timeout(TOO_LONG).unwrap();
         run(pool.spawn(|| ())).unwrap(); // the thread is done with it
         assert!(witness.upgrade().is_none() && !token.is_cancelled());
     }
@@ -295,9 +303,7 @@ fn s11_a_wait_in_a_task_is_an_error_unless_the_job_has_ended() {
     run(async {
         assert!(matches!(handle.wait(), Err(WaitError::OnLoop)));
         drop(go_on);
-        while !handle.is_finished() {
-            thread::yield_now();
-        }
+        until(|| handle.is_finished());
         handle.wait().unwrap();
     });
 }
@@ -307,9 +313,7 @@ fn s11_a_wait_in_a_task_is_an_error_unless_the_job_has_ended() {
 fn s30_an_outcome_is_taken_once() {
     let pool = pool_of(1);
     let mut job = pool.spawn(|| 5);
-    while !job.is_finished() {
-        thread::yield_now();
-    }
+    until(|| job.is_finished());
     assert_eq!(job.try_take().unwrap().unwrap(), 5);
     assert!(job.try_take().is_none());
     assert!(job.is_finished() && !job.cancel());
@@ -355,7 +359,7 @@ fn x25_destructors_that_panic_cost_no_thread() {
     pool.spawn(|| Bomb).detach();
     drop(go_on);
     run(handle).unwrap();
-    running.recv().unwrap();
+    running.recv_timeout(TOO_LONG).unwrap();
     drop(unwanted);
     // A closure that never runs.
     let busy = Busy::on(&pool);
@@ -384,9 +388,7 @@ fn x25_a_waker_that_panics_costs_neither_the_value_nor_the_thread() {
     let polled = Pin::new(&mut handle).poll(&mut Context::from_waker(&waker));
     assert!(polled.is_pending());
     drop(go_on);
-    while !handle.is_finished() {
-        thread::yield_now();
-    }
+    until(|| handle.is_finished());
     run(handle).unwrap();
     assert_eq!(run(pool.spawn(|| 1)).unwrap(), 1);
 }
@@ -400,9 +402,7 @@ fn s30_threads_without_work_end_and_come_back() {
             assert_eq!(run(job).unwrap(), number);
         }
     }
-    while pool.threads() > 0 {
-        thread::yield_now();
-    }
+    until(|| pool.threads() <= 0);
 }
 
 #[test]
@@ -484,11 +484,9 @@ fn x27_a_job_that_has_waited_and_goes_on_is_one_of_those_that_count() {
         waited.send(()).unwrap();
         let _ = go_on.recv();
     });
-    has_waited.recv().unwrap();
+    has_waited.recv_timeout(TOO_LONG).unwrap();
     // The thread that worked for it meanwhile is one too many, and leaves.
-    while pool.threads() > 1 {
-        thread::yield_now();
-    }
+    until(|| pool.threads() <= 1);
     let mut late = pool.spawn(|| ());
     assert!(poll_once(&mut late).is_pending());
     assert_eq!(pool.threads(), 1);
@@ -525,9 +523,7 @@ fn x26_a_pool_that_closes_settles_every_job() {
     }
     assert!(matches!(run(pool.spawn(|| ())), Err(Interrupt::Closed)));
     drop(go_on);
-    while pool.threads() > 0 {
-        thread::yield_now();
-    }
+    until(|| pool.threads() <= 0);
     pool.stop_and_join(FOR_EVER).unwrap();
 }
 
@@ -563,7 +559,7 @@ fn x26_jobs_that_look_at_their_token_end_within_the_grace() {
             })
         })
         .collect();
-    (0..4).for_each(|_| running.recv().unwrap());
+    (0..4).for_each(|_| running.recv_timeout(TOO_LONG).unwrap());
     pool.stop_and_join(FOR_EVER).unwrap();
     assert_eq!(pool.threads(), 0);
     for (number, job) in jobs.into_iter().enumerate() {

@@ -9,7 +9,7 @@ use std::{
     },
     task::{Context, Wake, Waker},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arborio_executor::{
@@ -17,7 +17,7 @@ use arborio_executor::{
     spawn, yield_now,
 };
 
-use crate::workers::{Bell, Note, spin};
+use crate::workers::{Bell, Note, TOO_LONG, spin};
 
 /// Sleeps in its thread's park; `event` happens once, when the first sleep was ended by a call.
 struct Sleeper {
@@ -32,17 +32,24 @@ impl Sleeper {
             if let Some(asleep) = self.asleep.take() {
                 asleep.send(()).unwrap();
             }
-            while !self.bell.take_call() {
-                thread::park();
-            }
+            self.wait_for_call();
             event();
-        } else if !self.bell.take_call() {
-            match limit {
-                None => thread::park(),
-                Some(limit) => thread::park_timeout(limit),
+        } else if let Some(limit) = limit {
+            if !self.bell.take_call() {
+                thread::park_timeout(limit);
             }
+        } else {
+            self.wait_for_call();
         }
         Passed::Looked
+    }
+
+    fn wait_for_call(&self) {
+        let start = Instant::now();
+        while !self.bell.take_call() {
+            thread::park_timeout(TOO_LONG);
+            assert!(start.elapsed() < TOO_LONG, "nobody has called this worker");
+        }
     }
 }
 

@@ -4,18 +4,54 @@ use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
     rc::Rc,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Poll, Waker},
     thread::{self, Thread},
+    time::Instant,
 };
 
 use arborio_executor::{LoopOptions, Notify, Park, Passed, Report, RunError, Tasks, Wait, drive};
 
-struct Unpark(Thread);
+use crate::workers::TOO_LONG;
 
-impl Notify for Unpark {
+/// How a loop is called that sleeps in its thread's park.
+struct Call {
+    thread: Thread,
+    /// Somebody has, since the last sleep ended.
+    came: AtomicBool,
+}
+
+impl Notify for Call {
     fn notify(&self) {
-        self.0.unpark();
+        self.came.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
+impl Call {
+    fn of_this_thread() -> Arc<Self> {
+        Arc::new(Self {
+            thread: thread::current(),
+            came: AtomicBool::new(false),
+        })
+    }
+
+    /// Returns when somebody calls, or for no reason as parks do.
+    ///
+    /// # Panics
+    /// If nobody calls for too long: a wake is lost.
+    fn wait(&self) {
+        let start = Instant::now();
+        thread::park_timeout(TOO_LONG);
+        let is_late = start.elapsed() >= TOO_LONG;
+        let called = self.came.swap(false, Ordering::Acquire);
+        assert!(
+            called || !is_late,
+            "nobody has woken the loop for {TOO_LONG:?}"
+        );
     }
 }
 
@@ -38,6 +74,8 @@ struct Facts {
     event: Cell<Option<Box<dyn FnOnce()>>>,
     /// Sleeps end the loop instead of blocking.
     stalls: Cell<bool>,
+    /// What ends a sleep of the loop that runs.
+    call: RefCell<Option<Arc<Call>>>,
 }
 
 impl Park for World {
@@ -55,7 +93,8 @@ impl Park for World {
         if self.0.stalls.get() {
             return Passed::Stalled;
         }
-        thread::park();
+        let call = self.0.call.borrow().clone();
+        call.expect("the loop runs").wait();
         Passed::Looked
     }
 
@@ -82,7 +121,9 @@ impl World {
         tell: &dyn Fn(Report<'_>),
         main: F,
     ) -> Result<F::Output, RunError> {
-        let tasks = Tasks::new(Arc::new(Unpark(thread::current())));
+        let call = Call::of_this_thread();
+        *self.0.call.borrow_mut() = Some(Arc::clone(&call));
+        let tasks = Tasks::new(call);
         drive(tasks, &mut self.clone(), options, tell, main)
     }
 

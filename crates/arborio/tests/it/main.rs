@@ -31,6 +31,7 @@ mod hops;
 mod hops_ends;
 mod hops_loops;
 mod joining;
+mod limits;
 mod lingering;
 mod locals;
 #[cfg(feature = "macros")]

@@ -8,7 +8,9 @@ use arborio::{
     time::{Clock, clock, sleep},
 };
 
-use crate::support::{FOR_EVER, Log, armed_sleep, connected, ms, secs, simulated, spin_until};
+use crate::support::{
+    FOR_EVER, Log, armed_sleep, connected, ms, secs, simulated, spin_until, without_hanging,
+};
 
 /// The real clock, and drains whose length depends on polls only.
 fn steady() -> LoopBuilder {
@@ -175,24 +177,26 @@ fn s26_no_pass_is_made_while_a_task_is_ready() {
 
 #[test]
 fn g03_a_byte_is_seen_while_others_sleep() {
-    run(async {
-        let (client, server) = connected().await.unwrap();
-        let sleeper = spawn(sleep(FOR_EVER));
-        let thread = std::thread::spawn(move || {
-            // A plain thread writes while the loop sleeps.
-            client.into_std().unwrap()
+    without_hanging(|| {
+        run(async {
+            let (client, server) = connected().await.unwrap();
+            let sleeper = spawn(sleep(FOR_EVER));
+            let thread = std::thread::spawn(move || {
+                // A plain thread writes while the loop sleeps.
+                client.into_std().unwrap()
+            });
+            let client = thread.join().unwrap();
+            let writer = std::thread::spawn(move || {
+                use std::io::Write;
+                (&client).write_all(b"now").unwrap();
+                client
+            });
+            let mut word = [0; 3];
+            server.read_exact(&mut word).await.unwrap();
+            assert_eq!(&word, b"now");
+            assert!(!sleeper.is_finished());
+            sleeper.abort();
+            drop(writer.join().unwrap());
         });
-        let client = thread.join().unwrap();
-        let writer = std::thread::spawn(move || {
-            use std::io::Write;
-            (&client).write_all(b"now").unwrap();
-            client
-        });
-        let mut word = [0; 3];
-        server.read_exact(&mut word).await.unwrap();
-        assert_eq!(&word, b"now");
-        assert!(!sleeper.is_finished());
-        sleeper.abort();
-        drop(writer.join().unwrap());
     });
 }

@@ -8,15 +8,16 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
     thread::{self, ThreadId},
     time::{Duration, Instant},
 };
 
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
 
+pub(crate) use crate::limits::without_hanging;
 use arborio::{
     EventLoop, LoopBuilder,
     net::{TcpListener, TcpStream},
@@ -206,22 +207,6 @@ impl KernelThread {
     }
 }
 
-/// Runs `body` on a thread of its own, and fails if that takes 20 s: a test
-/// whose subject is a loop that may hang.
-pub(crate) fn without_hanging<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let thread = thread::spawn(move || {
-        sender
-            .send(catch_unwind(AssertUnwindSafe(body)))
-            .expect("the test waits for this");
-    });
-    let result = receiver
-        .recv_timeout(secs(20))
-        .expect("the loop hangs: nothing happened for 20 s");
-    thread.join().unwrap();
-    result.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
-}
-
 /// What the panic in `body` said.
 pub(crate) fn panic_message<R: Debug>(body: impl FnOnce() -> R) -> String {
     let payload = catch_unwind(AssertUnwindSafe(body)).unwrap_err();
@@ -256,13 +241,13 @@ pub(crate) fn in_own_process_with(
         body();
         return None;
     }
-    let output = Command::new(std::env::current_exe().unwrap())
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
         .args(IN_ONE_PROCESS)
         .env(CHILD, "yes")
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap();
+        .envs(environment.iter().copied());
+    let output = output_of(command, name);
     let written = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && written.contains("1 passed"),
@@ -270,6 +255,26 @@ pub(crate) fn in_own_process_with(
         String::from_utf8_lossy(&output.stderr),
     );
     Some(output)
+}
+
+/// Longer than any process of a test takes, and less than what `cargo xtask test` allows.
+const PATIENCE: Duration = secs(200);
+
+/// What the process writes, and how it ends. One that does not is killed, and that is a failure.
+fn output_of(mut command: Command, name: &str) -> Output {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let process = Pid::from_child(&child);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    thread::spawn(move || drop(sender.send(child.wait_with_output())));
+    if let Ok(output) = receiver.recv_timeout(PATIENCE) {
+        return output.unwrap();
+    }
+    // It has not been waited for, so no other process has its number.
+    kill_process(process, Signal::KILL).unwrap();
+    let output = receiver.recv().unwrap().unwrap();
+    let written = String::from_utf8_lossy(&output.stdout);
+    panic!("{name} hangs in its own process, which has written:\n{written}");
 }
 
 /// How many descriptors this process has open.

@@ -15,7 +15,7 @@ use arborio::{
     yield_now,
 };
 
-use crate::support::{Log, secs, simulated};
+use crate::support::{Log, secs, simulated, without_hanging};
 
 /// What is said, and at which second.
 type Said = Log<(u64, &'static str)>;
@@ -264,20 +264,22 @@ fn s33_a_waiter_that_gives_up_does_not_matter_to_the_others() {
 
 #[test]
 fn s33_an_event_set_on_another_thread_wakes_the_loop() {
-    let event = Arc::new(Event::new());
-    let (sender, receiver) = mpsc::channel();
-    let theirs = Arc::clone(&event);
-    let setter = thread::spawn(move || {
-        receiver.recv().unwrap();
-        theirs.set();
+    without_hanging(|| {
+        let event = Arc::new(Event::new());
+        let (sender, receiver) = mpsc::channel();
+        let theirs = Arc::clone(&event);
+        let setter = thread::spawn(move || {
+            receiver.recv().unwrap();
+            theirs.set();
+        });
+        arborio::run(async {
+            let waiter = spawn(async move { event.wait().await });
+            yield_now().await; // it waits now
+            sender.send(()).unwrap();
+            waiter.await.unwrap();
+        });
+        setter.join().unwrap();
     });
-    arborio::run(async {
-        let waiter = spawn(async move { event.wait().await });
-        yield_now().await; // it waits now
-        sender.send(()).unwrap();
-        waiter.await.unwrap();
-    });
-    setter.join().unwrap();
 }
 
 /// There is room for one: the third is sent when the first has been received.
@@ -432,22 +434,24 @@ fn a12_callbacks_run_first_come_first_before_set_returns() {
 
 #[test]
 fn a02_a_promise_set_on_another_thread_wakes_the_loop() {
-    let promise = Promise::new();
-    let (sender, receiver) = mpsc::channel();
-    let theirs = promise.clone();
-    let setter = thread::spawn(move || {
-        receiver.recv().unwrap();
-        theirs.set(7).unwrap();
-        theirs.set(8).unwrap_err().into_inner()
+    without_hanging(|| {
+        let promise = Promise::new();
+        let (sender, receiver) = mpsc::channel();
+        let theirs = promise.clone();
+        let setter = thread::spawn(move || {
+            receiver.recv().unwrap();
+            theirs.set(7).unwrap();
+            theirs.set(8).unwrap_err().into_inner()
+        });
+        let got = arborio::run(async {
+            let waiter = spawn(promise.into_future());
+            yield_now().await; // it waits now
+            sender.send(()).unwrap();
+            waiter.await.unwrap()
+        });
+        assert_eq!(got.unwrap(), 7);
+        assert_eq!(setter.join().unwrap(), 8, "the second value comes back");
     });
-    let got = arborio::run(async {
-        let waiter = spawn(promise.into_future());
-        yield_now().await; // it waits now
-        sender.send(()).unwrap();
-        waiter.await.unwrap()
-    });
-    assert_eq!(got.unwrap(), 7);
-    assert_eq!(setter.join().unwrap(), 8, "the second value comes back");
 }
 
 /// A lock that was granted to a future that nobody polls any more: the way out

@@ -146,22 +146,24 @@ fn s10_a_wake_that_falls_into_the_opening_of_the_reactor_is_not_lost() {
 
 #[test]
 fn g02_run_waits_for_what_was_sent_before_the_end_of_main() {
-    let ran = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&ran);
-    run(async move {
-        let handle = Handle::current().unwrap();
-        let sender = thread::spawn(move || {
-            for _ in 0..3 {
-                let counter = Arc::clone(&counter);
-                drop(handle.spawn(async move {
-                    yield_now().await;
-                    counter.fetch_add(1, Ordering::SeqCst);
-                }));
-            }
+    without_hanging(|| {
+        let ran = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&ran);
+        run(async move {
+            let handle = Handle::current().unwrap();
+            let sender = thread::spawn(move || {
+                for _ in 0..3 {
+                    let counter = Arc::clone(&counter);
+                    drop(handle.spawn(async move {
+                        yield_now().await;
+                        counter.fetch_add(1, Ordering::SeqCst);
+                    }));
+                }
+            });
+            sender.join().unwrap(); // so all of it happened before
         });
-        sender.join().unwrap(); // so all of it happened before
+        assert_eq!(ran.load(Ordering::SeqCst), 3);
     });
-    assert_eq!(ran.load(Ordering::SeqCst), 3);
 }
 
 /// A counter that a task waits for and threads count up.

@@ -2,7 +2,7 @@
 
 use std::{
     future::pending,
-    sync::{Arc, Barrier, Mutex, mpsc},
+    sync::{Arc, Mutex, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -15,7 +15,7 @@ use arborio::{
     time::sleep,
 };
 
-use crate::membarrier::polls_are_named;
+use crate::{meeting::Meeting, membarrier::polls_are_named};
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -25,7 +25,7 @@ pub(crate) fn start(workers: usize) -> Pool {
 
 /// Both block their worker until the other one runs.
 fn meet(handle: &Handle) -> [arborio::Task<thread::ThreadId>; 2] {
-    let barrier = Arc::new(Barrier::new(2));
+    let barrier = Arc::new(Meeting::new(2));
     [(); 2].map(|()| {
         let barrier = Arc::clone(&barrier);
         handle.spawn(async move {
@@ -68,7 +68,7 @@ fn s02_a_pool_that_cannot_be_is_an_error() {
 #[test]
 fn s03_the_workers_are_named_after_the_pool() {
     let pool = Pool::builder().workers(2).name("kitchen").start().unwrap();
-    let both = Arc::new(Barrier::new(2));
+    let both = Arc::new(Meeting::new(2));
     let mut names = [(); 2].map(|()| {
         let both = Arc::clone(&both);
         pool.handle().spawn(async move {
@@ -87,7 +87,7 @@ fn s05_a_pool_in_the_background_is_stopped_and_its_tasks_clean_up_on_every_worke
         let pool = start(2);
         let (cleaned, log) = mpsc::channel();
         let (begun, begins) = mpsc::channel();
-        let both = Arc::new(Barrier::new(2));
+        let both = Arc::new(Meeting::new(2));
         let mut tasks = [(); 2].map(|()| {
             let (both, begun, cleaned) = (Arc::clone(&both), begun.clone(), cleaned.clone());
             pool.handle().spawn(async move {
@@ -134,7 +134,7 @@ fn s05_a_pool_is_stopped_by_a_task_of_its_own_and_by_anybody_any_number_of_times
 fn s05_what_outlives_its_grace_on_any_worker_is_dropped_and_named() {
     let pool = Pool::builder().workers(2).observer(|_| ());
     let pool = pool.start().unwrap();
-    let both = Arc::new(Barrier::new(2));
+    let both = Arc::new(Meeting::new(2));
     let (begun, begins) = mpsc::channel();
     let stubborn = ["mule", "donkey"].map(|name| {
         let (both, begun) = (Arc::clone(&both), begun.clone());
@@ -296,7 +296,7 @@ fn s05_stop_now_ends_the_grace_of_all_workers() {
         .grace(Duration::MAX)
         .observer(|_| ());
     let pool = builder.start().unwrap();
-    let both = Arc::new(Barrier::new(2));
+    let both = Arc::new(Meeting::new(2));
     let (tell, told) = mpsc::channel();
     let hear = || told.recv_timeout(LONG).unwrap();
     let mut mules = [(); 2].map(|()| {

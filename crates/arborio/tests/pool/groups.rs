@@ -1,17 +1,13 @@
 //! What collects tasks runs them on several workers.
 
-use std::{
-    cell::Cell,
-    future::pending,
-    rc::Rc,
-    sync::{Arc, Barrier},
-    thread,
-};
+use std::{cell::Cell, future::pending, rc::Rc, sync::Arc, thread};
 
 use arborio::{
     Interrupt, Pool, Scope, TaskGroup, gather, gather_all, gather_all_local, gather_local, scope,
     spawn, spawn_local, try_gather, try_gather_local, yield_now,
 };
+
+use crate::meeting::Meeting;
 
 fn two() -> arborio::PoolBuilder {
     Pool::builder().workers(2)
@@ -19,7 +15,7 @@ fn two() -> arborio::PoolBuilder {
 
 /// Two futures that meet: each blocks its worker until the other one runs, too.
 fn meeting() -> [impl Future<Output = usize> + Send + 'static; 2] {
-    let both = Arc::new(Barrier::new(2));
+    let both = Arc::new(Meeting::new(2));
     [1, 2].map(|number| {
         let both = Arc::clone(&both);
         async move {
@@ -147,7 +143,7 @@ fn many_members_end_on_all_workers_and_each_gives_its_output() {
 fn members_that_are_away_are_cancelled_and_aborted_and_say_so() {
     two().run(async {
         for round in 0..200 {
-            let begun = Arc::new(Barrier::new(2));
+            let begun = Arc::new(Meeting::new(2));
             let group = TaskGroup::new();
             let away = Arc::clone(&begun);
             let member = group.spawn(async move {

@@ -4,7 +4,7 @@ use std::{
     future::pending,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Barrier, Mutex,
+        Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
@@ -20,14 +20,14 @@ use arborio::{
     yield_now,
 };
 
-use crate::background::start;
+use crate::{background::start, meeting::Meeting};
 
 /// Both block their worker until the other one runs.
 #[test]
 fn s04_x12_tasks_of_a_scope_run_in_parallel() {
     for _ in 0..20 {
         let pool = start(2);
-        let barrier = Barrier::new(2);
+        let barrier = Meeting::new(2);
         let meet = || async {
             barrier.wait();
             thread::current().id()
@@ -46,7 +46,7 @@ fn s04_x12_tasks_of_a_scope_run_in_parallel() {
 fn s04_x12_what_a_task_of_a_scope_spawns_runs_in_parallel_to_it() {
     for _ in 0..20 {
         let pool = start(2);
-        let barrier = Barrier::new(2);
+        let barrier = Meeting::new(2);
         let ended = pool.scope(|s| {
             s.spawn(async {
                 s.spawn(async { barrier.wait() });
@@ -60,7 +60,7 @@ fn s04_x12_what_a_task_of_a_scope_spawns_runs_in_parallel_to_it() {
 #[test]
 fn s04_a_scope_in_a_task_of_a_scope_is_an_error() {
     let pool = start(2);
-    let barrier = Barrier::new(2);
+    let barrier = Meeting::new(2);
     let refused = || async {
         barrier.wait(); // one on each worker
         matches!(pool.scope(|_| ()), Err(WaitError::OnLoop))
@@ -107,7 +107,7 @@ fn s04_the_runtime_serves_tasks_of_a_scope_as_others() {
 fn s04_when_the_body_panics_tasks_clean_up_with_what_they_borrow() {
     for _ in 0..20 {
         let pool = start(2);
-        let (begun, cleaned) = (Barrier::new(3), Mutex::new(0));
+        let (begun, cleaned) = (Meeting::new(3), Mutex::new(0));
         let scope = || {
             pool.scope(|s| {
                 for _ in 0..2 {

@@ -4,6 +4,9 @@ mod background;
 mod groups;
 mod guests;
 mod lending;
+#[path = "../it/limits.rs"]
+mod limits;
+mod meeting;
 #[path = "../it/membarrier.rs"]
 mod membarrier;
 mod metrics;

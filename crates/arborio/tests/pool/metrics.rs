@@ -1,17 +1,19 @@
 //! What `Handle::metrics` says of a pool.
 
-use std::sync::{Arc, Barrier};
+use std::sync::Arc;
 
 use arborio::{
     Handle, Pool, spawn,
     time::{Duration, sleep},
 };
 
+use crate::meeting::Meeting;
+
 #[test]
 fn every_worker_has_its_figures_and_any_handle_has_all_of_them() {
     let handle = Pool::builder().workers(3).run(async {
-        let barrier = Arc::new(Barrier::new(3));
-        let meet = |barrier: Arc<Barrier>| async move {
+        let barrier = Arc::new(Meeting::new(3));
+        let meet = |barrier: Arc<Meeting>| async move {
             barrier.wait(); // each on a worker of its own, or never
             Handle::current().unwrap().metrics().workers.len()
         };

@@ -6,7 +6,7 @@ use std::{
     io::{Read, Write},
     rc::Rc,
     sync::{
-        Arc, Barrier, Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, ThreadId},
@@ -26,6 +26,8 @@ use arborio::{
 };
 use futures_lite::AsyncReadExt as _;
 
+use crate::{limits::without_hanging, meeting::Meeting};
+
 fn here() -> ThreadId {
     thread::current().id()
 }
@@ -38,8 +40,8 @@ fn two() -> arborio::PoolBuilder {
 #[test]
 fn x12_two_tasks_that_block_run_on_two_workers() {
     two().run(async {
-        let barrier = Arc::new(Barrier::new(2));
-        let meet = |barrier: &Arc<Barrier>| {
+        let barrier = Arc::new(Meeting::new(2));
+        let meet = |barrier: &Arc<Meeting>| {
             let barrier = Arc::clone(barrier);
             spawn(async move {
                 barrier.wait();
@@ -54,80 +56,86 @@ fn x12_two_tasks_that_block_run_on_two_workers() {
 /// The first task stops the pool on whichever worker it runs, while others wait or spin.
 #[test]
 fn s05_a_task_on_any_worker_stops_the_pool() {
-    for _ in 0..20 {
-        let ended = two().try_run(async {
-            let barrier = Arc::new(Barrier::new(2));
-            let meets = Arc::clone(&barrier);
-            drop(spawn(async move {
-                meets.wait(); // so one of the two is on the other worker
-                Handle::current().unwrap().stop();
+    without_hanging(|| {
+        for _ in 0..20 {
+            let ended = two().try_run(async {
+                let barrier = Arc::new(Meeting::new(2));
+                let meets = Arc::clone(&barrier);
+                drop(spawn(async move {
+                    meets.wait(); // so one of the two is on the other worker
+                    Handle::current().unwrap().stop();
+                    pending::<()>().await;
+                }));
+                drop(spawn(async move {
+                    barrier.wait();
+                    loop {
+                        yield_now().await;
+                    }
+                }));
                 pending::<()>().await;
-            }));
-            drop(spawn(async move {
-                barrier.wait();
-                loop {
-                    yield_now().await;
-                }
-            }));
-            pending::<()>().await;
-        });
-        assert!(matches!(ended, Err(RunError::Stopped)), "{ended:?}");
-    }
+            });
+            assert!(matches!(ended, Err(RunError::Stopped)), "{ended:?}");
+        }
+    });
 }
 
 #[test]
 fn every_task_runs_once_whoever_polls_it() {
-    for _ in 0..20 {
-        let polls = Arc::new(AtomicUsize::new(0));
-        let sum = two().run({
-            let polls = Arc::clone(&polls);
-            async move {
-                let tasks: Vec<_> = (0..2000_usize)
-                    .map(|n| {
-                        let polls = Arc::clone(&polls);
-                        spawn(async move {
-                            for _ in 0..n % 7 {
-                                yield_now().await;
-                            }
-                            polls.fetch_add(1, Ordering::Relaxed);
-                            n
+    without_hanging(|| {
+        for _ in 0..20 {
+            let polls = Arc::new(AtomicUsize::new(0));
+            let sum = two().run({
+                let polls = Arc::clone(&polls);
+                async move {
+                    let tasks: Vec<_> = (0..2000_usize)
+                        .map(|n| {
+                            let polls = Arc::clone(&polls);
+                            spawn(async move {
+                                for _ in 0..n % 7 {
+                                    yield_now().await;
+                                }
+                                polls.fetch_add(1, Ordering::Relaxed);
+                                n
+                            })
                         })
-                    })
-                    .collect();
-                let mut sum = 0;
-                for task in tasks {
-                    sum += task.await.unwrap();
+                        .collect();
+                    let mut sum = 0;
+                    for task in tasks {
+                        sum += task.await.unwrap();
+                    }
+                    sum
                 }
-                sum
-            }
-        });
-        assert_eq!((sum, polls.load(Ordering::Relaxed)), (1_999_000, 2000));
-    }
+            });
+            assert_eq!((sum, polls.load(Ordering::Relaxed)), (1_999_000, 2000));
+        }
+    });
 }
 
 #[test]
 fn run_waits_for_awaited_tasks_of_all_workers() {
-    for _ in 0..50 {
-        let ended = Arc::new(AtomicUsize::new(0));
-        two().run({
-            let ended = Arc::clone(&ended);
-            async move {
-                for n in 0..50 {
-                    let ended = Arc::clone(&ended);
-                    drop(spawn(async move {
-                        for _ in 0..n {
-                            yield_now().await;
-                        }
+    without_hanging(|| {
+        for _ in 0..50 {
+            let ended = Arc::new(AtomicUsize::new(0));
+            two().run({
+                let ended = Arc::clone(&ended);
+                async move {
+                    for n in 0..50 {
+                        let ended = Arc::clone(&ended);
                         drop(spawn(async move {
-                            yield_now().await;
-                            ended.fetch_add(1, Ordering::Relaxed);
+                            for _ in 0..n {
+                                yield_now().await;
+                            }
+                            drop(spawn(async move {
+                                yield_now().await;
+                                ended.fetch_add(1, Ordering::Relaxed);
+                            }));
                         }));
-                    }));
+                    }
                 }
-            }
-        });
-        assert_eq!(ended.load(Ordering::Relaxed), 50);
-    }
+            });
+            assert_eq!(ended.load(Ordering::Relaxed), 50);
+        }
+    });
 }
 
 #[test]
@@ -246,62 +254,66 @@ fn a_scope_on_a_pool_waits_for_its_tasks_and_ends_with_their_error() {
 
 #[test]
 fn sleeps_and_timeouts_work_wherever_a_task_is() {
-    two().run(async {
-        let tasks: Vec<_> = (0..200_u64)
-            .map(|n| {
-                spawn(async move {
-                    yield_now().await;
-                    sleep(Duration::from_millis(n % 5)).await;
-                    let late = timeout(Duration::from_millis(1), pending::<()>()).await;
-                    sleep(Duration::from_millis(n % 3)).await;
-                    late.is_err()
+    without_hanging(|| {
+        two().run(async {
+            let tasks: Vec<_> = (0..200_u64)
+                .map(|n| {
+                    spawn(async move {
+                        yield_now().await;
+                        sleep(Duration::from_millis(n % 5)).await;
+                        let late = timeout(Duration::from_millis(1), pending::<()>()).await;
+                        sleep(Duration::from_millis(n % 3)).await;
+                        late.is_err()
+                    })
                 })
-            })
-            .collect();
-        for task in tasks {
-            assert!(task.await.unwrap());
-        }
+                .collect();
+            for task in tasks {
+                assert!(task.await.unwrap());
+            }
+        });
     });
 }
 
 #[test]
 fn sockets_work_wherever_a_task_is() {
-    two().run(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
-        let server = spawn(async move {
-            for _ in 0..50 {
-                let (stream, _) = listener.accept().await.unwrap();
-                drop(spawn(async move {
-                    let mut buffer = [0; 16];
-                    loop {
-                        let n = stream.read(&mut buffer).await.unwrap();
-                        if n == 0 {
-                            return;
+    without_hanging(|| {
+        two().run(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let addr = listener.local_addr().unwrap();
+            let server = spawn(async move {
+                for _ in 0..50 {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    drop(spawn(async move {
+                        let mut buffer = [0; 16];
+                        loop {
+                            let n = stream.read(&mut buffer).await.unwrap();
+                            if n == 0 {
+                                return;
+                            }
+                            stream.write_all(&buffer[..n]).await.unwrap();
                         }
-                        stream.write_all(&buffer[..n]).await.unwrap();
-                    }
-                }));
-            }
-        });
-        let clients: Vec<_> = (0..50_u8)
-            .map(|n| {
-                spawn(async move {
-                    let stream = TcpStream::connect(addr).await.unwrap();
-                    for round in 0..20 {
-                        let sent = [n, round];
-                        stream.write_all(&sent).await.unwrap();
-                        let mut got = [0; 2];
-                        stream.read_exact(&mut got).await.unwrap();
-                        assert_eq!(got, sent);
-                    }
+                    }));
+                }
+            });
+            let clients: Vec<_> = (0..50_u8)
+                .map(|n| {
+                    spawn(async move {
+                        let stream = TcpStream::connect(addr).await.unwrap();
+                        for round in 0..20 {
+                            let sent = [n, round];
+                            stream.write_all(&sent).await.unwrap();
+                            let mut got = [0; 2];
+                            stream.read_exact(&mut got).await.unwrap();
+                            assert_eq!(got, sent);
+                        }
+                    })
                 })
-            })
-            .collect();
-        for client in clients {
-            client.await.unwrap();
-        }
-        server.await.unwrap();
+                .collect();
+            for client in clients {
+                client.await.unwrap();
+            }
+            server.await.unwrap();
+        });
     });
 }
 
@@ -331,12 +343,12 @@ fn g13_a_panic_that_nobody_observes_ends_every_worker_and_goes_on_in_run() {
         let cleaned_up = Arc::clone(&cleaned_up);
         || {
             two().run(async move {
-                let both = Arc::new(Barrier::new(2));
+                let both = Arc::new(Meeting::new(2));
                 for _ in 0..2 {
                     let (both, cleaned_up) = (Arc::clone(&both), Arc::clone(&cleaned_up));
                     drop(spawn(async move {
-                        let met = both.wait(); // one on each worker
-                        if met.is_leader() {
+                        let is_last = both.wait(); // one on each worker
+                        if is_last {
                             drop(spawn(async { panic!("oh") }));
                         }
                         let clean_up = || async move {
@@ -364,7 +376,7 @@ fn g13_a_panic_on_another_worker_is_told_to_the_observer_if_wanted() {
         .on_unobserved_panic(OnUnobservedPanic::Report)
         .observer(move |report| log.lock().unwrap().push(report.to_string()))
         .run(async {
-            let both = Arc::new(Barrier::new(2));
+            let both = Arc::new(Meeting::new(2));
             for _ in 0..2 {
                 let both = Arc::clone(&both);
                 drop(spawn(async move {
@@ -399,25 +411,25 @@ fn a_panic_of_main_ends_every_worker() {
 
 #[test]
 fn what_is_left_is_asked_to_end_on_every_worker() {
-    let cleaned_up = Arc::new(AtomicUsize::new(0));
-    two().leftover(Leftover::Cancel).run({
-        let cleaned_up = Arc::clone(&cleaned_up);
-        async move {
-            let both = Arc::new(Barrier::new(3));
-            for _ in 0..2 {
-                let (both, cleaned_up) = (Arc::clone(&both), Arc::clone(&cleaned_up));
-                drop(spawn(async move {
-                    let clean_up = || async move { cleaned_up.fetch_add(1, Ordering::Relaxed) };
-                    finally(sleep(Duration::from_secs(3600)), clean_up).await;
-                    drop(both);
-                }));
+    without_hanging(|| {
+        let cleaned_up = Arc::new(AtomicUsize::new(0));
+        two().leftover(Leftover::Cancel).run({
+            let cleaned_up = Arc::clone(&cleaned_up);
+            async move {
+                for _ in 0..2 {
+                    let cleaned_up = Arc::clone(&cleaned_up);
+                    drop(spawn(async move {
+                        let clean_up = || async move { cleaned_up.fetch_add(1, Ordering::Relaxed) };
+                        finally(sleep(Duration::from_secs(3600)), clean_up).await;
+                    }));
+                }
+                for _ in 0..10 {
+                    yield_now().await;
+                }
             }
-            for _ in 0..10 {
-                yield_now().await;
-            }
-        }
+        });
+        assert_eq!(cleaned_up.load(Ordering::Relaxed), 2);
     });
-    assert_eq!(cleaned_up.load(Ordering::Relaxed), 2);
 }
 
 #[test]
@@ -444,29 +456,31 @@ fn tasks_that_are_not_awaited_do_not_keep_a_pool() {
 
 #[test]
 fn a_task_is_aborted_and_cancelled_wherever_it_is() {
-    two().run(async {
-        for _ in 0..200 {
-            let tasks: Vec<_> = (0..20)
-                .map(|_| {
-                    spawn(async {
-                        loop {
-                            yield_now().await;
-                        }
+    without_hanging(|| {
+        two().run(async {
+            for _ in 0..200 {
+                let tasks: Vec<_> = (0..20)
+                    .map(|_| {
+                        spawn(async {
+                            loop {
+                                yield_now().await;
+                            }
+                        })
                     })
-                })
-                .collect();
-            yield_now().await;
-            for (n, task) in tasks.iter().enumerate() {
-                if n % 2 == 0 {
-                    task.abort();
-                } else {
-                    task.cancel();
+                    .collect();
+                yield_now().await;
+                for (n, task) in tasks.iter().enumerate() {
+                    if n % 2 == 0 {
+                        task.abort();
+                    } else {
+                        task.cancel();
+                    }
+                }
+                for task in tasks {
+                    assert!(matches!(task.await, Err(Interrupt::Cancelled(_))));
                 }
             }
-            for task in tasks {
-                assert!(matches!(task.await, Err(Interrupt::Cancelled(_))));
-            }
-        }
+        });
     });
 }
 
@@ -525,30 +539,32 @@ fn x12_what_is_spawned_in_a_long_poll_is_rescued_also_if_everybody_slept() {
 /// What a task sends to another worker before it ends is waited for.
 #[test]
 fn run_waits_for_what_one_worker_has_sent_to_another() {
-    for round in 0..20 {
-        let done = Arc::new(AtomicBool::new(false));
-        let ended = Arc::clone(&done);
-        two().run(async move {
-            let barrier = Arc::new(Barrier::new(2));
-            let meet = || {
-                let barrier = Arc::clone(&barrier);
-                spawn(async move {
-                    barrier.wait();
-                    (here(), Handle::current().unwrap())
-                })
-            };
-            let (one, other) = (meet(), meet());
-            let both = [one.await.unwrap(), other.await.unwrap()];
-            let me = here();
-            let (_, there) = both.into_iter().find(|(thread, _)| *thread != me).unwrap();
-            sleep(Duration::from_millis(10)).await;
-            drop(there.spawn(async move {
-                sleep(Duration::from_millis(20)).await;
-                ended.store(true, Ordering::SeqCst);
-            }));
-        });
-        assert!(done.load(Ordering::SeqCst), "round {round}");
-    }
+    without_hanging(|| {
+        for round in 0..20 {
+            let done = Arc::new(AtomicBool::new(false));
+            let ended = Arc::clone(&done);
+            two().run(async move {
+                let barrier = Arc::new(Meeting::new(2));
+                let meet = || {
+                    let barrier = Arc::clone(&barrier);
+                    spawn(async move {
+                        barrier.wait();
+                        (here(), Handle::current().unwrap())
+                    })
+                };
+                let (one, other) = (meet(), meet());
+                let both = [one.await.unwrap(), other.await.unwrap()];
+                let me = here();
+                let (_, there) = both.into_iter().find(|(thread, _)| *thread != me).unwrap();
+                sleep(Duration::from_millis(10)).await;
+                drop(there.spawn(async move {
+                    sleep(Duration::from_millis(20)).await;
+                    ended.store(true, Ordering::SeqCst);
+                }));
+            });
+            assert!(done.load(Ordering::SeqCst), "round {round}");
+        }
+    });
 }
 
 struct Bomb(ThreadId);
@@ -567,7 +583,7 @@ impl Drop for Bomb {
 fn g13_a_panic_on_another_worker_at_the_end_goes_on_in_run() {
     let ended = std::panic::catch_unwind(|| {
         two().leftover(Leftover::Cancel).run(async {
-            let barrier = Arc::new(Barrier::new(2)); // so that each worker has one of the two
+            let barrier = Arc::new(Meeting::new(2)); // so that each worker has one of the two
             let me = here();
             let wait = || {
                 let barrier = Arc::clone(&barrier);

@@ -5,7 +5,7 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Barrier,
+        Arc,
         atomic::{AtomicUsize, Ordering},
         mpsc::channel,
     },
@@ -21,6 +21,8 @@ use arborio::{
     time::{sleep, timeout},
     yield_now,
 };
+
+use crate::meeting::Meeting;
 
 type Child<T> = arborio::Child<T, io::Error>;
 
@@ -60,7 +62,7 @@ where
 
 #[test]
 fn x12_tasks_of_a_scope_run_on_all_workers() {
-    let both = Arc::new(Barrier::new(2));
+    let both = Arc::new(Meeting::new(2));
     let sum = two().run(scope(async |s: &Scope<()>| {
         let task = |number: usize| {
             let both = Arc::clone(&both);

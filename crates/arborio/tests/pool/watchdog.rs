@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Barrier, Mutex,
+        Arc, Mutex,
         mpsc::{Receiver, channel},
     },
     thread,
@@ -15,6 +15,8 @@ use arborio::{
     time::sleep,
     yield_now,
 };
+
+use crate::meeting::Meeting;
 
 /// An observer, and what it is told of slow polls.
 fn ears() -> (impl Fn(&Report<'_>) + Send + Sync, Receiver<SlowPoll>) {
@@ -60,7 +62,7 @@ fn a06_a_task_that_holds_a_worker_is_told_of_by_name() {
         .slow_poll(Duration::from_millis(20))
         .observer(observer);
     let poll = builder.run(async move {
-        let both = Arc::new(Barrier::new(2));
+        let both = Arc::new(Meeting::new(2));
         let meets = Arc::clone(&both);
         let hog = arborio::task().name("hog").spawn(async move {
             both.wait();
