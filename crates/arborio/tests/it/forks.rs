@@ -22,23 +22,35 @@ use futures_lite::future::block_on;
 
 use crate::support::{Gate, connected, in_own_process, ms, secs};
 
-/// Forks, and runs `body` in the child: the parent goes on when it has ended, and fails if it
-/// did. A child that hangs is ended after 20 s.
-fn in_child(body: impl FnOnce()) {
+/// Forks. True in the child, which is to [`leave`], and is ended if it has not after 20 s. The parent goes on then, and
+/// fails if the child did not leave well.
+pub(crate) fn is_child_of_fork() -> bool {
     // SAFETY: the child has this one thread. It uses memory, which the C library keeps usable
     // across a fork, and leaves by `_exit`.
     let child = unsafe { libc::fork() };
     if child == 0 {
         // SAFETY: asks for a signal that ends the process.
         unsafe { libc::alarm(20) };
-        let ended = catch_unwind(AssertUnwindSafe(body));
-        // SAFETY: ends this process without running destructors.
-        unsafe { libc::_exit(i32::from(ended.is_err())) };
+        return true;
     }
     let mut status = 0;
     // SAFETY: `status` outlives the call.
     let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
     assert_eq!((waited, status), (child, 0), "the child has failed");
+    false
+}
+
+/// Ends the child of a fork.
+pub(crate) fn leave(well: bool) -> ! {
+    // SAFETY: ends this process without running destructors.
+    unsafe { libc::_exit(i32::from(!well)) }
+}
+
+/// Forks, and runs `body` in the child: the parent goes on when it has ended, and fails if it did.
+fn in_child(body: impl FnOnce()) {
+    if is_child_of_fork() {
+        leave(catch_unwind(AssertUnwindSafe(body)).is_ok());
+    }
 }
 
 /// It takes less time than anything that waits: graces, and what gives up.
@@ -257,8 +269,7 @@ async fn fork_and_go_on() -> bool {
 fn leave_if_child<T>(outcome: Result<T, RunError>) -> T {
     // Who has not forked has not been stopped.
     if let Err(RunError::Stopped) = outcome {
-        // SAFETY: ends this process without running destructors.
-        unsafe { libc::_exit(0) };
+        leave(true);
     }
     outcome.unwrap()
 }

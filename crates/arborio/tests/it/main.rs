@@ -23,6 +23,7 @@ mod drains;
 mod errors;
 mod forced;
 mod forks;
+mod forks_team;
 mod gathering;
 mod groups;
 mod groups_hostile;
@@ -80,3 +81,6 @@ mod tree_hostile;
 mod untaken;
 mod virtual_clock;
 mod winding;
+#[allow(dead_code, reason = "the tests of the executor use all of it")]
+#[path = "../../../arborio-executor/tests/it/workers.rs"]
+mod workers;
