@@ -87,55 +87,6 @@ fn r22_a_child_gives_nothing_to_a_worker_that_has_asked_and_sleeps() {
     });
 }
 
-/// The other worker has woken a task here before the fork, and sleeps. In the child a task that is woken does not
-/// follow it.
-#[test]
-fn r22_a_task_in_a_child_does_not_follow_who_called_its_worker_before() {
-    let name = "forks_team::r22_a_task_in_a_child_does_not_follow_who_called_its_worker_before";
-    const TIMES: usize = 20;
-    in_own_process(name, || {
-        let team = &Arc::new(Team::new(2));
-        let (asleep, when_asleep) = channel();
-        let (begun, told) = (Note::default(), Note::default());
-        let calls = begun.clone();
-        thread::scope(|threads| {
-            let script = Script::default();
-            script.work(team, 0, async {
-                threads.spawn(move || {
-                    let script = Script::default();
-                    script.when_asleep(move || asleep.send(()).unwrap_or(()));
-                    script.work(team, 1, async { calls.tell(true) });
-                });
-                begun.read().await;
-                when_asleep.recv_timeout(TOO_LONG).unwrap();
-                for _ in 0..5 {
-                    let tells = told.clone();
-                    script.at_sleep(move || tells.tell(true));
-                    told.read().await; // so its polls are known to be short
-                }
-                if !is_child_of_fork() {
-                    return;
-                }
-                for _ in 0..TIMES {
-                    let tells = told.clone();
-                    script.at_sleep(move || tells.tell(true));
-                }
-                let ends = begun.clone();
-                script.at_sleep(move || ends.tell(true));
-                let heard = Arc::new(AtomicUsize::new(0));
-                let hears = Arc::clone(&heard);
-                drop(spawn(async move {
-                    while told.read().await {
-                        hears.fetch_add(1, Ordering::Relaxed);
-                    }
-                }));
-                begun.read().await;
-                leave_with(heard.load(Ordering::Relaxed), TIMES);
-            });
-        });
-    });
-}
-
 /// The other worker is in a poll, and has a ready task behind it, which nobody may take over in the child.
 fn nothing_is_taken(name: &str, in_child: impl AsyncFnOnce(&Script)) {
     in_own_process(name, || {
