@@ -402,7 +402,7 @@ fn s30_threads_without_work_end_and_come_back() {
             assert_eq!(run(job).unwrap(), number);
         }
     }
-    until(|| pool.threads() <= 0);
+    until(|| pool.threads() == 0);
 }
 
 #[test]
@@ -523,7 +523,7 @@ fn x26_a_pool_that_closes_settles_every_job() {
     }
     assert!(matches!(run(pool.spawn(|| ())), Err(Interrupt::Closed)));
     drop(go_on);
-    until(|| pool.threads() <= 0);
+    until(|| pool.threads() == 0);
     pool.stop_and_join(FOR_EVER).unwrap();
 }
 
