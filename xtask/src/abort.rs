@@ -53,13 +53,13 @@ fn run(mut arguments: Arguments) -> Outcome {
 }
 
 /// A macro runs in the compiler, which catches panics.
-fn is_macro(package: &Package) -> bool {
+pub(crate) fn is_macro(package: &Package) -> bool {
     let mut targets = package.targets.iter();
     targets.any(|target| target.kind == "proc-macro")
 }
 
 /// The words that run tests, with nextest or without.
-fn line(nextest: bool) -> Vec<String> {
+pub(crate) fn line(nextest: bool) -> Vec<String> {
     let config = tool::root().join("xtask/nextest.toml");
     let config = config.display().to_string();
     let words: &[&str] = match nextest {

@@ -12,7 +12,7 @@ use crate::{Outcome, model, rust_lines, schedules, table, tool};
 pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "sanitize",
-        run: sanitize,
+        run: || ci::verb("sanitize", &[]),
     },
     Step {
         name: "deep-test",
@@ -72,48 +72,11 @@ pub(crate) const STEPS: &[Step] = &[
     },
 ];
 
-/// The crates whose unsafe code the sanitizers watch, and whether leaks are errors: some
-/// tests of arborio-scope leak on purpose.
-const SANITIZED: [(&[&str], &str); 2] = [
-    (
-        &["arborio-task", "arborio-executor", "arborio"],
-        "detect_leaks=1",
-    ),
-    (&["arborio-scope"], "detect_leaks=0"),
-];
-
-/// The target the sanitizers are run for.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
-
 /// Cases per property, where the property does not fix the number itself.
 const CASES: &str = "100000";
 
 /// Seconds for each fuzz target.
 const FUZZ_SECONDS: u32 = 120;
-
-/// AddressSanitizer and LeakSanitizer over the suites, without the reuse of task cells that
-/// would hide a use after free.
-fn sanitize() -> Outcome {
-    if !tool::has_nightly() {
-        return Ok(vec!["sanitize (no nightly toolchain)".into()]);
-    }
-    if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
-        return Ok(vec![format!("sanitize (set up for {TARGET} only)")]);
-    }
-    let target_dir = Workspace::load()?.target_dir.join("asan");
-    for (names, options) in SANITIZED {
-        let mut command = tool::nightly_cargo(["test", "--target", TARGET, "--lib", "--tests"]);
-        command.args(names.iter().flat_map(|name| ["-p", name]));
-        command.env(
-            "RUSTFLAGS",
-            "-Zsanitizer=address --cfg arborio_no_cell_cache",
-        );
-        command.env("ASAN_OPTIONS", options);
-        command.env("CARGO_TARGET_DIR", &target_dir);
-        tool::run(&mut command)?;
-    }
-    Ok(Vec::new())
-}
 
 /// Every suite at its large size: tests that have one read `ARBORIO_DEEP`, and properties run
 /// many more cases. Optimised, or it would take hours, but with the checks of a debug build; in

@@ -14,12 +14,14 @@ mod demo;
 mod examples;
 mod faults;
 mod features;
+mod left_out;
 mod minimal;
 mod model;
 mod mutants;
 mod package;
 mod repl;
 mod rust_lines;
+mod sanitize;
 mod schedules;
 mod soak;
 mod table;
@@ -55,6 +57,7 @@ const VERBS: &[Verb] = &[
     demo::VERB,
     faults::VERB,
     abort::VERB,
+    sanitize::VERB,
     valgrind::VERB,
     soak::VERB,
     mutants::VERB,

@@ -158,12 +158,16 @@ pub(crate) fn alone_under(wrapper: &[&str], test: &str, body: impl FnOnce()) {
     let me = std::env::current_exe().unwrap();
     let mut words: Vec<_> = wrapper.iter().map(Into::into).collect();
     words.push(me.into_os_string());
-    let output = Command::new(&words[0])
+    let mut command = Command::new(&words[0]);
+    command
         .args(&words[1..])
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env(CHILD, test)
-        .output()
-        .unwrap();
+        .env(CHILD, test);
+    if !wrapper.is_empty() {
+        // LeakSanitizer traces the process, and strace does so already.
+        command.env("ASAN_OPTIONS", "detect_leaks=0");
+    }
+    let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let cried = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{cried}");

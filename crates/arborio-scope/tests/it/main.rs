@@ -7,6 +7,8 @@ mod concurrent;
 mod detached;
 mod finally_panics;
 mod grace;
+#[path = "../../../arborio-base/tests/support/leak.rs"]
+mod leak;
 mod nested_grace;
 mod of_all;
 mod refuted;

@@ -311,7 +311,7 @@ fn s2_a_cleanup_that_begins_while_errors_are_dropped_is_waited_for() {
                 .observed(true)
                 .spawn(async move { Err::<(), _>(Number(n)) })
         });
-        std::mem::forget(handles);
+        crate::leak::on_purpose(handles);
         Ok(())
     }));
     assert_eq!(ended, Err(Number(1)));

@@ -261,7 +261,7 @@ fn a_leaked_waiter_has_come<F: Flavour>() {
     let (barrier, (woken, waker)) = (Barrier::<F>::new(3), Counter::new());
     let mut leaked = wait(&barrier);
     assert!(poll(&mut leaked, &waker).is_pending());
-    std::mem::forget(leaked);
+    crate::leak::on_purpose(leaked);
     let moved = Box::new(barrier);
     let mut second = wait(&moved);
     assert!(poll(&mut second, Waker::noop()).is_pending());

@@ -8,6 +8,8 @@ mod broadcast;
 mod drop_at_every_poll;
 mod event;
 mod harness;
+#[path = "../../../arborio-base/tests/support/leak.rs"]
+mod leak;
 mod mpmc;
 mod mpsc;
 mod mutex;

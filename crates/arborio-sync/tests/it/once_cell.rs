@@ -230,7 +230,7 @@ fn a_leaked_initialiser_is_forgotten_when_the_cell_is_emptied<F: Flavour>() {
     let (mut leaked, mut behind) = (get_or(&cell, pending()), get_or(&cell, pending()));
     assert!(poll(&mut leaked, &waker).is_pending());
     assert!(poll(&mut behind, &waker).is_pending());
-    std::mem::forget((leaked, behind));
+    crate::leak::on_purpose((leaked, behind));
     assert_eq!(cell.set(1), Err(SetError::Initializing(1)));
     assert_eq!(cell.take(), None);
     assert_eq!(cell.set(2), Ok(()));

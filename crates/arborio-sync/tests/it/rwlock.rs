@@ -346,7 +346,7 @@ fn a_guard_that_is_forgotten_keeps_the_lock<F: Flavour>() {
     let mut lock = RwLock::<_, F>::new(7);
     std::mem::forget(lock.try_read());
     assert!(lock.try_read().is_some() && lock.try_write().is_none());
-    std::mem::forget(write(&lock)); // was never polled: nobody waits
+    crate::leak::on_purpose(write(&lock)); // was never polled: nobody waits
     assert!(lock.try_read().is_some());
     *lock.get_mut() += 1;
     assert_eq!(Box::new(lock).into_inner(), 8);
@@ -358,7 +358,7 @@ fn a_lock_may_move_while_a_leaked_future_waits<F: Flavour>() {
     let (mut leaked, mut also) = (write(&lock), read(&lock));
     assert!(poll(&mut leaked, &waker).is_pending());
     assert!(poll(&mut also, &waker).is_pending());
-    std::mem::forget((leaked, also));
+    crate::leak::on_purpose((leaked, also));
     let moved = Box::new(lock);
     let mut behind = read(&moved);
     assert!(poll_idle(&mut behind).is_pending());

@@ -31,12 +31,6 @@ fn touch(frame: &mut Frame, cx: &mut Context<'_>) {
     assert!(frame.poll(cx, |_, _| Poll::<()>::Pending).is_pending());
 }
 
-/// Never drops `frame`. It stays reachable, so that a leak detector is content.
-fn leak(frame: Frame) {
-    static LEAKED: Mutex<Vec<mem::ManuallyDrop<Frame>>> = Mutex::new(Vec::new());
-    LEAKED.lock().unwrap().push(mem::ManuallyDrop::new(frame));
-}
-
 /// Makes `frame` one of the tree that is being polled.
 async fn enter(frame: &mut Frame) {
     poll_fn(|cx| {
@@ -97,7 +91,7 @@ fn a_task_that_had_frames_is_freed_when_it_has_ended() {
                     &mut Context::from_waker(&Waker::from(Arc::clone(&bell))),
                 );
                 if leaks {
-                    frames.into_iter().for_each(leak);
+                    crate::leak::on_purpose(frames);
                 }
                 turn().await;
             });
@@ -479,7 +473,7 @@ fn the_frames_of_a_leaked_foreign_tree_may_be_dropped_anywhere() {
         touch(&mut inner, cx);
         Poll::<()>::Pending
     });
-    leak(root);
+    crate::leak::on_purpose(root);
     thread::spawn(move || drop(inner)).join().unwrap();
 }
 
@@ -494,7 +488,7 @@ fn a_foreign_tree_frees_its_wakers_and_what_it_leaves_behind_is_harmless() {
         touch(&mut leaked, cx);
         Poll::<()>::Pending
     });
-    leak(leaked);
+    crate::leak::on_purpose(leaked);
     drop(root);
     touch(&mut inner, &mut Context::from_waker(Waker::noop())); // on its own now
     thread::spawn(move || drop(inner)).join().unwrap();
@@ -535,7 +529,7 @@ fn wakers_may_drop_frames_of_the_tree_that_calls_them() {
                     let mut handler = Frame::handler();
                     touch(&mut handler, &mut Context::from_waker(&waker));
                     drop(waker);
-                    leak(handler); // its slot has the last clone
+                    crate::leak::on_purpose(handler); // its slot has the last clone
                 }
                 assert_eq!(inside.request(), Next::Poll); // wakes the meddlers
                 Poll::Ready(())

@@ -2,7 +2,6 @@
 
 use std::{
     future::pending,
-    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Barrier, Mutex,
@@ -177,7 +176,7 @@ fn g13_the_first_panic_that_nobody_took_goes_on_when_all_have_ended() {
             let mut first = s.spawn(async { panic!("first") });
             let _: Result<(), _> = first.wait(); // so it is taken
             let forgotten = s.spawn(async { panic!("second") });
-            mem::forget::<arborio_task::Borrower<'_, ()>>(forgotten);
+            crate::leak::on_purpose::<arborio_task::Borrower<'_, ()>>(forgotten);
             s.spawn(async { panic!("third") });
             let coin = purse.lend();
             s.spawn(async {
@@ -315,7 +314,7 @@ fn s04_a_handle_that_was_forgotten_does_not_hold_the_scope_up() {
     let (futures, outputs) = (Purse::default(), Purse::default());
     let ended = background.submitter.scope(|s| {
         let (future, output) = (futures.lend(), outputs.lend());
-        mem::forget(s.spawn(async move {
+        crate::leak::on_purpose(s.spawn(async move {
             let _future = future;
             output
         }));

@@ -83,7 +83,7 @@ fn h07_the_destructor_of_a_value_sees_what_is_set_outside_and_may_set_and_spawn(
 #[test]
 fn h07_a_future_with_a_value_that_is_forgotten_leaves_nothing_set() {
     let set = Box::pin(NUMBER.scope(4, async { turn().await }));
-    let mut set = Box::leak(Box::new(set));
+    let mut set = crate::leak::on_purpose(set);
     let waker = std::task::Waker::noop();
     let mut cx = std::task::Context::from_waker(waker);
     assert!(Future::poll(std::pin::Pin::new(&mut set), &mut cx).is_pending());

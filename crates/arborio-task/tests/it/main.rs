@@ -9,6 +9,8 @@ mod endings_refuted;
 mod foreign_wakers;
 mod frames_refuted;
 mod handles;
+#[path = "../../../arborio-base/tests/support/leak.rs"]
+mod leak;
 mod lending;
 mod lending_ends;
 mod locals_refuted;

@@ -3,6 +3,8 @@
 mod allocations;
 mod clocks;
 mod intervals;
+#[path = "../../../arborio-base/tests/support/leak.rs"]
+mod leak;
 mod refuted;
 mod sleeps;
 mod support;

@@ -32,6 +32,8 @@ mod hops;
 mod hops_ends;
 mod hops_loops;
 mod joining;
+#[path = "../../../arborio-base/tests/support/leak.rs"]
+mod leak;
 mod limits;
 mod lingering;
 mod locals;

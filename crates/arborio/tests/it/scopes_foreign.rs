@@ -288,7 +288,7 @@ fn c04_a_scope_that_is_leaked_under_another_executor_touches_nothing_any_more() 
         for _ in 0..2 {
             poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx).is_ready())).await;
         }
-        std::mem::forget(running);
+        crate::leak::on_purpose(running);
     });
     let polls = count.load(Ordering::Relaxed);
     assert_eq!(polls, 1);

@@ -67,7 +67,7 @@ fn c04_the_tasks_of_a_leaked_scope_are_waited_for_and_forced_with_those_around_i
         let ended = outer.run(async |_| {
             let mut inner = Box::pin(stubborn());
             assert!(poll_once(&mut inner).await.is_none());
-            std::mem::forget(inner);
+            crate::leak::on_purpose(inner);
             Ok(())
         });
         assert_eq!(ended.await, Err(Code(254)));

@@ -172,7 +172,7 @@ async fn leaks(leaks: bool) {
         pending::<Result<(), Code>>().await
     }));
     assert!(support::poll_once(&mut run).is_pending()); // with nobody's waker
-    std::mem::forget(run);
+    crate::leak::on_purpose(run);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn t03_what_a_daemon_waits_for_is_not_awaited_either() {
                 pending::<Result<(), Code>>().await
             }));
             assert!(poll_once(&mut run).await.is_none());
-            std::mem::forget(run); // it hangs on the root once the daemon has ended
+            crate::leak::on_purpose(run); // it hangs on the root once the daemon has ended
         }));
         drop(spawn(async {}).await);
         let tree = now();

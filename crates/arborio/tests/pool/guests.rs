@@ -205,7 +205,7 @@ fn a_scope_that_a_task_leaks_elsewhere_does_not_hold_the_one_around() {
                 let mut inner: Pin<Box<dyn Future<Output = io::Result<()>> + Send>> =
                     Box::pin(inner);
                 poll_fn(|cx| Poll::Ready(inner.as_mut().poll(cx).is_pending())).await;
-                std::mem::forget(inner);
+                crate::leak::on_purpose(inner);
                 Ok(())
             })
             .await

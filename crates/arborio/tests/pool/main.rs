@@ -3,6 +3,8 @@
 mod background;
 mod groups;
 mod guests;
+#[path = "../../../arborio-base/tests/support/leak.rs"]
+mod leak;
 mod lending;
 #[path = "../it/limits.rs"]
 mod limits;

@@ -3,7 +3,6 @@
 use std::{
     cell::{Cell, RefCell},
     future::{Future, pending, poll_fn},
-    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::Arc,
@@ -348,7 +347,7 @@ fn h02_c04_a_leaked_run_is_not_polled_any_more_and_touches_nothing() {
         let (task, wakes) = counted();
         let mut whole = Box::pin(c.run(async {}));
         assert!(poll(whole.as_mut(), &task).is_pending());
-        mem::forget(whole);
+        crate::leak::on_purpose(whole);
         let late = c.spawn(async { unreachable!("nobody polls it") });
         waker.borrow().as_ref().unwrap().wake_by_ref();
         assert_eq!(wakes.take(), 1, "the task is woken, and finds nothing");
@@ -366,17 +365,17 @@ fn h02_c04_leaked_handles_and_places_are_not_dangling() {
     {
         let local = Cell::new(1);
         let c = Concurrent::local();
-        mem::forget(c.spawn(async {
+        crate::leak::on_purpose(c.spawn(async {
             local.set(2);
             log.on_drop("a value that nobody takes is leaked with its handle")
         }));
         block_on(c.run(async {}));
         assert_eq!(local.get(), 2);
-        mem::forget(c);
+        crate::leak::on_purpose(c);
         let c = Concurrent::local();
         let captured = log.on_drop("what waits is leaked with its place");
         let handle = c.spawn(async move { drop(captured) });
-        mem::forget(c);
+        crate::leak::on_purpose(c);
         assert!(!handle.is_finished());
     }
     assert!(log.take().is_empty());

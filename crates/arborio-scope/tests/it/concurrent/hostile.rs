@@ -202,7 +202,7 @@ fn a_waker_of_the_task_that_drops_the_run_ends_the_branches() {
     }
     for cancels in [false, true] {
         let log = Log::default();
-        let c: &'static Concurrent<'static> = Box::leak(Box::new(Concurrent::new()));
+        let c: &'static Concurrent<'static> = crate::leak::on_purpose(Concurrent::new());
         let (noted, waker) = (log.clone(), Arc::new(Mutex::new(None::<Waker>)));
         let kept = Arc::clone(&waker);
         let first = c.spawn(async move {
@@ -481,7 +481,7 @@ fn a_leaked_place_leaks_its_branches_and_their_handles_wait_for_ever() {
     let c = Concurrent::local();
     let captured = log.on_drop("captured");
     let mut handle = c.spawn(async move { drop(captured) });
-    std::mem::forget(c);
+    crate::leak::on_purpose(c);
     let (waker, count) = counted();
     assert!(poll(Pin::new(&mut handle), &waker).is_pending());
     drop(handle);

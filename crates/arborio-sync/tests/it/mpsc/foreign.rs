@@ -5,7 +5,7 @@ use std::{
     cell::{Cell, RefCell},
     rc::Rc,
     sync::{Arc, Mutex},
-    task::Poll,
+    task::{Poll, Waker},
 };
 
 use arborio_base::contained_panics;
@@ -159,6 +159,9 @@ fn a_waker_may_use_the_channel_whenever_it_is_called<F: Flavour>() {
     act.hush();
     let capacity = sender.capacity();
     assert_eq!(ends.0.borrow().len() + capacity, 2, "no slot is lost");
+    // Each end keeps the waker that owns it: what they wait with now owns nothing.
+    while receive(&mut ends.0.borrow_mut(), Waker::noop()).is_ready() {}
+    while receive_unbounded(&mut ends.1.borrow_mut(), Waker::noop()).is_ready() {}
 }
 
 /// A waker that does `act` when it is cloned, which is before its poll comes to

@@ -199,10 +199,10 @@ fn a_leaked_wait_does_not_disturb_the_others<F: Flavour>() {
     let (mut second, (woken, waker)) = (sender.subscribe(), Counter::new());
     let mut leaked = changed(&mut first);
     assert!(poll(&mut leaked, &waker).is_pending());
-    std::mem::forget(leaked);
+    crate::leak::on_purpose(leaked);
     let mut closed = Box::pin(sender.closed());
     assert!(poll(&mut closed, &waker).is_pending());
-    std::mem::forget(closed);
+    crate::leak::on_purpose(closed);
     let mut waiting = changed(&mut second);
     assert!(poll(&mut waiting, &waker).is_pending());
     sender.send(2).unwrap();

@@ -191,7 +191,7 @@ fn scopes_that_are_leaked(flavour: Flavour) {
                         pending::<Result<(), Code>>().await
                     }));
                     until_begun(&mut inner, &begun).await;
-                    std::mem::forget(inner);
+                    crate::leak::on_purpose(inner);
                     s.cancel();
                     pending::<Result<(), Code>>().await
                 });
