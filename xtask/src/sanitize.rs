@@ -51,7 +51,8 @@ const LEFT_OUT: &[LeftOut] = &[
 ];
 
 /// A reason.
-const COMPILES: &str = "it starts a compiler, which cannot link what is built for the sanitizer";
+const COMPILES: &str =
+    "it starts a compiler, which knows neither the flags nor the folders of this build";
 
 /// Another one.
 const LIMITS: &str = "it leaves the process a mebibyte, and the sanitizer needs more for a thread";
