@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn what_is_left_out_of_a_crate_is_not_run_and_told_with_its_reason() {
-        let crates = ["two".into()];
+        let crates = ["two".to_owned()];
         assert_eq!(
             skips(LIST, &crates).collect::<Vec<_>>(),
             ["--skip", "second"]

@@ -1,8 +1,8 @@
-//! `cargo xtask sanitize`: the suites of the published crates, macros excepted, under AddressSanitizer and LeakSanitizer.
+//! `cargo xtask sanitize`: the suites of the published crates but the macros under AddressSanitizer and LeakSanitizer.
 //!
-//! What is read or written where nothing is, and what is lost when a process ends, is an error. A test that loses something
-//! on purpose says so (`crates/arborio-base/tests/support/leak.rs`), so that nothing has to be suppressed. A test that
-//! cannot run here is left out by name.
+//! What is read or written where nothing is, and what is lost when a process ends, is an error. A test that loses
+//! something on purpose says so (`crates/arborio-base/tests/support/leak.rs`), so that nothing has to be suppressed. A
+//! test that cannot run here is left out by name.
 //!
 //! Task cells are not used again, or that would hide a use after free.
 
@@ -92,6 +92,8 @@ fn tests(crates: &[String], filters: &[String], nextest: bool) -> Command {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
 
     #[test]
@@ -104,9 +106,12 @@ mod tests {
         for nextest in [false, true] {
             let command = tests(&["arborio".into()], &["word".into()], nextest);
             let set: Vec<_> = command.get_envs().collect();
-            let leaks = ("ASAN_OPTIONS".as_ref(), Some("detect_leaks=1".as_ref()));
+            let leaks = (
+                OsStr::new("ASAN_OPTIONS"),
+                Some(OsStr::new("detect_leaks=1")),
+            );
             assert!(set.contains(&leaks), "{set:?}");
-            assert!(set.contains(&("LSAN_OPTIONS".as_ref(), None)), "{set:?}");
+            assert!(set.contains(&(OsStr::new("LSAN_OPTIONS"), None)), "{set:?}");
             let words: Vec<_> = command
                 .get_args()
                 .map(|word| word.display().to_string())

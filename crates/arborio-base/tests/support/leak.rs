@@ -1,7 +1,7 @@
 //! What tests lose on purpose, told apart from what is lost by mistake. The suites of several crates take this file in.
 //!
 //! A test that leaks something says so with [`on_purpose`], and the searches for leaks of `cargo xtask sanitize` and
-//! `cargo xtask valgrind` have nothing to say: the memory can still be reached. Everything else that is lost is an error.
+//! `cargo xtask valgrind` have nothing to say: the memory can still be reached. All else that is lost is an error.
 
 use std::{ptr, sync::Mutex};
 
