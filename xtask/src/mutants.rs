@@ -81,7 +81,8 @@ fn list(name: &str, files: &[String]) -> Result<Vec<String>, String> {
     }
     let left_out = LeftOut::of(name)?;
     let names = String::from_utf8_lossy(&output.stdout);
-    let names = names.lines().filter(|mutant| !left_out.holds(mutant));
+    let names = names.lines();
+    let names = names.filter(|mutant| !left_out.holds(mutant) && !pass::is_always_tried(mutant));
     Ok(names.map(String::from).collect())
 }
 
