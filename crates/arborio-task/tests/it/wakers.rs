@@ -260,12 +260,15 @@ fn a_sleeping_loop_is_notified_once_for_many_wakes() {
     let ((), outcome) = tasks.run_main(main, |running| {
         while running.run_next() {}
         let waker = receive.recv().unwrap();
+        assert!(!running.has_mail());
         thread::scope(|scope| {
             scope.spawn(|| waker.wake_by_ref()).join().unwrap();
             assert_eq!(count.0.load(Ordering::SeqCst), 0, "it does not sleep yet");
         });
+        assert!(running.has_mail());
         assert!(!running.try_sleep(), "mail came first");
         assert_eq!(running.take_mail(), 1);
+        assert!(!running.has_mail());
         while running.run_next() {}
         assert!(running.try_sleep());
         thread::scope(|scope| {
