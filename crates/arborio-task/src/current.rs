@@ -9,7 +9,8 @@
 //! A loop that is alone owns its hub as long as it runs. The loop of a *worker* holds it, and lets go of it
 //! while it polls: if the poll takes long, another worker may [rescue](crate::moving::rescue) what is
 //! ready behind it. Code in the poll that wakes, spawns or drops something takes the hub back for as
-//! long as that takes ([`Own`]). Only that the poll has woken its own task is written down beside the hub, and heeded after it.
+//! long as that takes ([`Own`]). That the poll has woken its own task is
+//! written down beside the hub, and heeded when that is taken back.
 //!
 //! | `CURRENT` | `WORKER` | on this thread                                                  |
 //! |-----------|----------|------------------------------------------------------------------|
@@ -34,7 +35,7 @@ use arborio_base::sync::atomic::{AtomicBool, Ordering, fence};
 #[cfg(not(loom))]
 use arborio_base::sync::thread_local;
 
-use crate::{fences, hub::Hub};
+use crate::{fences, hub::Hub, life_cycle};
 
 #[cfg(not(loom))]
 thread_local! {
@@ -132,6 +133,11 @@ pub(crate) fn own_polling<'a>(hub: *const Hub) -> Option<Own<'a>> {
 #[inline(always)]
 pub(crate) fn own_again(hub: &Hub) -> Own<'_> {
     take_back(hub);
+    if hub.polling.take_woken()
+        && let Some(task) = hub.polling.get()
+    {
+        life_cycle::wake(hub, task); // before whatever is woken or spawned now
+    }
     Own { hub, taken: true }
 }
 
@@ -220,11 +226,6 @@ impl Tenure {
         let did = free.then(code);
         self.revoked.store(false, Ordering::Release);
         did
-    }
-
-    /// Whether its worker has it: a look that may be too late at once.
-    pub(crate) fn is_held(&self) -> bool {
-        self.held.load(Ordering::Relaxed)
     }
 
     /// The worker has let go of it.

@@ -35,8 +35,8 @@ use crate::{
 pub(crate) struct Polled {
     task: AtomicPtr<Header>,
     frozen: AtomicBool,
-    /// The poll has woken its own task, which is queued when it is over: a worker need not take its hub back for that. The
-    /// owner's alone.
+    /// The poll has woken its own task, which is queued when the worker has its hub again: for that it need not take it back.
+    /// The owner's alone.
     woken: AtomicBool,
     /// How many slices of polls were begun.
     slices: AtomicUsize,

@@ -147,15 +147,15 @@ impl Seat {
         }
     }
 
-    /// Whether worker `number` sleeps, is between two polls, or goes on to another one while we look: what is sent to it does
-    /// not wait there for long.
+    /// Whether worker `number` sleeps, or goes on to another poll while we look: what is sent to it does not wait there for long.
+    /// That it has its hub says nothing: it may be in a destructor, where nobody could rescue what it gets.
     fn is_at_hand(&self, number: usize, other: &Submitter, running: &Running<'_>) -> bool {
         if self.team.control.0.load(Ordering::Relaxed) & (1 << number) != 0 {
             return true;
         }
         let (polls, start) = (running.polls_of(other), Instant::now());
         while start.elapsed() < GLANCE {
-            if running.is_between_polls(other) || running.polls_of(other) != polls {
+            if running.polls_of(other) != polls {
                 return true;
             }
             hint::spin_loop();

@@ -27,6 +27,7 @@
 //! | `timed`           | a bit for each sleeper who looks again after [`WATCH`]    | [`Seat::watch`], [`Seat::rise`] |
 //! | `asked_by`, one for each worker | who asks for work: a number plus one, or 0; and URGENT if the poll that it found takes long | the one who asks sets and withdraws, the one who is asked clears |
 //! | `says_long`, one for each worker | its polls tend to be long: who has nothing to do looks at its I/O before it asks, and while it sleeps | that worker |
+//! | `attended`        | a bit for each worker whose I/O ends the sleep of another one because its polls are long: one is enough | [`Seat::attend`], [`Seat::rise`] |
 //! | `busy`            | workers that have awaited tasks, and tasks in transit    | [`Seat::count`], [`Seat::give`] |
 //! | `end`             | whether the workers end: when their own tasks have ended, or after asking them to | [`Team::end`], upwards only |
 //!
@@ -94,6 +95,7 @@ const GONE: usize = usize::MAX;
 pub struct Team {
     control: Padded<AtomicU64>,
     timed: Padded<AtomicU64>,
+    attended: Padded<AtomicU64>,
     busy: Arc<AtomicUsize>,
     end: AtomicU8,
     /// The first panic that nobody observed.
@@ -137,6 +139,7 @@ impl Team {
         Self {
             control: Padded(AtomicU64::new(0)),
             timed: Padded(AtomicU64::new(0)),
+            attended: Padded(AtomicU64::new(0)),
             busy: Arc::new(AtomicUsize::new(0)),
             end: AtomicU8::new(0),
             panic: Mutex::new(None),

@@ -8,17 +8,30 @@ use super::{GONE, Seat, giving::MOST, sleeping::WATCH, worker::Reached};
 use crate::park::Park;
 
 impl Seat {
-    /// This worker is about to sleep. Those who were in a poll when it looked for work, or tend to be in a long one, do not
-    /// see their I/O, so it does.
+    /// This worker is about to sleep. Those who were in a poll when it looked for work do not see their I/O, so it does; also
+    /// for those who are awake and tend to long polls, if nobody else does that: each event would wake all who do.
     pub(crate) fn attend(&self, park: &mut dyn Park) {
         let held_up = self.held_up.replace(0);
         let asleep = self.team.control.0.load(Ordering::Relaxed);
         for (number, worker) in self.team.workers.iter().enumerate() {
             let bit = 1 << number;
-            if held_up & bit != 0 || (asleep & bit == 0 && worker.0.polls_long()) {
+            let is_awake = number != self.number
+                && asleep & bit == 0
+                && worker.0.asked_by.load(Ordering::Relaxed) != GONE;
+            if held_up & bit != 0 || (is_awake && worker.0.polls_long() && self.is_first_for(bit)) {
                 park.attend(number);
             }
         }
+    }
+
+    /// Whether nobody attends the worker of `bit` yet: then this one does, until it rises.
+    fn is_first_for(&self, bit: u64) -> bool {
+        // Relaxed: it guards nothing. Who comes too late looks again in time (T6).
+        let is_first = self.team.attended.0.fetch_or(bit, Ordering::Relaxed) & bit == 0;
+        if is_first {
+            self.attends.set(self.attends.get() | bit);
+        }
+        is_first
     }
 
     /// Looks after the timers and the I/O of worker `number`. Whether some task of this one is ready then.

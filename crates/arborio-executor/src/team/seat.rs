@@ -67,6 +67,8 @@ pub struct Seat {
     pub(super) looked: Cell<Instant>,
     /// A bit for each worker that was in a poll for a while when this one looked for work last.
     pub(super) held_up: Cell<u64>,
+    /// A bit for each worker that nobody else attends because this one does.
+    pub(super) attends: Cell<u64>,
     /// Where the others are: in the child of a fork nothing is given to them.
     pub(super) process: Process,
 }
@@ -110,6 +112,7 @@ impl Seat {
             seen: RefCell::new(vec![None; count]),
             looked: Cell::new(Instant::now()),
             held_up: Cell::new(0),
+            attends: Cell::new(0),
             process: Process::watched(),
         }
     }

@@ -38,6 +38,10 @@ impl Seat {
             self.searches.set(true);
         }
         self.withdraw();
+        let attends = self.attends.replace(0);
+        if attends != 0 {
+            self.team.attended.0.fetch_and(!attends, Ordering::Relaxed);
+        }
         self.unwatched.set(true);
     }
 

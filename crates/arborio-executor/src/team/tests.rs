@@ -293,6 +293,26 @@ fn x12_who_sleeps_attends_those_that_are_awake_and_poll_long() {
     assert_eq!(attended(Duration::ZERO, 0), []);
 }
 
+/// Each event would wake all who attend.
+#[test]
+fn x12_one_sleeper_attends_who_polls_long_until_it_rises() {
+    let team = Arc::new(Team::new(3));
+    let seats = [0, 1, 2].map(|number| place(&team, number));
+    let [(_, busy), (_, first), (_, second)] = &seats;
+    busy.worker().says_long.store(true, Ordering::Relaxed);
+    let attended_by = |seat: &Seat| {
+        let mut park = Helps::default();
+        seat.lie_down();
+        seat.attend(&mut park);
+        park.attended
+    };
+    assert_eq!(attended_by(first), [0]);
+    assert_eq!(attended_by(second), []);
+    first.rise();
+    second.rise();
+    assert_eq!(attended_by(second), [0]);
+}
+
 /// To ask one that is in a long poll takes longer than to look at its I/O.
 #[test]
 fn x12_who_looks_for_work_looks_at_the_io_of_who_polls_long_before_it_asks() {

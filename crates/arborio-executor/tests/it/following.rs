@@ -103,3 +103,69 @@ fn t4_a_task_follows_who_wakes_it_and_both_end() {
     assert!(has_followed, "it stays where it is");
     assert!(!overslept, "somebody was not called");
 }
+
+/// The same where it is woken in a destructor, in which the worker has its hub: nobody could rescue what is sent there.
+#[test]
+fn x12_a_task_is_not_sent_behind_the_destructor_that_has_woken_it() {
+    struct Last<F: FnMut()>(F);
+    impl<F: FnMut()> Drop for Last<F> {
+        fn drop(&mut self) {
+            (self.0)();
+        }
+    }
+    let team = Arc::new(Team::new(2));
+    let note = Note::default();
+    let (asleep, when_asleep) = channel();
+    let polls = Arc::new(AtomicUsize::new(0));
+    let mut late = None;
+    let given = thread::scope(|threads| {
+        let (told, polled) = (note.clone(), Arc::clone(&polls));
+        let team = &team;
+        threads.spawn(move || {
+            let script = Script::default();
+            script.when_asleep(move || asleep.send(()).unwrap_or(()));
+            script.work(team, 1, async {
+                drop(spawn(async move {
+                    while told.read().await {
+                        polled.fetch_add(1, Ordering::Release);
+                    }
+                }));
+            });
+        });
+        Script::default().work(team, 0, async {
+            for round in 1..=ROUNDS {
+                when_asleep.recv_timeout(TOO_LONG).unwrap();
+                let slow = Arc::new(AtomicUsize::new(0));
+                let (note2, polls2, slow2) = (note.clone(), Arc::clone(&polls), Arc::clone(&slow));
+                let guard = Last(move || {
+                    note2.tell(true);
+                    let start = Instant::now();
+                    while polls2.load(Ordering::Acquire) < round {
+                        if start.elapsed() > std::time::Duration::from_secs(2) {
+                            slow2.store(1, Ordering::Release);
+                            return;
+                        }
+                        thread::yield_now();
+                    }
+                });
+                let victim = arborio_executor::spawn_local(async move {
+                    let _guard = guard;
+                    std::future::pending::<()>().await;
+                });
+                arborio_executor::yield_now().await; // it begins
+                victim.abort();
+                if slow.load(Ordering::Acquire) == 1 {
+                    late = Some(round);
+                    break;
+                }
+            }
+            note.tell(false);
+            team.inboxes()[1].figures().given
+        })
+    });
+    assert_eq!(
+        (given, late),
+        (0, None),
+        "it was sent behind a destructor that waits for it"
+    );
+}

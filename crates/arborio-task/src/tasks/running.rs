@@ -196,13 +196,6 @@ impl Running<'_> {
         polls.load(Ordering::Relaxed)
     }
 
-    /// Whether the loop of `other`, a worker's, is outside of its polls, or about to be: it sees soon what it is sent, also if it is
-    /// about to sleep. A guess: it may begin a poll at this moment, or be in one that wakes somebody.
-    pub fn is_between_polls(&self, other: &Submitter) -> bool {
-        // SAFETY: the submitter keeps the hub alive.
-        unsafe { &(*other.hub).tenure }.is_held()
-    }
-
     /// If the loop of `other` is in the middle of a poll, takes up to `most` tasks that are ready behind it and could be
     /// [given](Self::give), and returns how many, without those that somebody was giving to that loop. They come with the mail.
     ///

@@ -703,3 +703,31 @@ fn main_is_named_by_the_place_of_who_runs_the_pool() {
         assert_eq!(at, (file!(), line));
     }
 }
+
+/// A worker does not take its tasks back for a poll that wakes its own one. The order is that of a loop all the same.
+#[test]
+fn s24_on_a_worker_a_task_that_wakes_itself_goes_before_what_it_spawns_after_that() {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&order);
+    let has_run = move |what| {
+        let log = Arc::clone(&log);
+        async move { log.lock().unwrap().push(what) }
+    };
+    Pool::builder().workers(1).run(async move {
+        let mut woken = None;
+        let itself = std::future::poll_fn(move |cx| {
+            if let Some(woken) = &mut woken {
+                return Future::poll(std::pin::Pin::new(woken), cx);
+            }
+            woken = Some(Box::pin(has_run("woken")));
+            drop(spawn(has_run("spawned before")));
+            cx.waker().wake_by_ref();
+            drop(spawn(has_run("spawned after")));
+            std::task::Poll::Pending
+        });
+        let task = spawn(itself);
+        task.await.unwrap();
+    });
+    let order = order.lock().unwrap();
+    assert_eq!(*order, ["spawned before", "woken", "spawned after"]);
+}
