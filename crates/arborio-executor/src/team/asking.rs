@@ -57,11 +57,11 @@ impl Seat {
                 .get()
                 .map(|other| running.polls_of(&other.inbox))
         };
-        let before = polls();
         let polls_long = other.polls_long();
         if polls_long && self.stands_in(number, running, park) {
             return true; // it needs nobody's answer
         }
+        let before = polls();
         // Release: pairs with the acquire of `offer`.
         let asked = word.compare_exchange(0, me, Ordering::AcqRel, Ordering::Relaxed);
         if asked.is_err() {

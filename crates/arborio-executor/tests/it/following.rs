@@ -3,14 +3,14 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc::channel,
     },
     thread,
     time::Instant,
 };
 
-use arborio_executor::{Team, spawn};
+use arborio_executor::{Team, spawn, spawn_local, yield_now};
 
 use crate::workers::{Note, Script, TOO_LONG};
 
@@ -18,14 +18,14 @@ use crate::workers::{Note, Script, TOO_LONG};
 /// not count as short.
 const ROUNDS: usize = 50;
 
-/// It would wait there behind the poll in which it was woken, and which does not end before it has run. Where it is sent does
-/// not depend on time.
-#[test]
-fn x12_a_task_is_not_sent_into_the_long_poll_that_has_woken_it() {
+/// A worker has `wake` wake a task of another one, which sleeps, and wait there until that has run. It has to run where it is:
+/// what is sent behind `wake` would wait for its end. Where it is sent does not depend on time.
+fn stays_while_its_waker_waits(wake: impl AsyncFn(Box<dyn FnOnce()>)) {
     let team = Arc::new(Team::new(2));
     let note = Note::default();
     let (asleep, when_asleep) = channel();
     let polls = Arc::new(AtomicUsize::new(0));
+    let is_late = Arc::new(AtomicBool::new(false));
     let given = thread::scope(|threads| {
         let (told, polled) = (note.clone(), Arc::clone(&polls));
         let team = &team;
@@ -44,18 +44,54 @@ fn x12_a_task_is_not_sent_into_the_long_poll_that_has_woken_it() {
         Script::default().work(team, 0, async {
             for round in 1..=ROUNDS {
                 when_asleep.recv_timeout(TOO_LONG).unwrap();
-                note.tell(true);
-                let start = Instant::now();
-                while polls.load(Ordering::Acquire) < round {
-                    assert!(start.elapsed() < TOO_LONG, "round {round}");
-                    thread::yield_now();
+                let (note, polls, is_late) =
+                    (note.clone(), Arc::clone(&polls), Arc::clone(&is_late));
+                let late = Arc::clone(&is_late);
+                wake(Box::new(move || {
+                    note.tell(true);
+                    let start = Instant::now();
+                    while polls.load(Ordering::Acquire) < round && !is_late.load(Ordering::Relaxed)
+                    {
+                        is_late.store(start.elapsed() >= TOO_LONG, Ordering::Relaxed);
+                        thread::yield_now();
+                    }
+                }))
+                .await;
+                if late.load(Ordering::Relaxed) {
+                    break;
                 }
             }
             note.tell(false);
             team.inboxes()[1].figures().given
         })
     });
-    assert_eq!(given, 0, "it was sent behind a poll that waits for it");
+    assert_eq!(given, 0, "it was sent behind who waits for it");
+    assert!(!is_late.load(Ordering::Relaxed), "it did not run");
+}
+
+#[test]
+fn x12_a_task_is_not_sent_into_the_long_poll_that_has_woken_it() {
+    stays_while_its_waker_waits(async |wake| wake());
+}
+
+/// There its worker has the tasks, so that nobody could rescue what is sent.
+#[test]
+fn x12_a_task_is_not_sent_behind_the_destructor_that_has_woken_it() {
+    struct Last(Option<Box<dyn FnOnce()>>);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            self.0.take().into_iter().for_each(|wake| wake());
+        }
+    }
+    stays_while_its_waker_waits(async |wake| {
+        let last = Last(Some(wake));
+        let victim = spawn_local(async move {
+            let _last = last;
+            std::future::pending::<()>().await;
+        });
+        yield_now().await; // it begins
+        victim.abort();
+    });
 }
 
 /// A task that is woken by a worker that has nothing else to do goes there. A poll of it may count as long by chance, and the
@@ -102,70 +138,4 @@ fn t4_a_task_follows_who_wakes_it_and_both_end() {
     });
     assert!(has_followed, "it stays where it is");
     assert!(!overslept, "somebody was not called");
-}
-
-/// The same where it is woken in a destructor, in which the worker has its hub: nobody could rescue what is sent there.
-#[test]
-fn x12_a_task_is_not_sent_behind_the_destructor_that_has_woken_it() {
-    struct Last<F: FnMut()>(F);
-    impl<F: FnMut()> Drop for Last<F> {
-        fn drop(&mut self) {
-            (self.0)();
-        }
-    }
-    let team = Arc::new(Team::new(2));
-    let note = Note::default();
-    let (asleep, when_asleep) = channel();
-    let polls = Arc::new(AtomicUsize::new(0));
-    let mut late = None;
-    let given = thread::scope(|threads| {
-        let (told, polled) = (note.clone(), Arc::clone(&polls));
-        let team = &team;
-        threads.spawn(move || {
-            let script = Script::default();
-            script.when_asleep(move || asleep.send(()).unwrap_or(()));
-            script.work(team, 1, async {
-                drop(spawn(async move {
-                    while told.read().await {
-                        polled.fetch_add(1, Ordering::Release);
-                    }
-                }));
-            });
-        });
-        Script::default().work(team, 0, async {
-            for round in 1..=ROUNDS {
-                when_asleep.recv_timeout(TOO_LONG).unwrap();
-                let slow = Arc::new(AtomicUsize::new(0));
-                let (note2, polls2, slow2) = (note.clone(), Arc::clone(&polls), Arc::clone(&slow));
-                let guard = Last(move || {
-                    note2.tell(true);
-                    let start = Instant::now();
-                    while polls2.load(Ordering::Acquire) < round {
-                        if start.elapsed() > std::time::Duration::from_secs(2) {
-                            slow2.store(1, Ordering::Release);
-                            return;
-                        }
-                        thread::yield_now();
-                    }
-                });
-                let victim = arborio_executor::spawn_local(async move {
-                    let _guard = guard;
-                    std::future::pending::<()>().await;
-                });
-                arborio_executor::yield_now().await; // it begins
-                victim.abort();
-                if slow.load(Ordering::Acquire) == 1 {
-                    late = Some(round);
-                    break;
-                }
-            }
-            note.tell(false);
-            team.inboxes()[1].figures().given
-        })
-    });
-    assert_eq!(
-        (given, late),
-        (0, None),
-        "it was sent behind a destructor that waits for it"
-    );
 }
