@@ -1,7 +1,8 @@
 //! How long the polls of a worker take: whether it pays to give tasks to others.
 //!
-//! To move a task costs about as much as a poll of 100 ns on some machines, and twice or three times that on others: its memory
-//! goes to another processor, and comes back with its outcome. So tasks that do less are not shared out, however many are ready: two workers would need longer for them than one.
+//! To move a task costs 100 to 300 ns, and its polls take longer then: its memory goes to another processor, and comes back with
+//! its outcome. So tasks that do less than all of that are not shared out, however many are ready: two workers would need longer for
+//! them than one.
 //! And to wake a worker that sleeps costs some microseconds, so there must be work for longer than that ([`AWAKENING`]); a worker
 //! whose tasks are [`SHORT`], and are woken from elsewhere, sends them there.
 //!
@@ -16,7 +17,7 @@ use arborio_base::sync::Instant;
 use arborio_task::Running;
 
 /// Polls that take less on average are not worth moving their tasks.
-const FINE: Duration = Duration::from_nanos(250);
+const FINE: Duration = Duration::from_nanos(500);
 /// So many polls are enough for a judgement.
 const POLLS: u32 = if cfg!(shuttle) { 2 } else { 16 };
 /// So is this time. That a look at the clock takes a while does not matter then.
