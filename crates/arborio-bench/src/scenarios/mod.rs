@@ -155,6 +155,7 @@ pub(crate) const ALL: &[Scenario] = &[
     pool::HOT,
     pool::SKEWED,
     pool::TIMERS,
+    pool::WAKE,
     echo::ONE_SMALL,
     echo::FIFTY_SMALL,
     echo::THOUSAND_SMALL,

@@ -1,25 +1,28 @@
 //! Two workers that share their tasks, by the wall clock.
 //!
 //! Everyone has two threads that poll. Arborio's first worker is the calling thread, with `main` on it; tokio's
-//! `main` is a task, as it is faster there; smol's executor is run by two threads.
+//! `main` is a task, as it is faster there; smol's executor is run by two threads. `kanal`, which has channels and no loop, runs on
+//! Arborio's pool.
 
 mod echo;
 mod outside;
 mod parallel;
 mod timers;
+mod wake;
 mod work;
 
 pub(super) use echo::{ECHO, HOT, SKEWED};
 pub(super) use timers::TIMERS;
+pub(super) use wake::WAKE;
 
 use super::{Entry, Figure, NANOSECONDS, Rounds, Scenario};
 use crate::measure::{Effort, Meter};
 use crate::sample::Sample;
-use parallel::{ArborioPool, Parallel, SmolPool, TokioPool};
+use parallel::{ArborioPool, KanalPool, Parallel, SmolPool, TokioPool};
 
-/// The entries of a scenario: a generic function, taken for everybody.
+/// The entries of a scenario: a generic function, taken for everybody, and for the library whose channel is a peer there.
 macro_rules! all {
-    ($measure:ident) => {
+    ($measure:ident $(, $library:literal = $pool:ty)?) => {
         &[
             Entry {
                 contestant: "arborio",
@@ -33,6 +36,10 @@ macro_rules! all {
                 contestant: "smol",
                 measure: $measure::<SmolPool>,
             },
+            $(Entry {
+                contestant: $library,
+                measure: $measure::<$pool>,
+            },)?
         ]
     };
 }
@@ -41,7 +48,7 @@ use all;
 
 /// A scenario of nanoseconds, from an async function over `Parallel` that is given the meter's units.
 macro_rules! scenario {
-    ($constant:ident, $key:literal, $what:literal, $per_unit:expr, $work:ident) => {
+    ($constant:ident, $key:literal, $what:literal, $per_unit:expr, $work:ident $(, $library:literal = $pool:ty)?) => {
         pub(super) const $constant: Scenario = Scenario {
             key: $key,
             what: $what,
@@ -56,7 +63,7 @@ macro_rules! scenario {
                         Sample::of("ns", meter.median_wall_ns())
                     })
                 }
-                all!(measure)
+                all!(measure $(, $library = $pool)?)
             },
             rounds: Rounds::Timed,
         };
@@ -103,14 +110,16 @@ scenario!(
     "pool-pingpong",
     "two workers: two tasks send a number back and forth, per round trip",
     1,
-    ping_pong
+    ping_pong,
+    "kanal" = KanalPool
 );
 scenario!(
     MPSC,
     "pool-mpsc",
     "two workers: 8 senders and a receiver, bounded by 128, per message",
     8000,
-    mpsc
+    mpsc,
+    "kanal" = KanalPool
 );
 scenario!(
     MUTEX,

@@ -223,3 +223,54 @@ impl Parallel for SmolPool {
         }
     }
 }
+
+/// The channels of kanal on Arborio's pool.
+pub(super) struct KanalPool;
+
+impl Parallel for KanalPool {
+    fn run<F>(main: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        ArborioPool::run(main)
+    }
+
+    fn spawn<F>(future: F) -> impl Future<Output = F::Output> + Send + 'static
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        ArborioPool::spawn(future)
+    }
+
+    type Sender = kanal::AsyncSender<u64>;
+    type Receiver = kanal::AsyncReceiver<u64>;
+
+    /// A channel for one message is one without room, which hands it over from hand to hand: that is faster.
+    fn channel(capacity: usize) -> (Self::Sender, Self::Receiver) {
+        kanal::bounded_async(if capacity == 1 { 0 } else { capacity })
+    }
+
+    async fn send(sender: &Self::Sender, number: u64) {
+        sender.send(number).await.expect("a receiver");
+    }
+
+    async fn receive(receiver: &mut Self::Receiver) -> Option<u64> {
+        receiver.recv().await.ok()
+    }
+
+    type Counter = <ArborioPool as Parallel>::Counter;
+
+    fn counter() -> Self::Counter {
+        ArborioPool::counter()
+    }
+
+    async fn count(counter: &Self::Counter) {
+        ArborioPool::count(counter).await;
+    }
+
+    async fn scope(children: u64) {
+        ArborioPool::scope(children).await;
+    }
+}
