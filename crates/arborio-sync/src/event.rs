@@ -24,6 +24,7 @@ use crate::{
     flavour::Flavour,
     guarded::Guarded,
     line::{Answer, Line, Place, Reach},
+    rounds::is_due,
 };
 
 /// A gate that is open or shut: tasks wait until it is set.
@@ -168,10 +169,8 @@ impl<F: Flavour> Event<F> {
 impl Waiters {
     /// Tells the first one that came in round `ended` or before.
     fn tell_one(&mut self, ended: usize) -> Option<Waker> {
-        // Rounds wrap after 2^64 sets: compare distances.
         let came = self.line.first_want()?;
-        let due = ended.wrapping_sub(came) <= usize::MAX / 2;
-        if due {
+        if is_due(came, ended) {
             self.line.answer_first(Answer::Granted)
         } else {
             None

@@ -15,6 +15,9 @@
 //! | false | free    | `lock`: exchange, Acquire, pairs with `unlock`      |
 //! | true  | held    | `unlock`: store, Release; only by the holder        |
 
+#[cfg(not(loom))]
+use std::time::Duration;
+
 use arborio_base::sync::{
     atomic::{AtomicBool, Ordering},
     thread,
@@ -24,9 +27,12 @@ use arborio_base::sync::{
 const SPINS: u32 = 64;
 /// Yields before the first nap.
 const YIELDS: u32 = 16;
+/// The first nap. Each one takes twice as long as the one before it.
+#[cfg(not(loom))]
+const SHORTEST_NAP: Duration = Duration::from_micros(50);
 /// The longest nap. A suspended holder is back within some milliseconds.
 #[cfg(not(loom))]
-const LONGEST_NAP: std::time::Duration = std::time::Duration::from_millis(1);
+const LONGEST_NAP: Duration = Duration::from_millis(1);
 
 /// Takes the latch.
 #[inline(always)]
@@ -63,19 +69,63 @@ fn lock_held(held: &AtomicBool) {
 
 #[cfg(not(loom))]
 fn wait(round: u32) {
-    if round < SPINS {
-        std::hint::spin_loop();
-    } else if round < SPINS + YIELDS {
-        thread::yield_now();
-    } else {
-        let doublings = (round - SPINS - YIELDS).min(5);
-        let nap = std::time::Duration::from_micros(50) * (1 << doublings);
-        thread::sleep(nap.min(LONGEST_NAP));
+    match rest(round) {
+        Rest::Spin => std::hint::spin_loop(),
+        Rest::Yield => thread::yield_now(),
+        Rest::Nap(nap) => thread::sleep(nap),
     }
+}
+
+/// How to wait between two looks.
+#[cfg(not(loom))]
+#[derive(Debug, PartialEq, Eq)]
+enum Rest {
+    Spin,
+    Yield,
+    Nap(Duration),
+}
+
+/// How to wait after `round` looks that found it held.
+#[cfg(not(loom))]
+fn rest(round: u32) -> Rest {
+    let Some(yields) = round.checked_sub(SPINS) else {
+        return Rest::Spin;
+    };
+    let Some(naps) = yields.checked_sub(YIELDS) else {
+        return Rest::Yield;
+    };
+    let nap = SHORTEST_NAP * (1 << naps.min(5));
+    Rest::Nap(nap.min(LONGEST_NAP))
 }
 
 #[cfg(loom)]
 fn wait(_round: u32) {
     let _ = (SPINS, YIELDS);
     thread::yield_now();
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_spins_then_yields_then_naps_longer_and_longer() {
+        assert!((0..64).all(|round| rest(round) == Rest::Spin));
+        assert!((64..80).all(|round| rest(round) == Rest::Yield));
+        let naps = [50, 100, 200, 400, 800, 1000, 1000];
+        for (round, nap) in (80..).zip(naps) {
+            assert_eq!(rest(round), Rest::Nap(Duration::from_micros(nap)));
+        }
+        assert_eq!(rest(u32::MAX), Rest::Nap(LONGEST_NAP));
+    }
+
+    #[test]
+    fn it_is_held_once_at_a_time() {
+        let held = AtomicBool::new(false);
+        lock(&held);
+        assert!(!try_lock(&held));
+        unlock(&held);
+        lock(&held);
+        assert!(held.load(Ordering::Relaxed));
+    }
 }

@@ -39,7 +39,24 @@ pub(crate) fn tell_rounds<'a, F: Flavour, S>(
 
 /// Whether somebody is in line since round `ended` or before.
 fn came_by(line: &Line, ended: usize) -> bool {
+    line.first_want().is_some_and(|came| is_due(came, ended))
+}
+
+/// Whether round `came` is `ended` or before it.
+pub(crate) fn is_due(came: usize, ended: usize) -> bool {
     // Numbers of rounds wrap: compare distances.
-    let due = |came| ended.wrapping_sub(came) <= usize::MAX / 2;
-    line.first_want().is_some_and(due)
+    ended.wrapping_sub(came) <= usize::MAX / 2
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_are_compared_across_the_end_of_the_numbers() {
+        let old = [7, 6, 0, usize::MAX, usize::MAX / 2 + 9];
+        assert!(old.into_iter().all(|came| is_due(came, 7)));
+        let new = [8, 9, usize::MAX / 2 + 8];
+        assert!(!new.into_iter().any(|came| is_due(came, 7)));
+    }
 }

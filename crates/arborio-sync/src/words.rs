@@ -126,3 +126,18 @@ impl Words for OneThread {
         }
     }
 }
+
+#[cfg(all(test, not(loom), debug_assertions, panic = "unwind"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "a line was entered twice")]
+    fn a_line_of_one_thread_that_is_entered_twice_is_noticed() {
+        let held = AtomicBool::new(false);
+        OneThread::lock(&held);
+        OneThread::unlock(&held);
+        OneThread::lock(&held);
+        OneThread::lock(&held);
+    }
+}

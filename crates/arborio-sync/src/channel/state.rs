@@ -214,4 +214,18 @@ mod tests {
         }
         assert!(state.messages.capacity() <= 2 * KEPT);
     }
+
+    #[test]
+    fn half_of_the_room_goes_once_less_than_an_eighth_of_it_is_in_use() {
+        let mut state = State::<usize, _>::new(Nobody);
+        state.messages = VecDeque::with_capacity(8 * KEPT);
+        state.messages.extend(0..=KEPT);
+        state.pop();
+        let room = |state: &State<_, _>| state.messages.capacity();
+        assert_eq!((state.len(), room(&state)), (KEPT, 8 * KEPT));
+        state.pop();
+        assert_eq!((state.len(), room(&state)), (KEPT - 1, 4 * KEPT));
+        while state.pop().is_some() {}
+        assert_eq!(room(&state), KEPT);
+    }
 }

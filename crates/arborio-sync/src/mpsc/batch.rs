@@ -105,4 +105,23 @@ mod tests {
         (0..10).for_each(|_| pass(&mut batch, &mut sent, 10_000));
         assert_eq!((batch.messages.capacity(), sent.capacity()), room);
     }
+
+    #[test]
+    fn room_for_some_messages_stays_whatever_came_lately() {
+        let (mut batch, mut sent) = (Batch::new(), VecDeque::new());
+        (0..2).for_each(|_| pass(&mut batch, &mut sent, KEPT));
+        (0..4).for_each(|_| pass(&mut batch, &mut sent, 1));
+        assert_eq!((batch.messages.capacity(), sent.capacity()), (KEPT, KEPT));
+    }
+
+    #[test]
+    fn room_stays_while_an_eighth_of_it_is_filled() {
+        let (mut batch, mut sent) = (Batch::new(), VecDeque::new());
+        (0..2).for_each(|_| pass(&mut batch, &mut sent, 8 * KEPT));
+        (0..4).for_each(|_| pass(&mut batch, &mut sent, KEPT));
+        let room = (batch.messages.capacity(), sent.capacity());
+        assert_eq!(room, (8 * KEPT, 8 * KEPT));
+        (0..4).for_each(|_| pass(&mut batch, &mut sent, KEPT - 1));
+        assert!(batch.messages.capacity() + sent.capacity() <= 2 * KEPT);
+    }
 }

@@ -24,10 +24,41 @@ thread_local! {
 pub(super) fn next() -> u64 {
     let mut number = NEXT.get();
     if number.is_multiple_of(BLOCK) {
-        // Relaxed: a number that publishes nothing. The first of each block stays
-        // unused: in `NEXT` it means that the block before has ended.
-        number = BLOCKS.fetch_add(BLOCK, Ordering::Relaxed) + 1;
+        // Relaxed: a number that publishes nothing.
+        number = BLOCKS.fetch_add(BLOCK, Ordering::Relaxed);
     }
     NEXT.set(number + 1);
     number
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::{collections::HashSet, thread};
+
+    use super::*;
+
+    /// Some numbers of this thread, the last one of its block among them.
+    fn some() -> Vec<u64> {
+        let first = next();
+        let mut numbers = vec![first, next()];
+        NEXT.set(first / BLOCK * BLOCK + BLOCK - 1);
+        numbers.extend((0..3).map(|_| next()));
+        numbers
+    }
+
+    #[test]
+    fn no_number_is_given_out_twice() {
+        let threads: Vec<_> = (0..3).map(|_| thread::spawn(some)).collect();
+        let numbers = threads.into_iter().map(|thread| thread.join().unwrap());
+        let numbers: Vec<u64> = numbers.flatten().collect();
+        let different: HashSet<&u64> = numbers.iter().collect();
+        assert_eq!(different.len(), 15, "{numbers:?}");
+    }
+
+    #[test]
+    fn a_thread_counts_through_its_block() {
+        let first = next();
+        let numbers: Vec<u64> = (1..4).map(|_| next()).collect();
+        assert_eq!(numbers, [first + 1, first + 2, first + 3]);
+    }
 }

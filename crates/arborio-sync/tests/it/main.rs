@@ -23,4 +23,5 @@ mod semaphore;
 // Some helpers serve one module only.
 #[allow(dead_code, reason = "which helpers are used depends on the modules")]
 mod support;
+mod texts;
 mod watch;
