@@ -206,6 +206,8 @@ mod tests {
             "a:b:80",
             "a:65536",
             "a b:1",
+            "a\0b:1",
+            "[a:1",
             "[::1",
         ] {
             assert_eq!(text.named(), Named::Nonsense(text.to_owned()), "{text:?}");

@@ -284,3 +284,24 @@ impl<L: ListeningSocket> Stream for Incoming<'_, L> {
         Poll::Ready(Some(accepted.map(|(stream, _)| stream)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::block_on;
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn connections_that_fail_one_after_the_other_lead_to_a_pause() {
+        let listener = block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let mut failures = 0;
+        for count in 1..=16 {
+            listener.mend(Errno::PERM.into(), &mut failures).unwrap();
+            assert_eq!(failures, count);
+            assert!(listener.pause.until().is_none());
+        }
+        listener.mend(Errno::PERM.into(), &mut failures).unwrap();
+        assert!(listener.pause.until().is_some());
+    }
+}

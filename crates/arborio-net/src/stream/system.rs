@@ -85,3 +85,22 @@ pub(super) fn total<B: std::ops::Deref<Target = [u8]>>(bufs: &[B]) -> usize {
         .take(SLICES)
         .fold(0, |sum, buf| sum.saturating_add(buf.len()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_read_proves_something_of_tcp_alone() {
+        assert_eq!(net::TcpStream::wanted(7), 7);
+        assert_eq!(unix::net::UnixStream::wanted(7), 0);
+    }
+
+    #[test]
+    fn the_total_is_that_of_the_slices_that_one_call_takes() {
+        let slices = vec![IoSlice::new(b"abc"); SLICES + 1];
+        assert_eq!(total(&slices), 3 * SLICES);
+        assert_eq!(total(&slices[..2]), 6);
+        assert_eq!(total(&slices[..0]), 0);
+    }
+}

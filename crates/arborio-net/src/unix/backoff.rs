@@ -36,11 +36,16 @@ impl Backoff {
 
     /// Lets some time pass.
     pub(crate) async fn pause(&mut self) {
-        let length = self.next;
-        self.next = (length * 2).min(LONGEST);
+        let length = self.lengthen();
         if self.pause_by_timer(length).await.is_err() {
             sleep(Duration::from_nanos(length.unsigned_abs())).await;
         }
+    }
+
+    /// The length of a pause. The next one is twice as long, up to the longest.
+    fn lengthen(&mut self) -> i64 {
+        let longer = (self.next * 2).min(LONGEST);
+        std::mem::replace(&mut self.next, longer)
     }
 
     /// Fails if the system has no timer for us.
@@ -67,4 +72,17 @@ impl Backoff {
 fn new_timer() -> io::Result<Async<OwnedFd>> {
     let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
     Async::from_nonblocking(timerfd_create(TimerfdClockId::Monotonic, flags)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_become_longer_up_to_a_limit() {
+        let mut backoff = Backoff::new();
+        let pauses = [1, 2, 4, 8, 16, 32, 64, 64];
+        let lengths = pauses.map(|_| backoff.lengthen() / FIRST);
+        assert_eq!(lengths, pauses);
+    }
 }

@@ -100,3 +100,23 @@ impl UCred {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_number_is_told_by_its_name() {
+        let (pid, uid, gid) = (7, 8, 9);
+        let cred = UCred { pid, uid, gid };
+        assert_eq!((cred.pid(), cred.uid(), cred.gid()), (Some(7), 8, 9));
+        assert_eq!(UCred { pid: 0, ..cred }.pid(), None);
+    }
+
+    #[test]
+    fn what_is_no_unix_socket_has_no_peer() {
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let error = UCred::of_peer(file).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENOTSOCK));
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, Waker},
     thread,
@@ -15,7 +15,10 @@ use futures_lite::{
     StreamExt,
     future::{or, poll_fn, zip},
 };
-use rustix::time::{ClockId, clock_gettime};
+use rustix::{
+    net::{AddressFamily, SocketType},
+    time::{ClockId, clock_gettime},
+};
 
 use crate::support::{
     Crowd, Place, alone, limit_descriptors, listener, next_descriptor, open_descriptors, run,
@@ -142,6 +145,19 @@ fn incoming_gives_connections_until_it_is_closed() {
     let mut incoming = listener.incoming();
     for _ in 0..3 {
         assert!(run(incoming.next()).unwrap().is_ok());
+    }
+    listener.close();
+    assert!(run(incoming.next()).is_none());
+}
+
+#[test]
+fn incoming_goes_on_after_an_error() {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    let listener = TcpListener::try_from(socket).unwrap();
+    let mut incoming = listener.incoming();
+    for _ in 0..2 {
+        let error = run(incoming.next()).unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "it does not listen");
     }
     listener.close();
     assert!(run(incoming.next()).is_none());

@@ -103,3 +103,16 @@ fn a_reset_by_the_peer_reaches_the_reader() {
     }));
     assert_eq!(read.unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
+
+#[test]
+fn the_error_of_a_reset_is_fetched_once() {
+    let (ours, peer) = pair();
+    let peer = arborio_net::TcpStream::try_from(peer).unwrap();
+    peer.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    run(zip(async { ours.readable().await.unwrap() }, async {
+        drop(peer)
+    }));
+    let error = ours.take_error().unwrap().unwrap();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    assert!(ours.take_error().unwrap().is_none());
+}

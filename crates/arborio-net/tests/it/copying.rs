@@ -214,3 +214,19 @@ fn what_was_written_is_flushed_when_nothing_is_left_to_read() {
     }
     assert_eq!((one.flushes, other.flushes), (0, 1));
 }
+
+#[test]
+fn a_read_may_bring_eight_kibibytes_and_they_are_written_at_once() {
+    use std::cell::Cell;
+    thread_local!(static LARGEST: Cell<usize> = const { Cell::new(0) });
+    let note = |count: usize| {
+        LARGEST.set(LARGEST.get().max(count));
+        everything(count)
+    };
+    let mut one = Puppet::new(|| everything(8 * 1024), everything);
+    let mut other = Puppet::new(|| Poll::Pending, note);
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    let mut copying = pin!(copy_bidirectional(&mut one, &mut other));
+    assert!(copying.as_mut().poll(&mut cx).is_pending());
+    assert_eq!(LARGEST.get(), 8 * 1024);
+}

@@ -2,7 +2,7 @@
 
 use std::{
     io::ErrorKind,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, Ipv6Addr},
     os::fd::OwnedFd,
     pin::pin,
     task::{Context, Poll},
@@ -225,6 +225,25 @@ fn a_member_of_a_group_hears_what_is_sent_to_it_until_it_leaves() {
         5,
         "not the other one"
     );
+}
+
+#[test]
+fn an_ipv6_group_is_joined_and_left_once() {
+    let group = Ipv6Addr::new(0xff01, 0, 0, 0, 0, 0, 77, 1);
+    let loopback = 1; // the number of the first interface
+    let Ok(socket) = run(UdpSocket::bind("[::]:0")) else {
+        println!("skipped: there is no IPv6 here");
+        return;
+    };
+    let kind = |result: std::io::Result<()>| result.map_err(|error| error.kind());
+    for _ in 0..2 {
+        assert_eq!(kind(socket.join_multicast_v6(group, loopback)), Ok(()));
+        let again = kind(socket.join_multicast_v6(group, loopback));
+        assert_eq!(again, Err(ErrorKind::AddrInUse));
+        assert_eq!(kind(socket.leave_multicast_v6(group, loopback)), Ok(()));
+        let again = kind(socket.leave_multicast_v6(group, loopback));
+        assert_eq!(again, Err(ErrorKind::AddrNotAvailable));
+    }
 }
 
 #[test]

@@ -176,6 +176,23 @@ fn the_traits_of_futures_io_work_for_a_stream_and_a_reference_to_one() {
 }
 
 #[test]
+fn the_traits_of_futures_io_take_several_buffers_at_once() {
+    let (mut ours, peer) = pair();
+    let mut peer = TcpStream::try_from(peer).unwrap();
+    let (mut head, mut tail) = ([0; 2], [0; 8]);
+    run(async {
+        let sent = [IoSlice::new(b"abc"), IoSlice::new(b"de")];
+        let count = AsyncWriteExt::write_vectored(&mut peer, &sent).await;
+        assert_eq!(count.unwrap(), 5);
+        ours.readable().await.unwrap();
+        let mut bufs = [IoSliceMut::new(&mut head), IoSliceMut::new(&mut tail)];
+        let count = AsyncReadExt::read_vectored(&mut ours, &mut bufs).await;
+        assert_eq!(count.unwrap(), 5);
+    });
+    assert_eq!((&head, &tail[..3]), (b"ab", &b"cde"[..]));
+}
+
+#[test]
 fn futures_may_be_sent_to_other_threads() {
     const fn check<T: Send>(_: &T) {}
     let (ours, _peer) = pair();
