@@ -39,9 +39,8 @@ mod tests {
 
     /// Some numbers of this thread, the last one of its block among them.
     fn some() -> Vec<u64> {
-        let first = next();
-        let mut numbers = vec![first, next()];
-        NEXT.set(first / BLOCK * BLOCK + BLOCK - 1);
+        let mut numbers = vec![next(), next()];
+        NEXT.set(NEXT.get().next_multiple_of(BLOCK) - 1);
         numbers.extend((0..3).map(|_| next()));
         numbers
     }
