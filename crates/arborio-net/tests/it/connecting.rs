@@ -6,7 +6,7 @@ use std::{
     os::fd::OwnedFd,
 };
 
-use arborio_net::{TcpListener, TcpStream, set_resolver};
+use arborio_net::{ResolverIsSet, TcpListener, TcpStream, set_resolver};
 use futures_lite::future::zip;
 
 use crate::support::{alone, listener, pair, run};
@@ -75,6 +75,12 @@ fn a_host_name_goes_to_the_resolver_once_there_is_one() {
             assert!(run(TcpStream::connect(format!("somewhere:{port}"))).is_ok());
         },
     );
+}
+
+#[test]
+fn a_second_resolver_is_refused_with_a_reason() {
+    let text = "a resolver is installed already";
+    assert_eq!(ResolverIsSet.to_string(), text);
 }
 
 #[test]
