@@ -326,4 +326,60 @@ mod tests {
         assert!(!word.short_means_drained(Direction::Read));
         assert!(word.short_means_drained(Direction::Write));
     }
+
+    #[test]
+    fn every_bit_is_another_one_and_none_is_of_the_tick() {
+        let each = [READ_READY, READ_HUP, READ_PRI, READ_UNTRIED, READ_WAITED];
+        let each = [&each[..], &[WRITE_READY, WRITE_HUP, WRITE_WAITED]].concat();
+        let each = [&each[..], &[CLOSED, STALE, HOME_ENDED, QUIET]].concat();
+        let all = each.iter().fold(0, |all, bit| all | bit);
+        assert!(
+            each.iter()
+                .all(|bit| bit.is_power_of_two() && *bit < ONE_TICK)
+        );
+        assert_eq!(all.count_ones() as usize, each.len());
+    }
+
+    #[test]
+    fn a_fresh_source_is_ready_and_one_that_is_drained_is_not() {
+        let mut word = Word::FRESH;
+        for direction in [Direction::Read, Direction::Write] {
+            assert_eq!(word.look(direction), Look::Ready(word));
+            word = word.drained(direction);
+            assert_eq!(word.look(direction), Look::NotReady);
+        }
+        assert_eq!(word, Word(0));
+    }
+
+    #[test]
+    fn of_several_halts_the_one_that_was_asked_for_counts_most() {
+        let mut word = Word::FRESH;
+        for halt in [Halt::HomeEnded, Halt::Stale, Halt::Closed] {
+            word = word.halted(halt);
+            assert_eq!(word.look(Direction::Read), Look::Halted(halt));
+            assert_eq!(word.look(Direction::Write), Look::Halted(halt));
+        }
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn what_epoll_says_is_news_for_one_direction_or_for_both() {
+        use rustix::event::epoll::EventFlags;
+        let rows = [
+            (EventFlags::empty(), 0),
+            (EventFlags::IN, READ_READY),
+            (EventFlags::PRI, READ_READY | READ_PRI),
+            (EventFlags::RDHUP, READ_HUP),
+            (EventFlags::HUP, READ_HUP | WRITE_HUP),
+            (EventFlags::OUT, WRITE_READY),
+            (EventFlags::ERR, READ_HUP | WRITE_HUP),
+            (EventFlags::IN | EventFlags::OUT, READ_READY | WRITE_READY),
+        ];
+        for (flags, bits) in rows {
+            let event = Event::of_epoll(flags);
+            assert_eq!(event.bits, bits, "{flags:?}");
+            assert_eq!(event.wakes(Direction::Read), bits & READ_ANY != 0);
+            assert_eq!(event.wakes(Direction::Write), bits & WRITE_ANY != 0);
+        }
+    }
 }

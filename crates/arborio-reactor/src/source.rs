@@ -45,9 +45,7 @@ impl Registration {
     /// Registers with the reactor of the current thread, or with the background
     /// reactor where there is none.
     pub(crate) fn new(manner: Manner<'_>) -> io::Result<Self> {
-        let source = Arc::new(Source {
-            gate: Gate::new(None),
-        });
+        let source = Source::unsettled();
         source.settle(manner)?;
         Ok(Self(source))
     }
@@ -203,6 +201,13 @@ impl Drop for Registration {
 }
 
 impl Source {
+    /// One that is registered nowhere.
+    pub(crate) fn unsettled() -> Arc<Self> {
+        Arc::new(Self {
+            gate: Gate::new(None),
+        })
+    }
+
     /// See [`Gate::raise`].
     pub(crate) fn raise(&self, event: Event, batch: &mut WakeBatch) -> Raised {
         self.gate.raise(event, batch)

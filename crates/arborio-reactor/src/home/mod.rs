@@ -345,3 +345,29 @@ fn watch_quietly(
 ) -> io::Result<()> {
     registry.register(&mut SourceFd(&fd.as_raw_fd()), token, everything())
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// The room in the table, which had some `before`, when a source has come and gone.
+    fn room_after(before: usize) -> usize {
+        let poll = mio::Poll::new().unwrap();
+        let registry = poll.registry().try_clone().unwrap();
+        let home = Arc::new(Home::new(registry, DrivenBy::ItsLoop));
+        lock(&home.table).sources.reserve(before);
+        let (end, _other) = std::io::pipe().unwrap();
+        let source = Source::unsettled();
+        let serial = home.register(Manner::Edge(end.as_raw_fd()), &source);
+        assert_eq!((home.len(), home.count()), (1, 1));
+        home.deregister(end.as_raw_fd(), serial.unwrap());
+        assert_eq!((home.len(), home.count()), (0, 0));
+        lock(&home.table).sources.capacity()
+    }
+
+    #[test]
+    fn a_table_that_runs_empty_gives_much_memory_back_and_keeps_a_little() {
+        assert!(room_after(KEEP / 2) >= KEEP / 2);
+        assert_eq!(room_after(2 * KEEP), 0);
+    }
+}

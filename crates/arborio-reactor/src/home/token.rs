@@ -102,6 +102,8 @@ impl Hasher for DescriptorHasher {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -115,5 +117,46 @@ mod tests {
                 assert!(token != NOTIFIER && token != TIMER);
             }
         }
+    }
+
+    #[test]
+    fn a_registration_is_found_by_its_descriptor_alone() {
+        let of = |fd, serial| {
+            let serial = Serial(serial);
+            Registered { fd, serial }
+        };
+        assert!(of(3, 1) == of(3, 2));
+        assert!(of(3, 1) != of(4, 1));
+    }
+
+    /// A table takes its buckets from the low bits of a hash, and tells the members of a bucket apart by the high ones.
+    #[test]
+    fn descriptors_are_spread_over_the_table() {
+        let hashes = (0..1024).map(|fd| {
+            let mut hasher = DescriptorHasher::default();
+            let serial = Serial(7);
+            Registered { fd, serial }.hash(&mut hasher);
+            hasher.finish()
+        });
+        let hashes: Vec<u64> = hashes.collect();
+        let different = |part: fn(u64) -> u64| {
+            let parts = hashes.iter().map(|&hash| part(hash));
+            parts.collect::<HashSet<_>>().len()
+        };
+        let (buckets, tags) = (different(|hash| hash % 1024), different(|hash| hash >> 57));
+        assert!(buckets > 600 && tags == 128, "{buckets} buckets, {tags} tags");
+    }
+
+    #[test]
+    fn other_keys_are_spread_by_each_of_their_bytes() {
+        let hash = |bytes: &[u8]| {
+            let mut hasher = DescriptorHasher::default();
+            hasher.write(bytes);
+            hasher.finish()
+        };
+        assert_eq!(hash(b"ab"), hash(b"ab"));
+        assert_ne!(hash(b"ab"), hash(b"b"));
+        assert_ne!(hash(b"ab"), hash(b"ba"));
+        assert_ne!(hash(b"ab"), hash(b"bb"));
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     cell::Cell,
     io::{ErrorKind, Read, Write},
-    os::fd::AsRawFd,
+    os::fd::{AsFd, AsRawFd},
     os::unix::net::UnixStream,
     pin::pin,
     rc::Rc,
@@ -542,4 +542,25 @@ fn replace_moves_the_registration_and_keeps_the_old_one_if_it_fails() {
         1
     );
     drop(again);
+}
+
+#[test]
+fn reactors_and_sources_show_what_they_are() {
+    let reactor = reactor();
+    let closed = "LoopReactor { is_open: false, interest_count: 0 }";
+    assert_eq!(format!("{reactor:?}"), closed);
+    let here = reactor.enter();
+    assert!(format!("{here:?}").starts_with("EnteredReactor"));
+    let (one, _other) = socket_pair();
+    let number = one.as_raw_fd();
+    let source = Async::new(one).unwrap();
+    assert_eq!(source.as_raw_fd(), number);
+    assert_eq!(source.as_fd().as_raw_fd(), number);
+    let open = "LoopReactor { is_open: true, interest_count: 1 }";
+    assert_eq!(format!("{reactor:?}"), open);
+    assert_eq!(reactor.descriptors(), 1);
+    let shown = format!("{source:?}");
+    assert!(shown.starts_with("Async { io: UnixStream") && shown.ends_with("is_closed: false }"));
+    source.close();
+    assert!(format!("{source:?}").ends_with("is_closed: true }"));
 }
