@@ -5,13 +5,13 @@ use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
     future::{pending, ready},
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread,
 };
 
 use arborio_executor::{spawn_local, yield_now};
 use arborio_scope::{
-    Ticker, catch_cancel, finally, move_on_after, repeat_timeout, shield, timeout,
+    Concurrent, Ticker, catch_cancel, finally, move_on_after, repeat_timeout, shield, timeout,
 };
 
 use arborio_task::{Branch, Interrupt, SpawnOptions};
@@ -151,6 +151,39 @@ fn s28_a_million_rounds_have_one_timer() {
         let count = allocations_in(async || rounds(1_000_000).await).await;
         assert!(count <= 2, "{count} allocations");
     });
+}
+
+/// Sends how many bytes are alive when it is dropped.
+struct Witness(Cell<Option<mpsc::Sender<isize>>>);
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        if let Some(tell) = self.0.take() {
+            let _ = tell.send(LIVE.get());
+        }
+    }
+}
+
+#[test]
+fn what_a_thread_keeps_for_branches_is_freed_when_it_ends() {
+    thread_local! {
+        /// What a thread has used first is dropped last.
+        static WITNESS: Witness = const { Witness(Cell::new(None)) };
+    }
+    let live_after = |branches: usize| {
+        let (tell, told) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            WITNESS.with(|witness| witness.0.set(Some(tell)));
+            let concurrent = Concurrent::new();
+            for _ in 0..branches {
+                drop(concurrent.spawn(ready(())));
+            }
+            futures_lite::future::block_on(concurrent.run(ready(())));
+        });
+        thread.join().unwrap();
+        told.recv().unwrap()
+    };
+    assert_eq!(live_after(1), live_after(100));
 }
 
 /// Bytes for each of many pending tasks with this future, which `make` makes.

@@ -7,11 +7,15 @@ mod concurrent;
 mod detached;
 mod finally_panics;
 mod grace;
+mod groups;
 #[path = "../../../arborio-base/tests/support/leak.rs"]
 mod leak;
+mod many;
 mod nested_grace;
 mod of_all;
 mod refuted;
+mod scopes;
+mod shown;
 mod support;
 mod tasks;
 mod tree;
