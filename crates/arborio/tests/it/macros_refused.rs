@@ -49,6 +49,7 @@ fn a_program_that_is_right_is_taken() {
         "#[arborio::main(workers = 2)] pub async fn main() -> Result<(), String> { Err(String::new())? }",
     );
     taken("#[arborio::test] async fn test() {} fn main() {}");
+    taken("#[arborio::test(workers = 6_3usize,)] async fn test() {} fn main() {}");
 }
 
 #[test]
@@ -71,6 +72,22 @@ fn a_function_that_is_more_than_async_is_refused() {
         "#[arborio::main]\nasync unsafe fn main() { pause().await }",
         "unsafe",
         "`#[arborio::main]` runs a plain async function, without `unsafe`",
+    );
+    // The body is still that of an unsafe function: what it may do there is not complained of.
+    refused(
+        "unsafe fn dangerous() {}
+         #[arborio::main]\nasync unsafe fn main() {
+             #![allow(unsafe_op_in_unsafe_fn)]
+             pause().await;
+             dangerous()
+         }",
+        "unsafe",
+        "`#[arborio::main]` runs a plain async function, without `unsafe`",
+    );
+    refused(
+        "#[arborio::main]\nasync extern \"C\" fn main() { pause().await }",
+        "extern",
+        "`#[arborio::main]` runs a plain async function, without `extern`",
     );
 }
 
@@ -95,6 +112,15 @@ fn what_is_no_function_is_refused() {
         "struct Main { }",
         "`#[arborio::main]` stands before an async function with a body: async fn main() { .. }",
     );
+    refused(
+        "trait Program {
+             #[arborio::main] async fn main();
+         }
+         impl Program for () { async fn main() { pause().await } }
+         fn main() { drop(<() as Program>::main()) }",
+        "async fn main();",
+        "`#[arborio::main]` stands before an async function with a body: async fn main() { .. }",
+    );
 }
 
 #[test]
@@ -113,6 +139,11 @@ fn an_option_that_does_not_exist_is_refused_with_those_that_do() {
         "no option `worker_threads`: write `workers = 4`",
     );
     refused(
+        &main("flavor = \"multi_thread\""),
+        "flavor = \"multi_thread\"",
+        "no option `flavor`: write `workers` for a pool, and nothing for one thread",
+    );
+    refused(
         &main("clock = \"virtual\""),
         "clock = \"virtual\"",
         "no option `clock`: a program that needs it uses `EventLoop::builder()`",
@@ -128,6 +159,12 @@ fn an_option_that_does_not_exist_is_refused_with_those_that_do() {
         "start_paused = true",
         "no option `start_paused`: write `clock = \"virtual\"`",
     );
+    refused(
+        "#[arborio::test(color = 3)]\nasync fn test() { pause().await }\nfn main() {}",
+        "color = 3",
+        "`#[arborio::test]` has no option `color`: there are \
+         `clock = \"virtual\"`, `seed = 7`, `workers`, `workers = 4` and `crate = \"path\"`",
+    );
 }
 
 #[test]
@@ -135,7 +172,7 @@ fn a_value_that_cannot_be_is_refused() {
     let test = |option: &str| {
         format!("#[arborio::test({option})]\nasync fn test() {{ pause().await }}\nfn main() {{}}")
     };
-    for count in ["0", "64", "\"all\""] {
+    for count in ["0", "64", "\"all\"", "64usize", "6_4"] {
         let option = format!("workers = {count}");
         refused(
             &test(&option),
@@ -173,11 +210,10 @@ fn a_value_that_cannot_be_is_refused() {
         "\"nowhere\"",
         "crate `nowhere`",
     );
-    refused(
-        &test("crate = \"1\""),
-        "crate = \"1\"",
-        "the string is a path",
-    );
+    for path in ["1", "", "arborio::", "arborio::1"] {
+        let option = format!("crate = \"{path}\"");
+        refused(&test(&option), &option, "the string is a path");
+    }
 }
 
 #[test]
