@@ -8,6 +8,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use arborio_task::{BorrowScope, Interrupt, Payload, WaitError};
@@ -21,7 +22,8 @@ struct Purse {
     returned: AtomicUsize,
 }
 
-/// One that is lent. It takes its time to come back, so that who does not wait for it is found out.
+/// One that is lent. It takes its time to come back, so that who does not wait for it is found out: where others have the
+/// processors, one turn of theirs is time enough.
 struct Coin<'a>(&'a Purse);
 
 impl Purse {
@@ -40,8 +42,12 @@ impl Purse {
 
 impl Drop for Coin<'_> {
     fn drop(&mut self) {
+        let start = Instant::now();
         for _ in 0..200 {
             thread::yield_now();
+            if start.elapsed() > Duration::from_millis(1) {
+                break;
+            }
         }
         self.0.returned.fetch_add(1, Ordering::SeqCst);
     }

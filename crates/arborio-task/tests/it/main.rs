@@ -5,9 +5,12 @@ mod around;
 mod branch_again;
 mod branch_refuted;
 mod cells;
+mod driving;
 mod endings_refuted;
+mod figures;
 mod foreign_wakers;
 mod frames_refuted;
+mod guests;
 mod handles;
 #[path = "../../../arborio-base/tests/support/leak.rs"]
 mod leak;
@@ -24,3 +27,4 @@ mod support;
 mod types;
 mod waiting;
 mod wakers;
+mod words;

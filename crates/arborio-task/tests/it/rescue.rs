@@ -24,9 +24,13 @@ fn run(running: &Running<'_>) {
 
 /// Another loop takes up to ten tasks of `stuck`, runs them, and says how many it were.
 fn rescue(stuck: Submitter) -> usize {
+    rescue_up_to(10, stuck)
+}
+
+fn rescue_up_to(most: usize, stuck: Submitter) -> usize {
     let rescuer = thread::spawn(move || {
         let (rescued, main) = tasks().run_main(async {}, |running| {
-            let rescued = running.rescue(&stuck, 10);
+            let rescued = running.rescue(&stuck, most);
             run(running);
             rescued
         });
@@ -112,6 +116,65 @@ fn x12_a_task_that_is_woken_here_and_there_is_rescued_once() {
         assert_eq!(rescue(stuck), 1);
         assert!(child.is_finished());
     });
+}
+
+/// Two tasks that have been polled once, and their wakers.
+async fn two_waiting() -> ([Task<()>; 2], [Waker; 2]) {
+    let (one, its_waker) = woken().await;
+    let (two, other_waker) = woken().await;
+    let both = [sent(one), sent(two)];
+    skip().await;
+    (
+        both,
+        [its_waker, other_waker].map(|waker| waker.recv().unwrap()),
+    )
+}
+
+fn wake_from_abroad(wakers: Vec<Waker>) {
+    let waking = thread::spawn(move || wakers.into_iter().for_each(Waker::wake));
+    waking.join().unwrap();
+}
+
+/// One goes, the other was taken out of the inbox to look at it: it is woken all the same.
+#[test]
+fn a_task_that_another_thread_wakes_and_nobody_has_rescued_runs_here() {
+    stuck(async |stuck| {
+        let ([first, second], wakers) = two_waiting().await;
+        wake_from_abroad(wakers.into());
+        assert_eq!(rescue_up_to(1, stuck), 1);
+        assert!(first.is_finished() && !second.is_finished());
+        skip().await;
+        skip().await;
+        assert!(second.is_finished());
+    });
+}
+
+/// It stood in the queue and in the inbox. What the inbox said is done, so it may leave at once.
+#[test]
+fn a_task_that_is_woken_here_and_there_and_that_nobody_has_rescued_can_be_given() {
+    let (here, other) = (tasks(), tasks());
+    let (stuck, to) = (here.submitter(), other.submitter());
+    let main = async move {
+        let (both, wakers) = two_waiting().await;
+        wakers.iter().for_each(Waker::wake_by_ref);
+        let [_, second] = wakers;
+        wake_from_abroad(vec![second]);
+        assert_eq!(rescue_up_to(1, stuck), 1);
+        both
+    };
+    let (given, both) = here.run_main(main, |running| {
+        assert_eq!(
+            running.run_until(4, |_| false),
+            4,
+            "main, both, and main again"
+        );
+        running.give_all(&to, 10)
+    });
+    assert_eq!(given, 1);
+    let [first, second] = both.unwrap();
+    assert!(first.is_finished() && !second.is_finished());
+    other.run_main(async {}, run).1.unwrap();
+    assert!(second.is_finished());
 }
 
 /// That a handle was dropped comes with the mail, while its task stands in the queue.
