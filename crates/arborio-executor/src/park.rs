@@ -103,3 +103,32 @@ pub enum Passed {
     /// timer, no I/O.
     Stalled,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says only what has to be said.
+    #[derive(Default)]
+    struct Curt(Vec<Wait>);
+
+    impl Park for Curt {
+        fn pass(&mut self, wait: Wait) -> Passed {
+            self.0.push(wait);
+            Passed::Looked
+        }
+    }
+
+    #[test]
+    fn a_park_that_says_nothing_else_does_not_block_and_has_nothing() {
+        let mut park = Curt::default();
+        assert_eq!(park.pass_within(Duration::from_secs(9)), Passed::Looked);
+        park.stand_in(1);
+        park.attend(1);
+        park.main_ended();
+        assert_eq!(park.0, [Wait::Never]);
+        assert_eq!(park.counts(), (0, 0));
+        assert!(park.start_grace().is_none());
+        assert!(!park.slice_is_over());
+    }
+}

@@ -41,3 +41,27 @@ impl Random {
         (mixed % bound.max(1) as u64) as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Random;
+
+    /// The first numbers of the reference implementation with the seed 0, which are the same everywhere.
+    #[test]
+    fn it_is_splitmix64() {
+        let mut random = Random::new(0);
+        let rolls = [(); 3].map(|()| random.below(usize::MAX) as u64);
+        let known = [
+            0xe220_a839_7b1d_cdaf,
+            0x6e78_9e6a_a1b9_65f4,
+            0x06c4_5d18_8009_454f,
+        ];
+        assert_eq!(rolls, known.map(|number: u64| number % usize::MAX as u64));
+    }
+
+    #[test]
+    fn a_bound_of_nothing_or_one_gives_zero() {
+        let mut random = Random::new(7);
+        assert_eq!([random.below(0), random.below(1)], [0, 0]);
+    }
+}

@@ -245,3 +245,65 @@ impl Entry {
         true
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use arborio_task::{NoNotify, Tasks};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    /// A loop whose first poll lasts until `poll` has what the watchdog says of it. Nothing of the loop is left then.
+    fn told(threshold: Duration, poll: impl FnOnce(&Receiver<SlowPoll>)) {
+        let (tell, when_told) = channel();
+        let tasks = Tasks::new(Arc::new(NoNotify));
+        let watching = watch(tasks.watched(), threshold, move |poll| {
+            tell.send(poll.clone()).unwrap();
+        });
+        let main = async move { poll(&when_told) };
+        let (_, ended) = tasks.run_main(main, |running| while running.run_some(1) > 0 {});
+        ended.unwrap();
+        drop(watching);
+    }
+
+    /// There is one dog in this process, so this is one test.
+    #[test]
+    fn one_poll_is_told_once_and_loops_that_begin_while_the_dog_sleeps_are_watched() {
+        let threshold = Duration::from_millis(20);
+        for _ in 0..2 {
+            let start = Instant::now();
+            told(threshold, |when_told| {
+                let poll = when_told.recv_timeout(LONG).expect("nobody watches");
+                assert!(poll.held >= threshold && poll.held <= start.elapsed());
+                assert!(start.elapsed() >= threshold);
+                let again = when_told.recv_timeout(threshold * 5);
+                assert!(again.is_err(), "once for each poll");
+            });
+            let until = Instant::now() + LONG;
+            while !kennel().sleeps {
+                assert!(Instant::now() < until, "the dog looks for ever");
+                thread::yield_now();
+            }
+        }
+    }
+
+    #[test]
+    fn a_poll_says_who_and_for_how_long() {
+        let mut poll = SlowPoll {
+            task: None,
+            held: Duration::from_millis(1234),
+        };
+        assert_eq!(
+            poll.to_string(),
+            "a task has not returned from its poll for 1s"
+        );
+        poll.held = Duration::from_millis(20);
+        assert_eq!(
+            poll.to_string(),
+            "a task has not returned from its poll for 20ms"
+        );
+    }
+}

@@ -37,8 +37,14 @@ const GENERATIONS: usize = 4;
 /// another one: the threads of its parent's are not there.
 pub(super) fn of_the_process() -> &'static BlockingPool {
     static POOLS: [OnceLock<BlockingPool>; GENERATIONS] = [const { OnceLock::new() }; GENERATIONS];
-    let generation = Process::watched().generation().min(GENERATIONS - 1);
-    POOLS[generation].get_or_init(|| BlockingPool::builder().build())
+    let place = place_of(Process::watched().generation());
+    POOLS[place].get_or_init(|| BlockingPool::builder().build())
+}
+
+/// Where the pool of a process is that so many forks have led to. Of the last one more than one process may know; it belongs to
+/// whichever has made it.
+fn place_of(generation: usize) -> usize {
+    generation.min(GENERATIONS - 1)
 }
 
 /// A pool of threads for jobs that block; most programs use the one of the process, through
@@ -383,5 +389,16 @@ impl BlockingPoolBuilder {
             grace: self.grace,
             is_owned: true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_that_come_too_late_share_the_last_place() {
+        let places = [0, 1, GENERATIONS - 1, GENERATIONS, usize::MAX].map(place_of);
+        assert_eq!(places, [0, 1, 3, 3, 3]);
     }
 }

@@ -116,8 +116,12 @@ async fn yield_once() {
 
 /// For long enough that it pays to move the task.
 fn spin() {
+    spin_for(Duration::from_micros(3));
+}
+
+fn spin_for(time: Duration) {
     let start = Instant::now();
-    while start.elapsed() < Duration::from_micros(3) {
+    while start.elapsed() < time {
         hint::spin_loop();
     }
 }
@@ -388,6 +392,65 @@ fn t1_a_sleeper_is_woken_for_much_work_when_it_has_paid_before() {
     });
 }
 
+/// It is woken for more than it costs to wake it. Polls that lost their processor look longer than they are, so it is
+/// enough if that holds once.
+#[test]
+fn t1_a_sleeper_is_not_woken_for_little_work() {
+    let sleeps_on = || {
+        with_ready(4, |seat, other, running| {
+            other.lie_down();
+            while seat.grain.judge(running) == Verdict::Unknown {
+                assert_eq!(running.run_until(1, |_| true), 1, "nobody has judged");
+            }
+            assert!(seat.is_wanted(running));
+            seat.offer(running, false);
+            seat.team.control.0.load(Ordering::Relaxed) == other.bit()
+        })
+    };
+    assert!((0..100).any(|_| sleeps_on()), "woken each time");
+}
+
+/// Has worker 0 poll tasks that take so long, one after the other, while many are ready. Whether it knows of long ones
+/// among short ones then.
+fn is_scattered_after(polls: &[Duration]) -> bool {
+    let team = Arc::new(Team::new(2));
+    let (tasks, seat) = place(&team, 0);
+    let main = async {
+        for time in polls.iter().copied() {
+            drop(try_spawn_sent(
+                async move { spin_for(time) },
+                SpawnOptions::new(),
+            ));
+        }
+        for _ in 0..20 {
+            drop(try_spawn_sent(async {}, SpawnOptions::new()));
+        }
+        std::future::pending::<()>().await;
+    };
+    let (is_scattered, ended) = tasks.run_main(main, |running| {
+        running.run_until(1, |_| true);
+        seat.begin(running);
+        for _ in polls {
+            running.run_until(1, |_| true);
+            if seat.grain.judge(running) != Verdict::Unknown {
+                seat.grain.begin(running);
+            }
+        }
+        seat.grain.is_scattered(running)
+    });
+    assert!(ended.is_err(), "it was dropped while it waited");
+    is_scattered
+}
+
+/// Short ones that lost their processor look long, so it is enough if it holds for them once.
+#[test]
+fn two_long_polls_near_each_other_are_known_and_short_ones_are_none() {
+    let short = Duration::ZERO;
+    assert!(is_scattered_after(&[LONG, short, short, LONG]));
+    assert!(!is_scattered_after(&[LONG]), "it may have spawned the rest");
+    assert!((0..100).any(|_| !is_scattered_after(&[short; 5])));
+}
+
 #[test]
 fn t1_who_looks_for_work_asks_nobody_who_sleeps() {
     with_ready(0, |seat, other, running| {
@@ -450,6 +513,30 @@ fn t6_a_sleeper_looks_again_while_somebody_is_awake_and_a_few_times_more() {
         assert_eq!(seat.watch(), Some(WATCH));
         assert!(is_timed());
     });
+}
+
+/// The first one counts; all end with it, and it is told to one.
+#[test]
+fn the_first_panic_ends_the_team_and_is_taken_once() {
+    let team = Team::new(2);
+    for message in ["first", "second"] {
+        team.fail(arborio_task::Payload::new(Box::new(message)));
+        assert_eq!(team.ending(), Some(super::Ending::Asked));
+    }
+    let taken = team.take_panic().map(|panic| panic.message().to_owned());
+    assert_eq!(taken.as_deref(), Some("first"));
+    assert!(team.take_panic().is_none());
+}
+
+#[test]
+fn a_team_ends_in_one_way_or_the_other_and_goes_no_step_back() {
+    use super::Ending::{Asked, WhenDone};
+    let team = Team::new(1);
+    assert_eq!(team.ending(), None);
+    for (asked, ends) in [(WhenDone, WhenDone), (Asked, Asked), (WhenDone, Asked)] {
+        team.end(asked);
+        assert_eq!(team.ending(), Some(ends));
+    }
 }
 
 /// Counts how often its worker is notified.
