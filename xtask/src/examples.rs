@@ -32,9 +32,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use crate::arguments::Arguments;
+use crate::built;
 use crate::table;
 use crate::workspace::{Target, Workspace};
 use crate::{Outcome, Verb, tool};
@@ -122,32 +121,13 @@ fn judge_all(sources: &[(String, PathBuf)], programs: &[(String, PathBuf)]) -> O
     }
 }
 
-/// Builds examples and says where their programs lie.
+/// Builds with this line and says where the programs lie, by the name of the target.
 ///
 /// # Errors
 /// The build failed; cargo has printed why.
 pub(crate) fn build(line: &[&str]) -> Result<Vec<(String, PathBuf)>, String> {
-    let mut command = tool::cargo(line);
-    command
-        .arg("--message-format=json-render-diagnostics")
-        .stderr(Stdio::inherit());
-    let line = tool::show(&command);
-    let output = command
-        .output()
-        .map_err(|error| format!("cannot start cargo: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("`{line}` failed ({})", output.status));
-    }
-    let messages = String::from_utf8_lossy(&output.stdout);
-    let program = |line: &str| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        let name = message["target"]["name"].as_str()?;
-        Some((
-            name.to_string(),
-            PathBuf::from(message["executable"].as_str()?),
-        ))
-    };
-    Ok(messages.lines().filter_map(program).collect())
+    let built = built::programs(&mut tool::cargo(line))?.into_iter();
+    Ok(built.map(|built| (built.name, built.program)).collect())
 }
 
 /// Runs one example and compares.

@@ -8,6 +8,7 @@
 mod abort;
 mod arguments;
 mod bench;
+mod built;
 mod ci;
 mod deep;
 mod demo;

@@ -7,8 +7,11 @@
 //! model <name>: <n> executions
 //! ```
 //!
-//! A suite in which fewer models report than tests run fails, and so does a model that explored
+//! A suite in which fewer models report than there are tests fails, and so does a model that explored
 //! one execution only: nothing in it runs at the same time.
+//!
+//! All are built at once. Each test runs in a process of its own, one process for each processor: a model takes turns on one
+//! thread, and some count in statics what they have made.
 //!
 //! `LOOM_MAX_PREEMPTIONS` is 3 unless it is set outside; a model that needs another bound sets it
 //! in its own `loom::model::Builder`. `--cfg loom` reaches every crate of the build, and many
@@ -16,14 +19,15 @@
 //! `[target.'cfg(not(loom))'.dev-dependencies]`.
 
 use std::env;
-use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use crate::arguments::Arguments;
-use crate::table;
-use crate::workspace::Workspace;
-use crate::{Outcome, Verb, tool};
+use crate::workspace::{Package, Workspace};
+use crate::{Outcome, Verb, built, table, tool};
 
 pub(crate) const VERB: Verb = Verb {
     name: "model",
@@ -35,9 +39,16 @@ pub(crate) const VERB: Verb = Verb {
 /// What the models of one crate came to.
 #[derive(Default)]
 pub(crate) struct Suite {
-    /// How many tests the harness ran.
+    /// How many tests there are to run.
     tests: usize,
     models: Vec<Model>,
+}
+
+/// A test of `tests/loom.rs`: a model, or some.
+struct Test<'a> {
+    package: &'a Package,
+    program: PathBuf,
+    name: String,
 }
 
 /// One line of the table.
@@ -55,31 +66,37 @@ fn run(mut arguments: Arguments) -> Outcome {
 /// Runs the models of `crates` (all where empty) that match `filters`.
 ///
 /// # Errors
-/// A model failed, a crate's model suite ran nothing, or no model matches.
+/// A model failed, a crate's model suite has nothing to run, or no model matches.
 pub(crate) fn explore(crates: &[String], filters: &[String], preemptions: u32) -> Outcome {
     let workspace = Workspace::load()?;
-    let suites: Vec<&str> = workspace
+    let packages: Vec<&Package> = workspace
         .with_target("test", "loom")
-        .map(|package| package.name.as_str())
-        .filter(|name| crates.is_empty() || crates.iter().any(|chosen| chosen == name))
+        .filter(|package| crates.is_empty() || crates.contains(&package.name))
         .collect();
-    if suites.is_empty() {
+    if packages.is_empty() {
         return Err("no crate has a tests/loom.rs to run".into());
     }
-    let (mut models, mut failures, mut total) = (Vec::new(), Vec::new(), Duration::ZERO);
-    for name in suites {
-        let mut command = suite(&workspace, name, filters, preemptions);
-        let (result, took) = tool::timed(|| run_suite(&mut command, name));
-        total += took;
-        match result {
-            Ok(suite) => {
-                failures.extend(suite.complaints(name, !filters.is_empty()));
-                models.extend(suite.models);
+    let tests = build(&workspace, &packages, filters)?;
+    let (ran, took) = tool::timed(|| run_all(&tests, preemptions));
+    let (mut models, mut failures) = (Vec::new(), Vec::new());
+    for package in packages {
+        let (mut suite, failed_before) = (Suite::default(), failures.len());
+        let of = tests.iter().zip(&ran);
+        for (_, ran) in of.filter(|(test, _)| test.package.name == package.name) {
+            suite.tests += 1;
+            match ran {
+                Ok(printed) => printed
+                    .lines()
+                    .for_each(|line| suite.read(&package.name, line)),
+                Err(why) => failures.push(why.clone()),
             }
-            Err(why) => failures.push(why),
         }
+        if failures.len() == failed_before {
+            failures.extend(suite.complaints(&package.name, !filters.is_empty()));
+        }
+        models.extend(suite.models);
     }
-    println!("\n{}", summary(&models, total));
+    println!("\n{}", summary(&models, took));
     if models.is_empty() && failures.is_empty() {
         failures.push(format!("no model matches {}", filters.join(", ")));
     }
@@ -90,17 +107,98 @@ pub(crate) fn explore(crates: &[String], filters: &[String], preemptions: u32) -
     }
 }
 
-/// The command for one crate's models.
-fn suite(workspace: &Workspace, name: &str, filters: &[String], preemptions: u32) -> Command {
-    let mut command = tool::cargo(["test", "--release", "-p", name, "--test", "loom"]);
-    command
-        .args(["--", "--nocapture", "--test-threads=1"])
-        .args(filters);
+/// Builds the suites of these crates, and lists their tests.
+fn build<'a>(
+    workspace: &Workspace,
+    packages: &[&'a Package],
+    filters: &[String],
+) -> Result<Vec<Test<'a>>, String> {
+    let mut command = tool::cargo(["test", "--release", "--no-run", "--test", "loom"]);
+    command.args(packages.iter().flat_map(|package| ["-p", &package.name]));
     build_for(&mut command, workspace, "loom");
-    if env::var_os("LOOM_MAX_PREEMPTIONS").is_none() {
-        command.env("LOOM_MAX_PREEMPTIONS", preemptions.to_string());
+    let built = built::programs(&mut command)?;
+    let mut tests = Vec::new();
+    for &package in packages {
+        let mut own = built
+            .iter()
+            .filter(|built| built.name == "loom" && built.source.starts_with(&package.folder));
+        let program = own.next().map(|built| built.program.clone());
+        let program =
+            program.ok_or_else(|| format!("cargo built no models of {}", package.name))?;
+        let mut list = Command::new(&program);
+        list.args(["--list", "--format=terse"]).args(filters);
+        let listed = list
+            .output()
+            .map_err(|error| format!("{}: {error}", program.display()))?;
+        let listed = String::from_utf8_lossy(&listed.stdout);
+        let names = listed
+            .lines()
+            .filter_map(|line| line.strip_suffix(": test"));
+        tests.extend(names.map(|name| Test {
+            package,
+            program: program.clone(),
+            name: name.into(),
+        }));
     }
-    command
+    Ok(tests)
+}
+
+/// Runs each in a process of its own, on all processors. What they have printed, or why they failed, is in the order of `tests`.
+fn run_all(tests: &[Test<'_>], preemptions: u32) -> Vec<Result<String, String>> {
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let mut ran = Vec::new();
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(test) = tests.get(place) else {
+                break ran;
+            };
+            ran.push((place, test.run(preemptions)));
+        }
+    };
+    let processes = thread::available_parallelism().map_or(1, |count| count.get());
+    let mut ran: Vec<_> = thread::scope(|threads| {
+        let running: Vec<_> = (0..processes).map(|_| threads.spawn(take)).collect();
+        let ended = running.into_iter();
+        ended
+            .flat_map(|thread| thread.join().expect("who runs tests does not panic"))
+            .collect()
+    });
+    ran.sort_by_key(|(place, _)| *place);
+    ran.into_iter().map(|(_, ran)| ran).collect()
+}
+
+impl Test<'_> {
+    /// Runs it, shows what it prints when it has ended, and returns it.
+    fn run(&self, preemptions: u32) -> Result<String, String> {
+        let name = format!("{} {}", self.package.name, self.name);
+        let mut command = Command::new(&self.program);
+        command.args(["--nocapture", "--test-threads=1", "--exact", &self.name]);
+        command
+            .current_dir(&self.package.folder)
+            .stdin(Stdio::null());
+        if env::var_os("LOOM_MAX_PREEMPTIONS").is_none() {
+            command.env("LOOM_MAX_PREEMPTIONS", preemptions.to_string());
+        }
+        let (ended, took) = tool::timed(|| command.output());
+        let ended = ended.map_err(|error| format!("{name}: {error}"))?;
+        let printed = String::from_utf8_lossy(&ended.stdout).into_owned();
+        let told = String::from_utf8_lossy(&ended.stderr);
+        if ended.status.success() {
+            let reports = printed.lines().filter_map(reported);
+            let reports: Vec<_> = reports
+                .map(|(model, count)| format!("  {model}: {count}\n"))
+                .collect();
+            print!(
+                "{name}, {}\n{}{told}",
+                tool::seconds(took),
+                reports.concat()
+            );
+            return Ok(printed);
+        }
+        println!("{printed}{told}");
+        Err(format!("{name}: the model failed ({})", ended.status))
+    }
 }
 
 /// Has `command`, a release build for speed, build with `--cfg tool`.
@@ -115,28 +213,6 @@ pub(crate) fn build_for(command: &mut Command, workspace: &Workspace, tool: &str
     command.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
 }
 
-/// Runs a suite, shows what it prints as it comes, and collects the models it reports.
-pub(crate) fn run_suite(command: &mut Command, name: &str) -> Result<Suite, String> {
-    tool::show(command);
-    let start = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-    let mut child = start.map_err(|error| format!("cannot start cargo: {error}"))?;
-    let output = child.stdout.take().expect("standard output is piped");
-    let mut suite = Suite::default();
-    for line in BufReader::new(output).split(b'\n') {
-        let line =
-            line.map_err(|error| format!("{name}: cannot read the models' output: {error}"))?;
-        let line = String::from_utf8_lossy(&line);
-        println!("{line}");
-        suite.read(name, &line);
-    }
-    let status = child.wait().map_err(|error| format!("{name}: {error}"))?;
-    if status.success() {
-        Ok(suite)
-    } else {
-        Err(format!("{name}: the models failed ({status})"))
-    }
-}
-
 impl Suite {
     pub(crate) fn executions(&self) -> u64 {
         self.models.iter().map(|model| model.executions).sum()
@@ -147,10 +223,7 @@ impl Suite {
     }
 
     /// Takes in one line of its output.
-    fn read(&mut self, crate_name: &str, line: &str) {
-        if let Some(tests) = announced(line) {
-            self.tests += tests;
-        }
+    pub(crate) fn read(&mut self, crate_name: &str, line: &str) {
         if let Some((model, executions)) = reported(line) {
             self.models.push(Model {
                 crate_name: crate_name.into(),
@@ -165,10 +238,10 @@ impl Suite {
         let (tests, reports) = (self.tests, self.models.len());
         let mut complaints = Vec::new();
         if tests == 0 && !filtered {
-            complaints.push(format!("{name}: tests/loom.rs ran no model"));
+            complaints.push(format!("{name}: tests/loom.rs has no model"));
         } else if reports < tests {
             complaints.push(format!(
-                "{name}: {tests} tests ran, but only {reports} reported `model <name>: <n> executions`"
+                "{name}: there are {tests} tests, but only {reports} reported `model <name>: <n> executions`"
             ));
         }
         let idle = self.models.iter().filter(|model| model.executions < 2);
@@ -177,15 +250,6 @@ impl Suite {
         );
         complaints
     }
-}
-
-/// Reads the test harness's `running <n> tests`.
-fn announced(line: &str) -> Option<usize> {
-    let count = line.strip_prefix("running ")?;
-    let count = count
-        .strip_suffix(" tests")
-        .or(count.strip_suffix(" test"))?;
-    count.parse().ok()
 }
 
 /// Reads `model <name>: <n> executions`; the test harness may have begun the line with the name
@@ -244,18 +308,20 @@ mod tests {
 
     #[test]
     fn a_suite_that_proves_less_than_it_seems_to_is_complained_about() {
-        let complaints = |output: &str, filtered| {
-            let mut suite = Suite::default();
+        let complaints = |tests, output: &str, filtered| {
+            let mut suite = Suite {
+                tests,
+                ..Suite::default()
+            };
             output.lines().for_each(|line| suite.read("c", line));
             suite.complaints("c", filtered).len()
         };
-        let whole = "running 1 test\ntest a ... model a: 2 executions\nok\n";
-        assert_eq!(complaints(whole, false), 0);
-        assert_eq!(complaints("running 0 tests\n", false), 1);
-        assert_eq!(complaints("running 0 tests\n", true), 0);
-        let silent = "running 2 tests\ntest a ... model a: 2 executions\nok\ntest b ... ok\n";
-        assert_eq!(complaints(silent, false), 1);
-        assert_eq!(complaints(&whole.replace(": 2", ": 1"), false), 1);
+        let whole = "test a ... model a: 2 executions\nok\n";
+        assert_eq!(complaints(1, whole, false), 0);
+        assert_eq!(complaints(0, "", false), 1);
+        assert_eq!(complaints(0, "", true), 0);
+        assert_eq!(complaints(2, whole, false), 1);
+        assert_eq!(complaints(1, &whole.replace(": 2", ": 1"), false), 1);
     }
 
     #[test]

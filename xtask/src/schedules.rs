@@ -4,7 +4,8 @@
 //! schedules there are, and which, it reads from its environment; the head of its `schedules.rs` says how. A failure prints
 //! the line that runs the one schedule that failed.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, thread};
 
@@ -74,7 +75,7 @@ fn explore(count: u64, firsts: &[u64], filters: &[String]) -> Outcome {
             .args(filters);
         command.env("ARBORIO_SCHEDULES", share.to_string());
         command.env("ARBORIO_FIRST", first.to_string());
-        model::run_suite(&mut command, "schedules")
+        run_suite(&mut command)
     };
     let run = &run;
     let (suites, took) = tool::timed(|| {
@@ -106,4 +107,25 @@ fn suite(workspace: &Workspace, crates: &[&str]) -> Command {
     model::build_for(&mut command, workspace, "shuttle");
     command.env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true");
     command
+}
+
+/// Runs a suite, shows what it prints as it comes, and collects the scenarios it reports.
+fn run_suite(command: &mut Command) -> Result<Suite, String> {
+    tool::show(command);
+    let start = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut child = start.map_err(|error| format!("cannot start cargo: {error}"))?;
+    let output = child.stdout.take().expect("standard output is piped");
+    let mut suite = Suite::default();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line.map_err(|error| format!("cannot read the output: {error}"))?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        suite.read("schedules", &line);
+    }
+    let status = child.wait().map_err(|error| error.to_string())?;
+    if status.success() {
+        Ok(suite)
+    } else {
+        Err(format!("a schedule failed ({status})"))
+    }
 }
