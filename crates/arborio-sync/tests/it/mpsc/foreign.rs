@@ -30,6 +30,7 @@ in_both_flavours![
     a_message_that_comes_while_a_waker_is_cloned_is_not_missed,
     the_end_that_comes_while_a_waker_is_cloned_is_not_missed,
     a_slot_that_is_freed_while_a_waker_is_cloned_is_not_missed,
+    who_frees_a_slot_and_waits_while_a_waker_is_cloned_is_woken_by_that_send,
     a_close_while_a_waker_is_cloned_is_not_missed,
     a_receiver_takes_its_waker_along,
     y12_a_wake_may_drop_the_senders_behind_it,
@@ -217,6 +218,24 @@ fn a_slot_that_is_freed_while_a_waker_is_cloned_is_not_missed<F: Flavour>() {
     let reserved = poll(&mut Box::pin(sender.clone().reserve_owned()), &waker);
     assert!(matches!(reserved, Poll::Ready(Ok(_))));
     assert_eq!(script.clones_alive(), 1);
+}
+
+fn who_frees_a_slot_and_waits_while_a_waker_is_cloned_is_woken_by_that_send<F: Flavour>() {
+    let (woken, waiting) = Counter::new();
+    let (sender, receiver) = mpsc::channel::<_, F>(1);
+    sender.try_send(1).unwrap();
+    let receiver = Rc::new(RefCell::new(receiver));
+    let script = on_clone({
+        let receiver = Rc::clone(&receiver);
+        move || {
+            let mut receiver = receiver.borrow_mut();
+            assert_eq!(receiver.try_recv(), Ok(1));
+            assert!(receive(&mut receiver, &waiting).is_pending());
+        }
+    });
+    let sent = poll(&mut send(&sender, 2), &script.waker());
+    assert_eq!((sent, woken.count()), (Poll::Ready(Ok(())), 1));
+    assert_eq!(receiver.borrow_mut().try_recv(), Ok(2));
 }
 
 fn a_close_while_a_waker_is_cloned_is_not_missed<F: Flavour>() {
