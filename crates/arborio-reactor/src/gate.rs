@@ -306,3 +306,43 @@ impl<P> Gate<P> {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[track_caller]
+    fn ready(gate: &Gate<()>, direction: Direction) -> Word {
+        match gate.look(direction) {
+            Look::Ready(word) => word,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_drained_stays_so_if_somebody_else_waits_meanwhile_and_not_after_an_event() {
+        let gate = Gate::new(());
+        gate.drained(Direction::Write, ready(&gate, Direction::Write));
+        let seen = ready(&gate, Direction::Read);
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut key = WaitKey::fresh();
+        assert!(gate.poll(&mut cx, Direction::Write, &mut key).is_pending());
+        gate.drained(Direction::Read, seen);
+        assert_eq!(gate.look(Direction::Read), Look::NotReady);
+
+        let mut batch = WakeBatch::new();
+        let event = Event::ready(Direction::Read);
+        assert_eq!(gate.raise(event, &mut batch).woken, 0);
+        let seen = ready(&gate, Direction::Read);
+        assert_eq!(gate.raise(event, &mut batch).woken, 0);
+        gate.drained(Direction::Read, seen);
+        assert!(matches!(gate.look(Direction::Read), Look::Ready(_)));
+        assert_eq!(
+            gate.raise(Event::ready(Direction::Write), &mut batch).woken,
+            1
+        );
+        gate.forget(Direction::Write, &key);
+    }
+}
