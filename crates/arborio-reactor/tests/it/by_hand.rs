@@ -564,3 +564,18 @@ fn reactors_and_sources_show_what_they_are() {
     source.close();
     assert!(format!("{source:?}").ends_with("is_closed: true }"));
 }
+
+#[test]
+fn an_operation_that_is_interrupted_is_tried_again_and_one_that_fails_is_not() {
+    let reactor = reactor();
+    run(&reactor, async {
+        let (one, _other) = socket_pair();
+        let one = Async::new(one).unwrap();
+        let mut answers = [ErrorKind::Interrupted, ErrorKind::Interrupted].into_iter();
+        let tried = one.read_with(|_| answers.next().map_or(Ok("done"), |kind| Err(kind.into())));
+        assert_eq!(tried.await.unwrap(), "done");
+        let mut answers = [ErrorKind::BrokenPipe].into_iter();
+        let tried = one.write_with(|_| answers.next().map_or(Ok(()), |kind| Err(kind.into())));
+        assert_eq!(tried.await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+    });
+}
