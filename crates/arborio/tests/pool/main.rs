@@ -1,6 +1,7 @@
 //! Pools: several event loops that share their tasks.
 
 mod background;
+mod ends;
 mod groups;
 mod guests;
 #[path = "../../../arborio-base/tests/support/leak.rs"]
@@ -16,4 +17,6 @@ mod running;
 mod scopes;
 mod stopping;
 mod stuck;
+mod trees;
+mod waiting;
 mod watchdog;

@@ -2,37 +2,28 @@
 
 use std::{
     cell::Cell,
-    future::pending,
-    io::{Read, Write},
     rc::Rc,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     thread::{self, ThreadId},
 };
 
 use arborio::{
-    Handle, Interrupt, Pool, RunError, Scope,
-    cancel::finally,
-    net::{TcpListener, TcpStream},
-    options::{Leftover, OnUnobservedPanic},
-    scope, spawn, spawn_local,
-    sync::oneshot,
-    task,
-    time::{Duration, sleep, timeout},
+    Handle, Interrupt, Pool, RunError, Scope, scope, spawn, spawn_local, task,
+    time::{Duration, sleep},
     tree::TaskState,
     yield_now,
 };
-use futures_lite::AsyncReadExt as _;
 
 use crate::{limits::without_hanging, meeting::Meeting};
 
-fn here() -> ThreadId {
+pub(crate) fn here() -> ThreadId {
     thread::current().id()
 }
 
-fn two() -> arborio::PoolBuilder {
+pub(crate) fn two() -> arborio::PoolBuilder {
     Pool::builder().workers(2)
 }
 
@@ -50,32 +41,6 @@ fn x12_two_tasks_that_block_run_on_two_workers() {
         };
         let (one, other) = (meet(&barrier), meet(&barrier));
         assert_ne!(one.await.unwrap(), other.await.unwrap());
-    });
-}
-
-/// The first task stops the pool on whichever worker it runs, while others wait or spin.
-#[test]
-fn s05_a_task_on_any_worker_stops_the_pool() {
-    without_hanging(|| {
-        for _ in 0..20 {
-            let ended = two().try_run(async {
-                let barrier = Arc::new(Meeting::new(2));
-                let meets = Arc::clone(&barrier);
-                drop(spawn(async move {
-                    meets.wait(); // so one of the two is on the other worker
-                    Handle::current().unwrap().stop();
-                    pending::<()>().await;
-                }));
-                drop(spawn(async move {
-                    barrier.wait();
-                    loop {
-                        yield_now().await;
-                    }
-                }));
-                pending::<()>().await;
-            });
-            assert!(matches!(ended, Err(RunError::Stopped)), "{ended:?}");
-        }
     });
 }
 
@@ -107,33 +72,6 @@ fn every_task_runs_once_whoever_polls_it() {
                 }
             });
             assert_eq!((sum, polls.load(Ordering::Relaxed)), (1_999_000, 2000));
-        }
-    });
-}
-
-#[test]
-fn run_waits_for_awaited_tasks_of_all_workers() {
-    without_hanging(|| {
-        for _ in 0..50 {
-            let ended = Arc::new(AtomicUsize::new(0));
-            two().run({
-                let ended = Arc::clone(&ended);
-                async move {
-                    for n in 0..50 {
-                        let ended = Arc::clone(&ended);
-                        drop(spawn(async move {
-                            for _ in 0..n {
-                                yield_now().await;
-                            }
-                            drop(spawn(async move {
-                                yield_now().await;
-                                ended.fetch_add(1, Ordering::Relaxed);
-                            }));
-                        }));
-                    }
-                }
-            });
-            assert_eq!(ended.load(Ordering::Relaxed), 50);
         }
     });
 }
@@ -253,71 +191,6 @@ fn a_scope_on_a_pool_waits_for_its_tasks_and_ends_with_their_error() {
 }
 
 #[test]
-fn sleeps_and_timeouts_work_wherever_a_task_is() {
-    without_hanging(|| {
-        two().run(async {
-            let tasks: Vec<_> = (0..200_u64)
-                .map(|n| {
-                    spawn(async move {
-                        yield_now().await;
-                        sleep(Duration::from_millis(n % 5)).await;
-                        let late = timeout(Duration::from_millis(1), pending::<()>()).await;
-                        sleep(Duration::from_millis(n % 3)).await;
-                        late.is_err()
-                    })
-                })
-                .collect();
-            for task in tasks {
-                assert!(task.await.unwrap());
-            }
-        });
-    });
-}
-
-#[test]
-fn sockets_work_wherever_a_task_is() {
-    without_hanging(|| {
-        two().run(async {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let addr = listener.local_addr().unwrap();
-            let server = spawn(async move {
-                for _ in 0..50 {
-                    let (stream, _) = listener.accept().await.unwrap();
-                    drop(spawn(async move {
-                        let mut buffer = [0; 16];
-                        loop {
-                            let n = stream.read(&mut buffer).await.unwrap();
-                            if n == 0 {
-                                return;
-                            }
-                            stream.write_all(&buffer[..n]).await.unwrap();
-                        }
-                    }));
-                }
-            });
-            let clients: Vec<_> = (0..50_u8)
-                .map(|n| {
-                    spawn(async move {
-                        let stream = TcpStream::connect(addr).await.unwrap();
-                        for round in 0..20 {
-                            let sent = [n, round];
-                            stream.write_all(&sent).await.unwrap();
-                            let mut got = [0; 2];
-                            stream.read_exact(&mut got).await.unwrap();
-                            assert_eq!(got, sent);
-                        }
-                    })
-                })
-                .collect();
-            for client in clients {
-                client.await.unwrap();
-            }
-            server.await.unwrap();
-        });
-    });
-}
-
-#[test]
 fn a_plain_thread_sends_tasks_to_a_worker() {
     let sum = two().run(async {
         let handle = Handle::current().unwrap();
@@ -333,125 +206,6 @@ fn a_plain_thread_sends_tasks_to_a_worker() {
         sum
     });
     assert_eq!(sum, 4950);
-}
-
-#[cfg(panic = "unwind")]
-#[test]
-fn g13_a_panic_that_nobody_observes_ends_every_worker_and_goes_on_in_run() {
-    let cleaned_up = Arc::new(AtomicUsize::new(0));
-    let ended = std::panic::catch_unwind({
-        let cleaned_up = Arc::clone(&cleaned_up);
-        || {
-            two().run(async move {
-                let both = Arc::new(Meeting::new(2));
-                for _ in 0..2 {
-                    let (both, cleaned_up) = (Arc::clone(&both), Arc::clone(&cleaned_up));
-                    drop(spawn(async move {
-                        let is_last = both.wait(); // one on each worker
-                        if is_last {
-                            drop(spawn(async { panic!("oh") }));
-                        }
-                        let clean_up = || async move {
-                            yield_now().await;
-                            cleaned_up.fetch_add(1, Ordering::Relaxed);
-                        };
-                        finally(pending::<()>(), clean_up).await;
-                    }));
-                }
-                pending::<()>().await;
-            });
-        }
-    });
-    let payload = ended.unwrap_err();
-    assert_eq!(payload.downcast_ref::<&str>(), Some(&"oh"));
-    assert_eq!(cleaned_up.load(Ordering::Relaxed), 2);
-}
-
-#[cfg(panic = "unwind")]
-#[test]
-fn g13_a_panic_on_another_worker_is_told_to_the_observer_if_wanted() {
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&told);
-    two()
-        .on_unobserved_panic(OnUnobservedPanic::Report)
-        .observer(move |report| log.lock().unwrap().push(report.to_string()))
-        .run(async {
-            let both = Arc::new(Meeting::new(2));
-            for _ in 0..2 {
-                let both = Arc::clone(&both);
-                drop(spawn(async move {
-                    both.wait();
-                    panic!("oh");
-                }));
-            }
-        });
-    let told = told.lock().unwrap();
-    assert_eq!(told.len(), 2);
-    assert!(
-        told.iter()
-            .all(|line| line.starts_with("a task panicked: oh (task ")),
-        "{told:?}"
-    );
-}
-
-#[cfg(panic = "unwind")]
-#[test]
-fn a_panic_of_main_ends_every_worker() {
-    let ended = std::panic::catch_unwind(|| {
-        two().run(async {
-            for _ in 0..10 {
-                drop(spawn(pending::<()>()));
-            }
-            yield_now().await;
-            panic!("main");
-        })
-    });
-    assert!(ended.is_err());
-}
-
-#[test]
-fn what_is_left_is_asked_to_end_on_every_worker() {
-    without_hanging(|| {
-        let cleaned_up = Arc::new(AtomicUsize::new(0));
-        two().leftover(Leftover::Cancel).run({
-            let cleaned_up = Arc::clone(&cleaned_up);
-            async move {
-                for _ in 0..2 {
-                    let cleaned_up = Arc::clone(&cleaned_up);
-                    drop(spawn(async move {
-                        let clean_up = || async move { cleaned_up.fetch_add(1, Ordering::Relaxed) };
-                        finally(sleep(Duration::from_secs(3600)), clean_up).await;
-                    }));
-                }
-                for _ in 0..10 {
-                    yield_now().await;
-                }
-            }
-        });
-        assert_eq!(cleaned_up.load(Ordering::Relaxed), 2);
-    });
-}
-
-#[test]
-fn tasks_that_are_not_awaited_do_not_keep_a_pool() {
-    let dropped = Arc::new(AtomicBool::new(false));
-    struct Probe(Arc<AtomicBool>);
-    impl Drop for Probe {
-        fn drop(&mut self) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
-    two().run({
-        let probe = Probe(Arc::clone(&dropped));
-        async move {
-            drop(task().awaited(false).spawn(async move {
-                let _probe = probe;
-                pending::<()>().await;
-            }));
-            yield_now().await;
-        }
-    });
-    assert!(dropped.load(Ordering::Relaxed));
 }
 
 #[test]
@@ -501,27 +255,6 @@ fn pools_come_and_go() {
     }
 }
 
-#[test]
-fn std_streams_and_arborios_meet_on_a_pool() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = listener.local_addr().unwrap();
-    let peer = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut got = Vec::new();
-        stream.read_to_end(&mut got).unwrap();
-        stream.write_all(&got).unwrap();
-    });
-    two().run(async move {
-        let mut stream = TcpStream::connect(addr).await.unwrap();
-        stream.write_all(b"bread").await.unwrap();
-        stream.shutdown(std::net::Shutdown::Write).unwrap();
-        let mut got = Vec::new();
-        stream.read_to_end(&mut got).await.unwrap();
-        assert_eq!(got, b"bread");
-    });
-    peer.join().unwrap();
-}
-
 /// Every worker sleeps when a task wakes up, spawns another one and blocks until it has run.
 #[test]
 fn x12_what_is_spawned_in_a_long_poll_is_rescued_also_if_everybody_slept() {
@@ -534,75 +267,6 @@ fn x12_what_is_spawned_in_a_long_poll_is_rescued_also_if_everybody_slept() {
             "it waits behind the task that blocks"
         );
     });
-}
-
-/// What a task sends to another worker before it ends is waited for.
-#[test]
-fn run_waits_for_what_one_worker_has_sent_to_another() {
-    without_hanging(|| {
-        for round in 0..20 {
-            let done = Arc::new(AtomicBool::new(false));
-            let ended = Arc::clone(&done);
-            two().run(async move {
-                let barrier = Arc::new(Meeting::new(2));
-                let meet = || {
-                    let barrier = Arc::clone(&barrier);
-                    spawn(async move {
-                        barrier.wait();
-                        (here(), Handle::current().unwrap())
-                    })
-                };
-                let (one, other) = (meet(), meet());
-                let both = [one.await.unwrap(), other.await.unwrap()];
-                let me = here();
-                let (_, there) = both.into_iter().find(|(thread, _)| *thread != me).unwrap();
-                sleep(Duration::from_millis(10)).await;
-                drop(there.spawn(async move {
-                    sleep(Duration::from_millis(20)).await;
-                    ended.store(true, Ordering::SeqCst);
-                }));
-            });
-            assert!(done.load(Ordering::SeqCst), "round {round}");
-        }
-    });
-}
-
-struct Bomb(ThreadId);
-
-impl Drop for Bomb {
-    fn drop(&mut self) {
-        if here() != self.0 {
-            panic!("in the end");
-        }
-    }
-}
-
-/// A panic that nobody observes while the workers wind down, on another worker than the first.
-#[cfg(panic = "unwind")]
-#[test]
-fn g13_a_panic_on_another_worker_at_the_end_goes_on_in_run() {
-    let ended = std::panic::catch_unwind(|| {
-        two().leftover(Leftover::Cancel).run(async {
-            let barrier = Arc::new(Meeting::new(2)); // so that each worker has one of the two
-            let me = here();
-            let wait = || {
-                let barrier = Arc::clone(&barrier);
-                let (tell, told) = oneshot::channel();
-                drop(spawn(async move {
-                    let bomb = Bomb(me);
-                    barrier.wait();
-                    tell.send(()).unwrap();
-                    pending::<()>().await;
-                    drop(bomb);
-                }));
-                told
-            };
-            let (one, other) = (wait(), wait());
-            one.await.unwrap();
-            other.await.unwrap();
-        })
-    });
-    assert!(ended.is_err(), "the panic is lost");
 }
 
 /// Who is awaited waits behind a task that blocks its worker until it has run.
