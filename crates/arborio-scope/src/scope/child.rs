@@ -19,7 +19,7 @@ use crate::apply_timeout::ApplyTimeout;
 use super::{
     current::current_state,
     failure::Failure,
-    note::{self, Observer, ScopeNote},
+    note::{self, AsAny, Observer, ScopeNote},
     shared::{ScopeState, place_error},
 };
 
@@ -192,6 +192,7 @@ pub(crate) struct Apart<E> {
     trouble: Option<Trouble<E>>,
     /// Who would be told; nobody if a callback was.
     whom: Option<(Option<Observer>, TaskInfo)>,
+    as_any: AsAny<E>,
 }
 
 enum Trouble<E> {
@@ -210,7 +211,11 @@ impl<E: Send + 'static> Apart<E> {
             (state.and_then(|state| state.observer.clone()), task)
         });
         let trouble = Some(trouble);
-        Box::new(Self { trouble, whom })
+        Box::new(Self {
+            trouble,
+            whom,
+            as_any: |error| error,
+        })
     }
 }
 
@@ -223,10 +228,10 @@ impl<E> Drop for Apart<E> {
         match (trouble, observer) {
             (Trouble::Panic(panic), observer) => note::tell_of_untaken(observer.as_ref(), panic),
             (Trouble::Error(error), observer) => {
-                drop_contained(error);
                 if let Some(observer) = observer {
-                    observer.tell(&ScopeNote::Untaken(task));
+                    observer.tell(&ScopeNote::Untaken(task, (self.as_any)(&error)));
                 }
+                drop_contained(error);
             }
         }
     }

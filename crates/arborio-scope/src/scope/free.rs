@@ -9,13 +9,14 @@ use std::{
     future::{IntoFuture, poll_fn},
     ops::Deref,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use arborio_base::drop_contained;
 use arborio_task::{Branch, Interrupt, Joining, SpawnOptions, Task};
 
-use super::{handle::Scope, orphan, run::ScopeRun};
+use super::{handle::Scope, note::ScopeNote, orphan, run::ScopeRun, shared::ScopeState};
 
 /// A scope without a body, in the hands of its owner; made by [`Scope::new`], and by
 /// [`ScopeBuilder::open`](super::ScopeBuilder::open).
@@ -50,7 +51,7 @@ where
 {
     scope: Scope<E>,
     /// Taken by the await that owns the scope.
-    keeper: Option<Task<Result<(), E>>>,
+    keeper: Option<Task<Result<(), Unclaimed<E>>>>,
 }
 
 impl<E> FreeScope<E>
@@ -77,7 +78,7 @@ where
     #[track_caller]
     pub(crate) fn closed(scope: Scope<E>) -> Self {
         let options = SpawnOptions::new();
-        let never = std::future::pending::<Result<(), E>>();
+        let never = std::future::pending::<Result<(), Unclaimed<E>>>();
         let keeper = Branch::spawn_ended(never, options, Interrupt::Closed);
         let keeper = keeper.expect("no Arborio loop runs on this thread: a free scope needs one");
         Self {
@@ -105,7 +106,7 @@ where
 }
 
 /// Runs the scope until it is finalized and its tasks have ended.
-async fn keeper<E>(mut unkept: Unkept<E>) -> Result<(), E>
+async fn keeper<E>(mut unkept: Unkept<E>) -> Result<(), Unclaimed<E>>
 where
     E: From<Interrupt> + Send + 'static,
 {
@@ -118,10 +119,44 @@ where
         }
     });
     let ended = ScopeRun::new(&scope, open, None).await;
-    if ended.is_err() {
-        scope.0.note_unclaimed();
+    ended.map_err(|error| Unclaimed {
+        error: Some(error),
+        state: Arc::clone(&scope.0),
+    })
+}
+
+/// The error of a free scope, for who awaits that. If nobody can any more, this is dropped with the outcome of the
+/// keeper, and tells the observer.
+struct Unclaimed<E> {
+    /// `None` when it was taken.
+    error: Option<E>,
+    state: Arc<ScopeState<E>>,
+}
+
+impl<E> Unclaimed<E> {
+    fn take(mut self) -> E {
+        self.error.take().expect("taken once")
     }
-    ended
+}
+
+impl<E: Clone> Clone for Unclaimed<E> {
+    fn clone(&self) -> Self {
+        Self {
+            error: self.error.clone(),
+            state: Arc::clone(&self.state),
+        }
+    }
+}
+
+impl<E> Drop for Unclaimed<E> {
+    fn drop(&mut self) {
+        if let Some(error) = &self.error
+            && !self.state.is_claimed()
+        {
+            self.state
+                .tell_of_error(error, |error| ScopeNote::Unclaimed(error));
+        }
+    }
 }
 
 /// A scope in the tree that its keeper has not begun to run: if it never does, the tasks
@@ -155,7 +190,7 @@ where
         let Some(mut keeper) = self.keeper.take() else {
             return; // the await that owns the scope has it
         };
-        if self.scope.0.disown() {
+        if self.scope.0.is_claimed() {
             drop_contained(keeper.try_take()); // a panic went on where that was awaited
         }
         self.scope.finalize();
@@ -175,9 +210,12 @@ where
 }
 
 /// How the scope has ended, as its owner gets it.
-fn ended<E: From<Interrupt>>(outcome: Result<Result<(), E>, Interrupt>) -> Result<(), E> {
+fn ended<E>(outcome: Result<Result<(), Unclaimed<E>>, Interrupt>) -> Result<(), E>
+where
+    E: From<Interrupt>,
+{
     match outcome {
-        Ok(result) => result,
+        Ok(result) => result.map_err(Unclaimed::take),
         Err(Interrupt::Panicked(payload)) => payload.resume(),
         Err(interrupt) => Err(E::from(interrupt)),
     }
@@ -211,7 +249,7 @@ where
     E: From<Interrupt> + Send + 'static,
 {
     scope: Scope<E>,
-    keeper: Task<Result<(), E>>,
+    keeper: Task<Result<(), Unclaimed<E>>>,
 }
 
 impl<E> Future for ScopeEnd<E>
@@ -233,7 +271,6 @@ where
 {
     /// A scope that is over takes no notice.
     fn drop(&mut self) {
-        self.scope.0.disown();
         self.scope.cancel();
     }
 }
@@ -275,7 +312,7 @@ pin_project_lite::pin_project! {
     pub struct ScopeEnded<'a, E> {
         scope: &'a Scope<E>,
         #[pin]
-        keeper: Joining<'a, Result<(), E>>,
+        keeper: Joining<'a, Result<(), Unclaimed<E>>>,
     }
 }
 

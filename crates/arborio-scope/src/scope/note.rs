@@ -4,7 +4,9 @@
 //! at its end is a duty that its future was given when it was spawned.
 
 use std::{
-    fmt,
+    any::Any,
+    error::Error,
+    fmt, io,
     pin::Pin,
     sync::{
         Arc, OnceLock,
@@ -14,7 +16,7 @@ use std::{
 };
 
 use arborio_base::contain;
-use arborio_task::{Payload, ScopeInfo, TaskInfo};
+use arborio_task::{Interrupt, Payload, ScopeInfo, TaskInfo};
 
 use super::{
     current::{Erased, current},
@@ -25,38 +27,43 @@ use super::{
 /// What a scope has to say that no result tells. The last six are told to observers
 /// that want to know [everything](super::ScopeBuilder::verbose).
 ///
+/// An error in a note is that of the scope, or of a fork without an observer of its own, whose errors may be of
+/// another type. So it is an [`Any`], to be looked at by [`error`](Self::error). As text a note has
+/// the error in it if that is an [`io::Error`], a `Box<dyn Error + Send + Sync>` or an [`Interrupt`]; of another type
+/// it is known only that there was one.
+///
 /// # Examples
 /// ```
 /// # use arborio_executor::doc::run;
 /// use arborio_scope::{Scope, ScopeNote};
-/// use std::sync::{Arc, Mutex};
+/// use std::{io, sync::{Arc, Mutex}};
 /// let notes = Arc::new(Mutex::new(Vec::new()));
 /// let heard = Arc::clone(&notes);
-/// let scope = Scope::<()>::builder()
+/// let scope = Scope::<io::Error>::builder()
 ///     .observer(move |note: &ScopeNote| heard.lock().unwrap().push(note.to_string()));
 /// let ended = run(scope.run(async |s| {
-///     s.spawn(async { Err::<(), ()>(()) });
-///     s.spawn(async { Err::<(), ()>(()) });
+///     s.spawn(async { Err::<(), _>(io::Error::other("no bread")) });
+///     s.spawn(async { Err::<(), _>(io::Error::other("no butter")) });
 ///     Ok(())
 /// }));
-/// assert_eq!(ended, Err(()));
-/// assert_eq!(*notes.lock().unwrap(), ["a later error of the scope was dropped"]);
+/// assert_eq!(ended.unwrap_err().to_string(), "no bread");
+/// assert_eq!(*notes.lock().unwrap(), ["a later error of the scope: no butter"]);
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum ScopeNote {
-    /// An error that came after the first one.
-    LaterError,
+pub enum ScopeNote<'a> {
+    /// An error that came after the first one, or after the future of the scope was dropped.
+    LaterError(&'a dyn Any),
     /// A panic that came after the first failure. It [names](Payload::task_name) its task.
     LaterPanic(Payload),
     /// The error of a task that does not [bubble](super::ChildBuilder::bubble), whose handle was
     /// dropped without taking it.
-    Untaken(TaskInfo),
+    Untaken(TaskInfo, &'a dyn Any),
     /// The same for a panic, or one whose cleanup ([`finally`](crate::finally)) was cut off. If the scope has no
     /// observer, that of the loop is told.
     UntakenPanic(Payload),
     /// An error of a free scope that nobody waits for.
-    Unclaimed,
+    Unclaimed(&'a dyn Any),
     /// A task was dropped because it had not ended when the grace was over; or a part of
     /// it was, by a deadline or a [`CancelScope`](crate::CancelScope) inside of it. One note for each task, also for
     /// those of scopes inside. If the scope has no observer, that of the loop is told.
@@ -76,21 +83,85 @@ pub enum ScopeNote {
     Interrupted(TaskInfo),
 }
 
-impl fmt::Display for ScopeNote {
+impl<'a> ScopeNote<'a> {
+    /// The error that the note is about, if it is about one of this type.
+    ///
+    /// # Examples
+    /// ```
+    /// # use arborio_executor::doc::run;
+    /// use arborio_executor::Interrupt;
+    /// use arborio_scope::Scope;
+    /// use std::sync::{Arc, Mutex};
+    /// #[derive(Debug)]
+    /// struct OutOf(&'static str);
+    /// impl From<Interrupt> for OutOf {
+    ///     fn from(_: Interrupt) -> Self {
+    ///         Self("time")
+    ///     }
+    /// }
+    /// let notes = Arc::new(Mutex::new(Vec::new()));
+    /// let heard = Arc::clone(&notes);
+    /// let scope = Scope::<OutOf>::builder().observer(move |note| {
+    ///     let line = match note.error::<OutOf>() {
+    ///         Some(error) => format!("{note}: {error:?}"),
+    ///         None => note.to_string(),
+    ///     };
+    ///     heard.lock().unwrap().push(line);
+    /// });
+    /// let ended = run(scope.run(async |s| {
+    ///     drop(s.task().name("baker").bubble(false).spawn(async { Err::<(), _>(OutOf("bread")) }));
+    ///     Ok("went on")
+    /// }));
+    /// assert_eq!(ended.unwrap(), "went on");
+    /// let notes = notes.lock().unwrap();
+    /// assert!(notes[0].starts_with("the error of a task was dropped with its handle: task `baker`"));
+    /// assert!(notes[0].ends_with(r#": OutOf("bread")"#));
+    /// ```
+    pub fn error<E: 'static>(&self) -> Option<&'a E> {
+        match self {
+            Self::LaterError(error) | Self::Untaken(_, error) | Self::Unclaimed(error) => {
+                error.downcast_ref()
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The error as text, if it is of a type that is known here: those of scopes that need no `From<Interrupt>` of the user.
+fn readable(error: &dyn Any) -> Option<&dyn fmt::Display> {
+    fn as_text<T: fmt::Display + 'static>(error: &dyn Any) -> Option<&dyn fmt::Display> {
+        error.downcast_ref::<T>().map(|error| error as _)
+    }
+    as_text::<io::Error>(error)
+        .or_else(|| as_text::<Box<dyn Error + Send + Sync>>(error))
+        .or_else(|| as_text::<Interrupt>(error))
+}
+
+impl fmt::Display for ScopeNote<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::LaterError => f.write_str("a later error of the scope was dropped"),
+            Self::LaterError(error) => match readable(*error) {
+                Some(error) => write!(f, "a later error of the scope: {error}"),
+                None => f.write_str("a later error of the scope was dropped"),
+            },
             Self::LaterPanic(payload) => {
                 write!(f, "a later panic of the scope: {payload}")
             }
-            Self::Untaken(task) => {
-                write!(f, "the error of a task was dropped with its handle: {task}")
+            Self::Untaken(task, error) => {
+                f.write_str("the error of a task was dropped with its handle: ")?;
+                match readable(*error) {
+                    Some(error) => write!(f, "{error} ({task})"),
+                    None => task.fmt(f),
+                }
             }
             Self::UntakenPanic(payload) => {
                 f.write_str("a task panicked, and nobody awaits it: ")?;
                 payload.fmt(f)
             }
-            Self::Unclaimed => f.write_str("the error of a scope that nobody awaits was dropped"),
+            Self::Unclaimed(error) => {
+                f.write_str("the error of a scope that nobody awaits was dropped")?;
+                readable(*error).map_or(Ok(()), |error| write!(f, ": {error}"))
+            }
             Self::Stubborn(task) => write!(
                 f,
                 "a task, or a part of it, outlived its grace and was dropped: {task}"
@@ -127,11 +198,21 @@ impl Observer {
     }
 }
 
+/// Shows an error of a scope as what an observer is given. Whoever holds errors has this function, too, as not all that
+/// do so know that they are `'static`.
+pub(super) type AsAny<E> = fn(&E) -> &dyn Any;
+
 impl<E> ScopeState<E> {
     pub(crate) fn tell(&self, note: &ScopeNote) {
         if let Some(observer) = &self.observer {
             observer.tell(note);
         }
+    }
+
+    /// Nobody will be given this error: who observes may look at it.
+    #[cold]
+    pub(super) fn tell_of_error(&self, error: &E, note: fn(&dyn Any) -> ScopeNote<'_>) {
+        self.tell(&note((self.as_any)(error)));
     }
 
     /// Whether the observer wants to know everything.
@@ -143,7 +224,7 @@ impl<E> ScopeState<E> {
 
     /// Says something about the scope to who wants to know everything.
     #[inline]
-    pub(super) fn tell_all(&self, note: impl FnOnce(ScopeInfo) -> ScopeNote) {
+    pub(super) fn tell_all(&self, note: impl FnOnce(ScopeInfo) -> ScopeNote<'static>) {
         if self.tells_all() {
             self.tell(&note(describe::info(self)));
         }
@@ -204,7 +285,7 @@ pub(crate) fn tell_of_untaken_here(panic: Payload) {
 
 /// The task whose future is being dropped has ended.
 #[cold]
-pub(super) fn end_of_current_task() -> Option<ScopeNote> {
+pub(super) fn end_of_current_task() -> Option<ScopeNote<'static>> {
     let task = arborio_task::current_info()?;
     Some(if arborio_task::is_dropping() {
         ScopeNote::Interrupted(task)

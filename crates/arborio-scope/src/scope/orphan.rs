@@ -11,7 +11,6 @@ use arborio_task::{Branch, Interrupt, Reason, ReasonKind, SpawnOptions, TaskInfo
 
 use super::{
     describe::Stage,
-    failure::Failure,
     note::ScopeNote,
     run::{Watch, is_deserted},
     shared::{ScopeState, fail_with_panics},
@@ -69,7 +68,7 @@ impl<E: Send + 'static> Orphans<E> {
         match branch.try_spawn_above(shield(self), options) {
             Ok(task) => task.begin_anyway(), // detached: whoever waits above waits for it
             Err(refused) => {
-                state.progress().over = true; // the loop is ending, and ends them
+                state.end_unheard(); // the loop is ending, and ends them
                 drop(refused);
             }
         }
@@ -100,14 +99,7 @@ impl<E: Send + 'static> Orphans<E> {
         }
         fail_with_panics(state, self.branch.leave());
         state.tell_all(ScopeNote::Closed);
-        let failure = {
-            let mut progress = state.progress();
-            progress.over = true;
-            progress.failure.take()
-        };
-        if let Some(Failure::Error(_)) = failure {
-            state.tell(&ScopeNote::LaterError);
-        }
+        state.end_unheard();
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     current::{Erased, current_state},
     describe::{self, Life},
     failure::{Failure, Later},
-    note::{Observer, ScopeNote},
+    note::{AsAny, Observer, ScopeNote},
     signs::{Locked, Signed, SignedLock, Signs},
 };
 
@@ -46,6 +46,8 @@ pub(crate) struct ScopeState<E> {
     /// How far its future is.
     pub(super) life: Life,
     pub(crate) observer: Option<Observer>,
+    /// For the observer.
+    pub(super) as_any: AsAny<E>,
     /// Its place in the tree; `None` if it was closed from the start.
     branch: Option<Arc<Branch>>,
     /// The scope around it.
@@ -67,10 +69,6 @@ pub(crate) struct Progress<E> {
     pub(crate) over: bool,
     /// A free scope: it ends when its tasks have.
     pub(crate) finalized: bool,
-    /// A free scope: nobody will take its error.
-    disowned: bool,
-    /// A free scope: its error waits for its owner.
-    unclaimed: bool,
     /// A free scope: somebody was given how it has ended.
     claimed: bool,
     /// Errors that wait for the handle of their task, by number.
@@ -101,7 +99,7 @@ impl<E> Signed for Progress<E> {
     }
 }
 
-impl<E> ScopeState<E> {
+impl<E: 'static> ScopeState<E> {
     /// A scope that begins so, and has this place in the tree.
     pub(crate) fn new(begin: Beginning<E>, branch: Option<Arc<Branch>>) -> Self {
         Self {
@@ -110,6 +108,7 @@ impl<E> ScopeState<E> {
             opened: Instant::recent(),
             life: Life::new(),
             observer: begin.observer,
+            as_any: |error| error,
             branch,
             above: begin.above,
             grace: begin.grace,
@@ -119,8 +118,6 @@ impl<E> ScopeState<E> {
                 finished: false,
                 over: false,
                 finalized: false,
-                disowned: false,
-                unclaimed: false,
                 claimed: false,
                 kept: BTreeMap::new(),
                 next_kept: 0,
@@ -132,7 +129,9 @@ impl<E> ScopeState<E> {
             }),
         }
     }
+}
 
+impl<E> ScopeState<E> {
     pub(crate) fn progress(&self) -> Locked<'_, Progress<E>> {
         self.progress.lock()
     }
@@ -198,12 +197,12 @@ impl<E> ScopeState<E> {
             Failure::Cancelled(_) => {}
             Failure::Panic(payload) => self.tell(&ScopeNote::LaterPanic(payload)),
             Failure::Error(error) => {
+                self.tell_of_error(&error, |error| ScopeNote::LaterError(error));
                 let unkept = match &mut self.progress().later {
                     Some(later) => later.add(error),
                     None => Some(error),
                 };
                 drop_contained(unkept);
-                self.tell(&ScopeNote::LaterError);
             }
         }
     }
@@ -263,36 +262,14 @@ impl<E> ScopeState<E> {
         }
     }
 
-    /// A free scope has ended with an error, which waits for its owner.
-    pub(crate) fn note_unclaimed(&self) {
-        let disowned = {
-            let mut progress = self.progress();
-            progress.unclaimed = !progress.disowned;
-            progress.disowned
-        };
-        if disowned {
-            self.tell(&ScopeNote::Unclaimed);
-        }
-    }
-
     /// Somebody who awaits a free scope was given how it has ended.
     pub(crate) fn claim(&self) {
-        let mut progress = self.progress();
-        progress.claimed = true;
-        progress.unclaimed = false;
+        self.progress().claimed = true;
     }
 
-    /// The owner of a free scope is gone. Whether anybody was given how it has ended.
-    pub(crate) fn disown(&self) -> bool {
-        let (unclaimed, claimed) = {
-            let mut progress = self.progress();
-            progress.disowned = true;
-            (std::mem::take(&mut progress.unclaimed), progress.claimed)
-        };
-        if unclaimed {
-            self.tell(&ScopeNote::Unclaimed);
-        }
-        claimed
+    /// Whether anybody was given how a free scope has ended.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.progress().claimed
     }
 
     /// A panic that is the reason to end.
@@ -304,6 +281,18 @@ impl<E> ScopeState<E> {
                 progress.failure = other;
                 None
             }
+        }
+    }
+
+    /// The scope has ended, and nobody will be given how.
+    pub(crate) fn end_unheard(&self) {
+        let failure = {
+            let mut progress = self.progress();
+            progress.over = true;
+            progress.failure.take()
+        };
+        if let Some(failure) = failure {
+            self.tell_late(failure);
         }
     }
 

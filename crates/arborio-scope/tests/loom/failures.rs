@@ -25,7 +25,7 @@ impl From<Interrupt> for Fault {
 }
 
 fn is_later(note: &ScopeNote) -> bool {
-    matches!(note, ScopeNote::LaterError)
+    matches!(note, ScopeNote::LaterError(_))
 }
 
 /// Two errors: one is the scope's, and of the other the observer is told.

@@ -104,7 +104,7 @@ fn told_of_an_error(
     world: &crate::world::World,
     leave: impl FnOnce(&crate::world::Abroad, FreeScope<()>) -> bool + Send + 'static,
 ) {
-    let (observer, told) = hearing(|note| matches!(note, ScopeNote::Unclaimed));
+    let (observer, told) = hearing(|note| matches!(note, ScopeNote::Unclaimed(_)));
     let (send, receive) = std::sync::mpsc::channel();
     drive(world, async {
         let scope = Scope::<()>::builder().observer(observer).open();

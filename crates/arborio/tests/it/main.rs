@@ -21,6 +21,7 @@ mod ctrl_c;
 mod descriptors;
 mod drains;
 mod errors;
+mod errors_told;
 mod forced;
 mod forks;
 mod forks_team;

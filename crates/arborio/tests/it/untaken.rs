@@ -97,7 +97,10 @@ fn the_observer_of_the_scope_is_told_of_an_error_whose_handle_is_dropped() {
         drop(child);
         Ok(())
     });
-    let start = "the error of a task was dropped with its handle: task ";
+    let start = format!(
+        "the error of a task was dropped with its handle: {} (task ",
+        Interrupt::TimedOut
+    );
     let [first, second] = &by_scope[..] else {
         panic!("{by_scope:?}")
     };

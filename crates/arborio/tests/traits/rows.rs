@@ -58,7 +58,7 @@ pub(crate) fn rows() -> Vec<Row> {
         arborio::scope::ScopeClosed<F>,
         arborio::scope::ScopeEnd<E>,
         arborio::scope::ScopeEnded<'static, E>,
-        arborio::scope::ScopeNote,
+        arborio::scope::ScopeNote<'static>,
         arborio::scope::Sent,
         arborio::group::Added,
         arborio::group::Exhaust<T>,
