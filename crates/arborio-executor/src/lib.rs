@@ -4,6 +4,9 @@
 //! ended. It knows neither I/O nor time; a [`Park`] does. The free functions
 //! speak to the loop that runs on the current thread.
 //!
+//! The crate `arborio` re-exports what programs use of it: at its root, and in `blocking`, `metrics`, `options`, `task` and `tree`.
+//! Examples have the names of this crate; [`doc::run`] in them is the `run` of `arborio`.
+//!
 //! # Examples
 //! ```
 //! use arborio_executor::{doc::run, spawn, yield_now};
@@ -34,6 +37,7 @@ mod resume_on;
 mod spawn;
 mod stop_error;
 mod team;
+mod trees;
 mod watchdog;
 mod yields;
 
@@ -60,6 +64,7 @@ pub use stop_error::StopError;
 #[doc(hidden)]
 pub use team::model as team_model;
 pub use team::{Ending, MAX_WORKERS, Seat, Team};
+pub use trees::Trees;
 pub use watchdog::{SlowPoll, Watching, watch};
 pub use yields::{SkipPollCycle, SkipReadyCycle, skip_poll_cycle, skip_ready_cycle, yield_now};
 

@@ -9,6 +9,8 @@
 //!   where DNS comes in.
 //! * [`copy_bidirectional`]: what a proxy does.
 //!
+//! All this is `arborio::net` in the crate `arborio`. Examples have the names of this crate.
+//!
 //! # Where to start reading
 //! `family.rs` (what differs between kinds of sockets), `stream/mod.rs`,
 //! `listener/mod.rs`, `accept.rs` (which errors are survived),

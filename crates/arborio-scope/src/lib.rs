@@ -6,6 +6,9 @@
 //! [cancelled](arborio_task::Task::cancel). A *handler*
 //! answers it: [`catch_cancel`], [`finally`], [`shield`]. The innermost handlers are
 //! asked first; what has no handler is dropped.
+//!
+//! The crate `arborio` re-exports what is here: at its root, and in `cancel`, `combine`, `concurrent`, `group`, `scope` and `time`.
+//! Examples have the names of this crate.
 #![deny(unsafe_code)]
 
 mod apply_timeout;

@@ -8,6 +8,8 @@
 //! The types at the root are for any threads. [`local`] has the same types for
 //! one thread, without atomic read-modify-writes.
 //!
+//! All this is `arborio::sync` in the crate `arborio`. Examples have the names of this crate.
+//!
 //! # Examples
 //! ```
 //! use arborio_sync::Mutex;

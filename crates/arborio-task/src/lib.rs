@@ -65,7 +65,7 @@ pub use locals::{NoValue, TaskLocal, WithLocal};
 pub use meter::WorkerMetrics;
 pub use tasks::{
     NoNotify, Running, Submitter, Tasks, current_info, is_dropping, is_observed, is_running,
-    is_taken_over, pending, tree, try_spawn, try_spawn_sent,
+    is_taken_over, pending, tree, tree_around, try_spawn, try_spawn_sent,
 };
 pub use tree::{
     Describe, Lines, ScopeInfo, ScopeStage, TaskInfo, TaskState, Tree, TreeEntry, TreeNode,

@@ -8,6 +8,8 @@
 //!   loop they use a background thread of this crate, so they work under any
 //!   executor.
 //!
+//! What tasks use is `arborio::time` in the crate `arborio`. Examples have the names of this crate.
+//!
 //! # Examples
 //! ```
 //! use arborio_timers::{sleep, timeout};

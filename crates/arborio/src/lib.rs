@@ -50,6 +50,12 @@
 //! | [`options`]      | what a loop or a pool is told, and what it tells                    |
 //! | [`metrics`]      | figures of a loop or a pool                                         |
 //! | [`tree`](mod@tree)   | what hangs on a loop or a scope                                 |
+//!
+//! # Names in the examples
+//! What is here comes from crates inside of this one, which can be used without it, and has their examples. In these
+//! `arborio_timers` is your `arborio::time`, `arborio_net` and `arborio_sync` are `arborio::net` and `arborio::sync`, and what is in
+//! `arborio_task`, `arborio_executor` and `arborio_scope` is at the root of `arborio` or in the module on whose
+//! page you read the example. `run` without an import is [`arborio::run`](run).
 #![forbid(unsafe_code)]
 
 mod adapters;
@@ -229,8 +235,8 @@ pub mod group {
 
 /// What hangs on a loop or a scope: tasks, scopes, and what is known of each.
 ///
-/// The function [`tree`](tree()) takes the tree of the loop of this thread,
-/// [`Scope::tree`] that of a scope.
+/// The function [`tree`](tree()) takes the tree of the loop of this thread, [`Scope::tree`] that of a scope, and
+/// [`Handle::trees`] asks a loop on another thread, or all workers of a pool.
 ///
 /// # Examples
 /// ```
@@ -247,7 +253,7 @@ pub mod group {
 /// ```
 pub mod tree {
     pub use arborio_executor::{
-        Lines, ScopeInfo, ScopeStage, TaskInfo, TaskState, Tree, TreeEntry, TreeNode,
+        Lines, ScopeInfo, ScopeStage, TaskInfo, TaskState, Tree, TreeEntry, TreeNode, Trees,
     };
 }
 

@@ -34,7 +34,7 @@ pub use running::Running;
 pub use spawn::{try_spawn, try_spawn_sent};
 pub use submitter::Submitter;
 pub use this_thread::{
-    current_info, is_dropping, is_observed, is_running, is_taken_over, pending, tree,
+    current_info, is_dropping, is_observed, is_running, is_taken_over, pending, tree, tree_around,
 };
 
 pub(crate) use this_thread::{current_task, running_task};

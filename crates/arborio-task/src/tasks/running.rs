@@ -365,6 +365,6 @@ impl Running<'_> {
 
     /// The whole tree, scopes included.
     pub fn tree(&self) -> Tree {
-        walk::from_root(self.hub)
+        walk::from_root(self.hub, None)
     }
 }

@@ -18,7 +18,25 @@ use crate::{
 /// assert!(arborio_task::tree().is_empty(), "no loop runs here");
 /// ```
 pub fn tree() -> Tree {
-    own_current().map_or_else(Tree::default, |hub| walk::from_root(&hub))
+    own_current().map_or_else(Tree::default, |hub| walk::from_root(&hub, None))
+}
+
+/// The same without the task whose code runs, and what hangs on that: for one that only looks.
+///
+/// # Examples
+/// ```
+/// use arborio_task::{NoNotify, SpawnOptions, Tasks, tree, tree_around, try_spawn};
+/// let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+/// let main = async {
+///     let look = async { (tree().tasks().count(), tree_around().tasks().count()) };
+///     try_spawn(look, SpawnOptions::new()).ok().unwrap().await.unwrap()
+/// };
+/// let (_, seen) = tasks.run_main(main, |running| while running.run_next() {});
+/// assert_eq!(seen.unwrap(), (2, 1));
+/// ```
+pub fn tree_around() -> Tree {
+    let look = current_task();
+    own_current().map_or_else(Tree::default, |hub| walk::from_root(&hub, look))
 }
 
 /// Whether a loop runs on this thread, be it one that is [embedded](crate::embedded) in a future.

@@ -30,10 +30,11 @@ pub(crate) fn tasks(hub: &Hub) -> Vec<TaskInfo> {
     all
 }
 
-/// The whole tree.
-pub(crate) fn from_root(hub: &Hub) -> Tree {
+/// The whole tree, but for the task `unseen`.
+pub(crate) fn from_root(hub: &Hub, unseen: Option<TaskRef>) -> Tree {
     let registered = hub.branches.borrow().clone();
     let mut walk = Walk::new(hub, &registered);
+    walk.unseen = unseen;
     walk.found.push((0, Found::Run));
     let branches = std::mem::take(&mut walk.below.root);
     walk.put_off_children(&hub.root, branches, 1);
@@ -73,6 +74,8 @@ struct Walk<'a> {
     hub: &'a Hub,
     registered: &'a [Registered],
     below: Below,
+    /// A task that is left out.
+    unseen: Option<TaskRef>,
     /// What comes next, the last one first.
     later: Vec<(usize, Next)>,
     /// What was seen, with its depth.
@@ -141,6 +144,7 @@ impl<'a> Walk<'a> {
             hub,
             registered,
             below: Below::new(hub, registered),
+            unseen: None,
             later: Vec::new(),
             found: Vec::new(),
         }
@@ -149,7 +153,9 @@ impl<'a> Walk<'a> {
     /// The tasks of `node`, then these branches, come next.
     fn put_off_children(&mut self, node: &Node, branches: Vec<usize>, depth: usize) -> usize {
         let first = self.later.len();
-        let living = children(node).filter(|task| !task.local.seen().any(Flags::DONE));
+        let unseen = self.unseen;
+        let living = children(node)
+            .filter(|task| !task.local.seen().any(Flags::DONE) && Some(*task) != unseen);
         self.later
             .extend(living.map(|task| (depth, Next::Task(task))));
         let tasks = self.later.len() - first;

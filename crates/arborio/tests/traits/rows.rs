@@ -73,6 +73,7 @@ pub(crate) fn rows() -> Vec<Row> {
         arborio::tree::Tree,
         arborio::tree::TreeEntry,
         arborio::tree::TreeNode,
+        arborio::tree::Trees,
         arborio::metrics::Metrics,
         arborio::metrics::WorkerMetrics,
         arborio::options::Drain,
