@@ -339,7 +339,7 @@ fn a_later_panic_and_whoever_outlives_the_grace_are_told() {
         let builder = Scope::<Bad>::builder().grace(ms(5)).observer(kinds(&words));
         let start = Instant::now();
         let ended = builder.run(async |s| {
-            s.spawn(finally(pending::<Result<(), Bad>>(), || pending::<()>()));
+            s.spawn(finally(pending::<Result<(), Bad>>(), pending::<()>));
             s.spawn(finally(pending::<Result<(), Bad>>(), async || {
                 panic!("late")
             }));

@@ -125,7 +125,10 @@ fn scopes_and_their_tasks_show_their_names() {
 fn what_is_refused_and_what_has_failed_says_so() {
     run(async {
         let mut kept = None;
-        let closed = scope(async |s: &Scope<()>| Ok(kept = Some(s.clone())));
+        let closed = scope(async |s: &Scope<()>| {
+            kept = Some(s.clone());
+            Ok(())
+        });
         closed.await.unwrap();
         let refused = kept.unwrap().try_spawn(async {}).unwrap_err();
         shows(&refused, &["ScopeClosed"]);
