@@ -10,8 +10,8 @@
 //! A suite in which fewer models report than there are tests fails, and so does a model that explored
 //! one execution only: nothing in it runs at the same time.
 //!
-//! All are built at once. Each test runs in a process of its own, one process for each processor: a model takes turns on one
-//! thread, and some count in statics what they have made.
+//! All are built at once. Each test runs in a process of its own, one process for each processor: a model takes turns
+//! on one thread, and some count in statics what they have made.
 //!
 //! `LOOM_MAX_PREEMPTIONS` is 3 unless it is set outside; a model that needs another bound sets it
 //! in its own `loom::model::Builder`. `--cfg loom` reaches every crate of the build, and many
@@ -143,7 +143,8 @@ fn build<'a>(
     Ok(tests)
 }
 
-/// Runs each in a process of its own, on all processors. What they have printed, or why they failed, is in the order of `tests`.
+/// Runs each in a process of its own, on all processors. What they have printed, or why they failed, is in the order
+/// of `tests`.
 fn run_all(tests: &[Test<'_>], preemptions: u32) -> Vec<Result<String, String>> {
     let next = AtomicUsize::new(0);
     let take = || {

@@ -6,7 +6,7 @@ use std::{
     task::Waker,
 };
 
-use arborio_base::WakeBatch;
+use arborio_base::{Process, WakeBatch, between_forks};
 
 use crate::{clock::Clock, home::lock, wheel::Wheel};
 
@@ -39,11 +39,13 @@ pub struct TimersHelper {
 impl TimersHelper {
     /// For those who go by `clock` and whose wheel is `wheel`.
     pub(crate) fn new(wheel: Arc<Mutex<Wheel<Waker>>>, clock: Clock) -> Self {
+        Process::watched(); // forks are to wait for `fire`
         Self { wheel, clock }
     }
 
     /// Moves the wakers of all sleeps that are due to `batch`, in the order of their deadlines, and returns how many these
-    /// were. The caller wakes them. Those that threads without a loop of these timers have armed are left to the loop.
+    /// were. The caller wakes them. Those that threads without a loop of these timers have armed are left to the loop. While a
+    /// thread of the process forks, none are moved.
     ///
     /// # Examples
     /// ```
@@ -53,12 +55,16 @@ impl TimersHelper {
     /// assert_eq!(helper.fire(&mut WakeBatch::new()), 0);
     /// ```
     pub fn fire(&self, batch: &mut WakeBatch) -> usize {
-        let mut wheel = lock(&self.wheel);
-        if wheel.next_deadline().is_none() {
-            return 0;
-        }
-        let now = self.clock.now().as_nanos();
-        wheel.advance_with(now, |waker| batch.push(waker))
+        // The loop may be in a task that forks: in the child this lock would stay taken.
+        let fired = between_forks(|| {
+            let mut wheel = lock(&self.wheel);
+            if wheel.next_deadline().is_none() {
+                return 0;
+            }
+            let now = self.clock.now().as_nanos();
+            wheel.advance_with(now, |waker| batch.push(waker))
+        });
+        fired.unwrap_or(0)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{Ordering, fence},
 };
 
-use arborio_base::{WakeBatch, sync::lock};
+use arborio_base::{WakeBatch, between_forks, sync::lock};
 use mio::{Registry, Token};
 
 use super::{
@@ -25,6 +25,11 @@ const HELPED: usize = 256;
 impl Home {
     /// As [`dispatch`](Self::dispatch), of what the kernel says now: for who helps the loop (`helper.rs`).
     pub(crate) fn look(&self, batch: &mut WakeBatch) -> usize {
+        // The loop may be in a task that forks: in the child these locks would stay taken.
+        between_forks(|| self.look_now(batch)).unwrap_or(0)
+    }
+
+    fn look_now(&self, batch: &mut WakeBatch) -> usize {
         use rustix::{buffer::spare_capacity, event::epoll, time::Timespec};
         const NOW: Timespec = Timespec {
             tv_sec: 0,

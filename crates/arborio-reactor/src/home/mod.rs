@@ -293,8 +293,12 @@ impl Home {
     }
 
     /// Closes the table. Everybody who waits is woken and registers with
-    /// another reactor at the next poll.
+    /// another reactor at the next poll. In the child of a fork nothing is done: the table's lock, or that of a source,
+    /// may be that of a thread that is not here, and who polls there is told anyway.
     pub(crate) fn end(&self) {
+        if self.check_process().is_err() {
+            return;
+        }
         let mut batch = WakeBatch::new();
         let mut table = lock(&self.table);
         let registry = table.registry.take();
@@ -308,9 +312,9 @@ impl Home {
         batch.wake_all();
     }
 
-    /// Whether [`Home::end`] was called.
+    /// Whether [`Home::end`] was called. False in the child of a fork, which cannot use it in any case.
     pub(crate) fn has_ended(&self) -> bool {
-        lock(&self.table).registry.is_none()
+        self.check_process().is_ok() && lock(&self.table).registry.is_none()
     }
 }
 
@@ -347,8 +351,46 @@ fn watch_quietly(
 }
 
 #[cfg(all(test, not(loom)))]
+#[allow(unsafe_code, reason = "a test forks")]
 mod tests {
+    use std::{sync::mpsc::channel, thread};
+
     use super::*;
+
+    /// The child waits for no lock, whoever had it.
+    #[test]
+    fn r22_a_home_ends_in_a_child_while_another_thread_has_its_table() {
+        let poll = mio::Poll::new().unwrap();
+        let registry = poll.registry().try_clone().unwrap();
+        let home = &Home::new(registry, DrivenBy::ItsLoop);
+        let (locked, is_locked) = channel();
+        let (end, is_to_end) = channel::<()>();
+        thread::scope(|threads| {
+            threads.spawn(move || {
+                let _table = lock(&home.table);
+                locked.send(()).unwrap();
+                let _ = is_to_end.recv();
+            });
+            is_locked.recv().unwrap();
+            // SAFETY: the child looks at memory, and exits, or is ended by the alarm.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                // SAFETY: asks for a signal that ends the process.
+                unsafe { libc::alarm(20) };
+                let ended = home.has_ended();
+                home.end();
+                // SAFETY: ends this process without running destructors.
+                unsafe { libc::_exit(i32::from(ended)) };
+            }
+            let mut status = 0;
+            // SAFETY: `status` outlives the call.
+            let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+            drop(end);
+            assert_eq!((waited, status), (child, 0), "the child hung");
+        });
+        home.end();
+        assert!(home.has_ended());
+    }
 
     /// The room in the table, which had some `before`, when a source has come and gone.
     fn room_after(before: usize) -> usize {

@@ -144,7 +144,10 @@ mod tests {
             parts.collect::<HashSet<_>>().len()
         };
         let (buckets, tags) = (different(|hash| hash % 1024), different(|hash| hash >> 57));
-        assert!(buckets > 600 && tags == 128, "{buckets} buckets, {tags} tags");
+        assert!(
+            buckets > 600 && tags == 128,
+            "{buckets} buckets, {tags} tags"
+        );
     }
 
     #[test]

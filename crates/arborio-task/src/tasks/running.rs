@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use arborio_base::sync::atomic::Ordering;
+use arborio_base::{between_forks, sync::atomic::Ordering};
 
 use super::Submitter;
 use crate::{
@@ -226,11 +226,14 @@ impl Running<'_> {
         }
         // SAFETY: the submitter keeps the hub alive.
         let stuck = unsafe { &*other.hub };
-        let rescued = stuck.tenure.borrow(|| {
-            // SAFETY: we have the hub instead of its owner, who is in a poll; our own hub is alive.
-            unsafe { moving::rescue(stuck, self.hub, most) }
+        // Its owner may fork meanwhile, and the child would have half of its tasks, and nobody who gives the hub back.
+        let rescued = between_forks(|| {
+            stuck.tenure.borrow(|| {
+                // SAFETY: we have the hub instead of its owner, who is in a poll; our own hub is alive.
+                unsafe { moving::rescue(stuck, self.hub, most) }
+            })
         });
-        let rescued = rescued.unwrap_or(0);
+        let rescued = rescued.flatten().unwrap_or(0);
         self.hub.meter.add_rescued(rescued);
         rescued
     }

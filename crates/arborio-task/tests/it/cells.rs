@@ -13,6 +13,7 @@ use std::{
 use arborio_task::{Running, SpawnOptions, Submitter, Task, try_spawn_sent};
 
 use crate::{
+    fork_meanwhile,
     moving::Other,
     support::{settle, tasks, turn},
 };
@@ -34,7 +35,7 @@ fn count_of(layout: Layout) -> Option<&'static AtomicUsize> {
     place.map(|place| &ALIVE[place])
 }
 
-/// The system's allocator, with the counts above.
+/// The system's allocator, with the counts above, and a place to stop for a fork.
 struct Counting;
 
 #[global_allocator]
@@ -44,6 +45,7 @@ static ALLOCATOR: Counting = Counting;
 // numbers. What is not written here goes through these two.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        fork_meanwhile::at_allocation();
         if let Some(count) = count_of(layout) {
             count.fetch_add(1, Ordering::Relaxed);
         }

@@ -9,6 +9,9 @@ mod driving;
 mod endings_refuted;
 mod figures;
 mod foreign_wakers;
+#[path = "../../../arborio-base/tests/support/fork_meanwhile.rs"]
+mod fork_meanwhile;
+mod forks;
 mod frames_refuted;
 mod guests;
 mod handles;

@@ -12,20 +12,24 @@ use std::{
 
 use arborio_timers::{Clock, Wheel, sleep, timeout};
 
-use crate::support::{fire, ms, poll, real};
+use crate::{
+    fork_meanwhile,
+    support::{fire, ms, poll, real},
+};
 
 thread_local! {
     /// Allocations of this thread. No destructor, so it can be used at any time.
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The system's allocator, with a count of its calls.
+/// The system's allocator, with a count of its calls, and a place to stop for a fork.
 struct Counting;
 
 // SAFETY: every call is passed on unchanged to the system's allocator, which
-// keeps the contract; counting touches a thread-local without destructor.
+// keeps the contract; counting touches thread-locals without destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        fork_meanwhile::at_allocation();
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
@@ -37,6 +41,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        fork_meanwhile::at_allocation();
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
         // SAFETY: the pointer came from `alloc` above, so from the system.
         unsafe { System.realloc(pointer, layout, size) }

@@ -2,6 +2,9 @@
 
 mod allocations;
 mod clocks;
+#[path = "../../../arborio-base/tests/support/fork_meanwhile.rs"]
+mod fork_meanwhile;
+mod forks;
 mod intervals;
 #[path = "../../../arborio-base/tests/support/leak.rs"]
 mod leak;
