@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use arborio_task::{NoNotify, SpawnOptions, Tasks, try_spawn, try_spawn_sent};
+use arborio_task::{NoNotify, SpawnOptions, Tasks, try_spawn};
 
 use crate::fork_meanwhile::{child_is_well, stop_at_next_allocation};
 
@@ -17,12 +17,11 @@ fn r22_a_fork_in_the_middle_of_a_rescue_leaves_the_child_its_tasks() {
     let stuck = tasks.submitter();
     let (done, when_done) = channel();
     let main = async {
-        drop(try_spawn_sent(
-            async move { done.send(()).unwrap() },
-            SpawnOptions::new(),
-        ));
         let rescuer = thread::spawn(move || {
             let tasks = Tasks::new(Arc::new(NoNotify));
+            // It is in the mail, which a rescue gathers.
+            let behind = async move { done.send(()).unwrap() };
+            drop(stuck.spawn(behind, SpawnOptions::new()));
             let rescue = tasks.run_main(async {}, |running| {
                 stop_at_next_allocation();
                 assert_eq!(running.rescue(&stuck, 10), 1);
