@@ -204,8 +204,8 @@ impl Test<'_> {
 
 /// Has `command`, a release build for speed, build with `--cfg tool`.
 ///
-/// In a target folder of its own because RUSTFLAGS differ; without link-time optimisation, which costs more time to build
-/// here than it saves in the models.
+/// In a target folder of its own because RUSTFLAGS differ; without link-time optimisation, which costs more time to
+/// build here than it saves in the models.
 pub(crate) fn build_for(command: &mut Command, workspace: &Workspace, tool: &str) {
     let flags = env::var("RUSTFLAGS").unwrap_or_default();
     command.env("RUSTFLAGS", format!("{flags} --cfg {tool}").trim());
