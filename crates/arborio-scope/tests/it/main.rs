@@ -6,6 +6,7 @@ mod cancel_scope;
 mod concurrent;
 mod detached;
 mod finally_panics;
+mod gathering;
 mod grace;
 mod groups;
 #[path = "../../../arborio-base/tests/support/leak.rs"]

@@ -16,8 +16,9 @@ use arborio_scope::{
     LocalScope, Scope, ScopeNote, TaskGroup, finally, finally_detached, gather, local_scope, scope,
 };
 use arborio_task::{Interrupt, task_local};
+use arborio_timers::sleep;
 
-use crate::support::{Log, run};
+use crate::support::{Log, ms, run};
 
 /// Belongs to the thread that made it.
 struct OfThread {
@@ -375,4 +376,23 @@ fn c03_tasks_of_a_dropped_scope_are_asked_also_if_what_is_around_it_fails_at_onc
         Err::<(), ()>(())
     }));
     assert_eq!((ended, ours.take()), (Err(()), vec!["cleaned up"]));
+}
+
+/// A scope that is polled by one task, and then by another: the second one is woken when it is cancelled.
+#[test]
+fn a_scope_wakes_who_has_polled_it_last() {
+    run(async {
+        let mut polled = Box::pin(scope(async |s: &Scope<()>| {
+            let inside = s.clone();
+            s.spawn_local(async move {
+                sleep(ms(5)).await;
+                inside.cancel();
+                pending::<Result<(), ()>>().await
+            });
+            pending::<Result<(), ()>>().await
+        }));
+        let mut nobody = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(polled.as_mut().poll(&mut nobody).is_pending());
+        assert_eq!(polled.await, Err(()));
+    });
 }
