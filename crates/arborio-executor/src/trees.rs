@@ -19,7 +19,7 @@ impl Handle {
     /// the tree is read at once.
     ///
     /// A worker answers between two polls: one in a long poll does not, before that is over. Therefore bound the
-    /// wait, with a timeout around the future and [`take`](Trees::take), or with
+    /// wait, with a timeout around the future and [`take`](Trees::take) if it was too long, or with
     /// [`wait_timeout`](Trees::wait_timeout) where no loop runs, and see who has not answered: which task is in its way is
     /// told to the observer as a slow poll.
     ///
@@ -94,19 +94,17 @@ impl Asked {
 }
 
 impl Trees {
-    /// What has come until now, `None` for a worker that has not answered. These need not answer any more.
+    /// What has come until now, `None` for a worker that has not answered: for who has stopped waiting. These need not answer any
+    /// more. When the future was ready it has given everything away, and this is empty.
     ///
     /// # Examples
-    /// A worker that does not answer in time, with the `timeout` of the crate `arborio`:
+    /// Workers that do not answer in time, with the `timeout` of the crate `arborio`:
     /// ```text
-    /// let mut trees = handle.trees();
-    /// let _ = timeout(Duration::from_millis(100), &mut trees).await;
-    /// for (number, tree) in trees.take().iter().enumerate() {
-    ///     match tree {
-    ///         Some(tree) => println!("worker {number}: {tree}"),
-    ///         None => println!("worker {number} is in a long poll"),
-    ///     }
-    /// }
+    /// let mut asked = handle.trees();
+    /// let trees = match timeout(Duration::from_millis(100), &mut asked).await {
+    ///     Ok(trees) => trees,
+    ///     Err(_) => asked.take(), // some are in a long poll
+    /// };
     /// ```
     /// ```
     /// # use arborio_executor::doc::run;

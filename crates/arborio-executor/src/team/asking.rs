@@ -1,7 +1,7 @@
 //! How a worker that has nothing to do asks the others: one of them at a time (T1 of [`super`]), and no longer than its
 //! request stands (T3).
 
-use std::{hint, thread, time::Duration};
+use std::{hint, time::Duration};
 
 use arborio_base::sync::{Instant, atomic::Ordering};
 use arborio_task::Running;
@@ -76,14 +76,7 @@ impl Seat {
                 hint::spin_loop();
             }
             // A model has no time: it looks once.
-            let waited = match cfg!(loom) {
-                true => Duration::MAX,
-                false => start.get_or_insert_with(Instant::now).elapsed(),
-            };
-            if waited <= patience {
-                if waited > GLANCE {
-                    thread::yield_now(); // it may stand behind this thread on the same processor
-                }
+            if !cfg!(loom) && start.get_or_insert_with(Instant::now).elapsed() <= patience {
                 continue;
             }
             if polls() == before {
