@@ -132,7 +132,7 @@ fn errors_that_are_reported_are_told_too_and_those_that_are_too_many() {
 
 #[test]
 fn errors_of_tasks_of_a_scope_that_was_dropped() {
-    let told = told(async |s, _| {
+    let mut told = told(async |s, _| {
         let inner = s.fork::<Code>().run(async |inner| {
             for number in [1, 2] {
                 inner.spawn(finally(sleep(FOR_EVER), async || {}));
