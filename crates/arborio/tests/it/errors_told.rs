@@ -63,6 +63,10 @@ fn an_error_in_a_handle_that_is_dropped_before_or_after_the_end() {
 }
 
 #[test]
+#[expect(
+    clippy::async_yields_async,
+    reason = "the handle outlives its loop on purpose"
+)]
 fn an_error_in_a_handle_that_outlives_the_loop_and_is_dropped_on_another_thread() {
     let log = Log::new();
     let child = simulated().run(async {
