@@ -145,8 +145,9 @@ fn s05_what_outlives_its_grace_on_any_worker_is_dropped_and_named() {
         })
     });
     assert!((0..2).all(|_| begins.recv_timeout(TOO_LONG).is_ok()));
-    let Err(StopError::Forced(tree)) = pool.stop_and_join(Duration::from_millis(10)) else {
-        panic!("they were forced");
+    let ended = pool.stop_and_join(Duration::from_millis(10));
+    let Err(StopError::Forced(tree)) = ended else {
+        panic!("they were forced: {ended:?}");
     };
     let text = tree.to_string();
     assert!(text.contains("mule") && text.contains("donkey"), "{text}");
