@@ -42,7 +42,7 @@ mod watchdog;
 mod yields;
 
 pub use arborio_task::{
-    BorrowScope, Borrower, Interrupt, Joining, Lines, Notify, Payload, PolledTask, Reason,
+    BorrowScope, Borrower, Interrupt, Joining, Lines, Look, Notify, Payload, PolledTask, Reason,
     ReasonKind, Requester, ScopeInfo, ScopeStage, Task, TaskInfo, TaskState, Tasks, Tree,
     TreeEntry, TreeNode, WaitError, Watched, WorkerMetrics, pending, tree,
 };

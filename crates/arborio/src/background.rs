@@ -13,7 +13,7 @@ use crate::{event_loop::LoopBuilder, owner::Background};
 /// [`run`](crate::run()) and [`LoopBuilder::run`] drive one on the calling thread. A value of this type
 /// owns one that was [started](LoopBuilder::start) on a thread of its own, and is a [`Handle`] as everybody else
 /// has one. The loop waits for tasks until it is stopped. Dropping the owner stops it, and waits
-/// for its end for at most the loop's [grace](LoopBuilder::grace) and a tenth of a second. On the
+/// for its end as [`stop_and_join`](Self::stop_and_join) does, with the loop's [grace](LoopBuilder::grace). On the
 /// thread of a loop the drop does not wait, and the loop ends in the background.
 ///
 /// # Examples
@@ -117,8 +117,9 @@ impl EventLoop {
     }
 
     /// [Stops](Handle::stop) the loop and blocks this thread until the loop's has ended, at most
-    /// for `grace` and a tenth of a second. `grace`, on the loop's clock, is what the tasks have to
-    /// clean up, instead of what the [options](LoopBuilder::grace) said.
+    /// for `grace` and a tenth of a second if a task does not return from its poll, and for two seconds more
+    /// if no poll holds it up, as on a machine that has no time for it. `grace`, on the loop's clock,
+    /// is what the tasks have to clean up, instead of what the [options](LoopBuilder::grace) said.
     ///
     /// # Errors
     /// [`StopError::Forked`] if this is the child of a fork and the loop is its parent's, where it goes on;

@@ -26,13 +26,19 @@ use std::{
 
 use arborio_base::Process;
 use arborio_executor::{
-    Handle, Payload, PolledTask, RunError, StopError, Tasks, Tree, Watched, is_running,
+    Handle, Look, Payload, PolledTask, RunError, StopError, Tasks, Tree, Watched, is_running,
 };
 
 use crate::report::Report;
 
 /// How much longer than the grace an owner waits: the loop drops what is left meanwhile.
 const MARGIN: Duration = Duration::from_millis(100);
+
+/// How long an owner looks, after that, whether one task is in the same poll all the time.
+const STEP: Duration = Duration::from_millis(20);
+
+/// How many steps it waits for a loop that no poll holds up: two seconds, as a busy machine may be late.
+const STEPS: usize = 100;
 
 /// Who has a loop that runs.
 pub(crate) trait Owner: Send + Sync {
@@ -133,7 +139,7 @@ impl Background {
         if is_running() {
             return Err(StopError::OnLoop);
         }
-        if !self.end.wait(grace.saturating_add(MARGIN)) {
+        if !self.end.wait(grace.saturating_add(MARGIN)) && !self.end.is_just_late() {
             return Err(StopError::Running(self.end.stuck()));
         }
         // All that is left of it are the destructors of its thread-locals.
@@ -243,6 +249,28 @@ impl LoopEnd {
             facts = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
         true
+    }
+
+    /// Waits as long as no poll holds the loop up; true if it ends.
+    fn is_just_late(&self) -> bool {
+        let mut before = self.looks();
+        for _ in 0..STEPS {
+            if self.wait(STEP) {
+                return true;
+            }
+            let now = self.looks();
+            let mut both = now.iter().zip(&before);
+            if both.any(|(now, before)| now.is_polling() && now == before) {
+                return false;
+            }
+            before = now;
+        }
+        false
+    }
+
+    /// What each of its threads does now.
+    fn looks(&self) -> Vec<Look> {
+        self.facts().watched.iter().map(Watched::look).collect()
     }
 
     /// The tasks that are being polled now.

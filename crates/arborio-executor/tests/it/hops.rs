@@ -103,7 +103,9 @@ fn is_cancelled<T>(outcome: &Result<T, Interrupt>) -> bool {
 fn a_part_of_a_task_runs_on_another_loop_and_comes_back_with_its_value() {
     let there = There::start();
     World::default().run(async {
-        let part = async {
+        let (release, held) = mpsc::channel();
+        let part = async move {
+            held.recv().unwrap();
             yield_now().await;
             (here(), Handle::current())
         };
@@ -114,6 +116,7 @@ fn a_part_of_a_task_runs_on_another_loop_and_comes_back_with_its_value() {
             let polled = hop.as_mut().poll(cx);
             if std::mem::take(&mut first) {
                 assert_eq!(format!("{hop:?}"), "ResumeOn { stage: \"Away\", .. }");
+                release.send(()).unwrap();
             }
             polled
         })

@@ -30,8 +30,8 @@ pub use builder::PoolBuilder;
 /// [`run`](Self::run) and [`PoolBuilder::run`] drive one on the calling thread, which is its first worker. A value of this
 /// type owns one that was [started](PoolBuilder::start) in the background, and is a [`Handle`] as everybody else has one:
 /// `Pool::run(main)` is a new pool, on this thread; `pool.run(future)` is a task of one that runs.
-/// Such a pool waits for tasks until it is stopped. Dropping the owner stops it, and waits for its end for at most
-/// the pool's [grace](PoolBuilder::grace) and a tenth of a second. On the thread of a loop the drop does not
+/// Such a pool waits for tasks until it is stopped. Dropping the owner stops it, and waits for its end as
+/// [`stop_and_join`](Self::stop_and_join) does, with the pool's [grace](PoolBuilder::grace). On the thread of a loop the drop does not
 /// wait, and the pool ends in the background.
 ///
 /// # Examples
@@ -166,8 +166,9 @@ impl Pool {
     }
 
     /// [Stops](Handle::stop) the pool and blocks this thread until every worker has ended, at most for
-    /// `grace` and a tenth of a second. `grace` is what the tasks have to clean up, instead of what
-    /// the [options](PoolBuilder::grace) said.
+    /// `grace` and a tenth of a second if a task does not return from its poll, and for two seconds more if no
+    /// poll holds it up, as on a machine that has no time for it. `grace` is what the tasks have to clean
+    /// up, instead of what the [options](PoolBuilder::grace) said.
     ///
     /// # Errors
     /// As [`EventLoop::stop_and_join`](crate::EventLoop::stop_and_join).

@@ -181,6 +181,34 @@ fn x21_a_task_that_does_not_return_does_not_hold_up_the_owner_of_its_pool() {
     stuck.wait().unwrap();
 }
 
+/// Takes longer to drop than an owner waits for a poll.
+struct Heavy(mpsc::Receiver<()>);
+
+impl Drop for Heavy {
+    fn drop(&mut self) {
+        self.0
+            .recv_timeout(Duration::from_millis(300))
+            .expect_err("nobody sends");
+    }
+}
+
+#[test]
+fn x21_an_owner_waits_for_a_pool_that_is_late_though_no_poll_holds_it_up() {
+    let pool = Pool::builder().workers(2).observer(|_| ());
+    let pool = pool.start().unwrap();
+    let (begun, begins) = mpsc::channel();
+    let (_silent, heavy) = mpsc::channel();
+    let stubborn = pool.handle().spawn(async move {
+        let _heavy = Heavy(heavy);
+        begun.send(()).unwrap();
+        shield(pending::<()>()).await;
+    });
+    begins.recv_timeout(TOO_LONG).unwrap();
+    let ended = pool.stop_and_join(Duration::from_millis(10));
+    assert!(matches!(ended, Err(StopError::Forced(_))), "{ended:?}");
+    drop(stubborn);
+}
+
 /// A pool that whoever owns it waits for longer than this takes: who must not wait fails if it does.
 fn patient() -> Pool {
     let pool = Pool::builder().workers(2).grace(LONG * 2);
