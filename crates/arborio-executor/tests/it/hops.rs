@@ -103,7 +103,7 @@ fn is_cancelled<T>(outcome: &Result<T, Interrupt>) -> bool {
 fn a_part_of_a_task_runs_on_another_loop_and_comes_back_with_its_value() {
     let there = There::start();
     World::default().run(async {
-        let (release, held) = mpsc::channel();
+        let (release, held) = channel();
         let part = async move {
             held.recv().unwrap();
             yield_now().await;
