@@ -15,6 +15,8 @@ pub(crate) struct Built {
     /// The file it starts in.
     pub(crate) source: PathBuf,
     pub(crate) program: PathBuf,
+    /// Whether it runs tests.
+    pub(crate) tests: bool,
 }
 
 /// Lets this command of cargo build, and says what it has built.
@@ -43,6 +45,7 @@ fn program(line: &str) -> Option<Built> {
         name: target["name"].as_str()?.into(),
         source: target["src_path"].as_str()?.into(),
         program: message["executable"].as_str()?.into(),
+        tests: message["profile"]["test"] == true,
     })
 }
 
@@ -52,12 +55,12 @@ mod tests {
 
     #[test]
     fn a_message_with_a_program_says_where_it_lies_and_the_others_say_nothing() {
-        let line =
-            r#"{"target":{"name":"loom","src_path":"/c/tests/loom.rs"},"executable":"/t/loom-1"}"#;
+        let line = r#"{"target":{"name":"loom","src_path":"/c/tests/loom.rs"},"executable":"/t/loom-1","profile":{"test":true}}"#;
         let built = Built {
             name: "loom".into(),
             source: "/c/tests/loom.rs".into(),
             program: "/t/loom-1".into(),
+            tests: true,
         };
         assert_eq!(program(line), Some(built));
         assert_eq!(program(&line.replace(r#""/t/loom-1""#, "null")), None);

@@ -20,6 +20,7 @@ mod minimal;
 mod model;
 mod mutants;
 mod package;
+mod parallel;
 mod repl;
 mod rust_lines;
 mod sanitize;

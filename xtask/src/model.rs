@@ -21,13 +21,11 @@
 use std::env;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use crate::arguments::Arguments;
 use crate::workspace::{Package, Workspace};
-use crate::{Outcome, Verb, built, table, tool};
+use crate::{Outcome, Verb, built, parallel, table, tool};
 
 pub(crate) const VERB: Verb = Verb {
     name: "model",
@@ -143,30 +141,9 @@ fn build<'a>(
     Ok(tests)
 }
 
-/// Runs each in a process of its own, on all processors. What they have printed, or why they failed, is in the order
-/// of `tests`.
+/// Runs each in a process of its own. What they have printed, or why they failed, is in the order of `tests`.
 fn run_all(tests: &[Test<'_>], preemptions: u32) -> Vec<Result<String, String>> {
-    let next = AtomicUsize::new(0);
-    let take = || {
-        let mut ran = Vec::new();
-        loop {
-            let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some(test) = tests.get(place) else {
-                break ran;
-            };
-            ran.push((place, test.run(preemptions)));
-        }
-    };
-    let processes = thread::available_parallelism().map_or(1, |count| count.get());
-    let mut ran: Vec<_> = thread::scope(|threads| {
-        let running: Vec<_> = (0..processes).map(|_| threads.spawn(take)).collect();
-        let ended = running.into_iter();
-        ended
-            .flat_map(|thread| thread.join().expect("who runs tests does not panic"))
-            .collect()
-    });
-    ran.sort_by_key(|(place, _)| *place);
-    ran.into_iter().map(|(_, ran)| ran).collect()
+    parallel::map(tests, |test| test.run(preemptions))
 }
 
 impl Test<'_> {

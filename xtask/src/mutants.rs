@@ -1,40 +1,79 @@
-//! `cargo xtask mutants`: small changes of the code that some test has to notice, with cargo-mutants.
+//! `cargo xtask mutants`: small changes of the code that some test has to notice.
 //!
-//! Each mutant is a build and a run of tests, so this takes long, and runs for the crates that are asked for: the small
-//! ones, unless somebody says otherwise. `--file` and `--sample` cut a crate down. A mutant that the tests of its crate
-//! pass over meets the examples in its documentation next, and then the tests of the crates that `--also` names.
-//! Those that nothing notices are listed: each is a test that is missing, or a change that changes nothing.
+//! cargo-mutants lists them. All are put into one copy of the crate, each behind a switch, so the tests are built once:
+//! the environment of a test says which mutant is on. A first run of each test shows which switches it comes to, and only
+//! those mutants meet it. So a crate takes minutes; cargo-mutants itself builds it anew for each.
+//!
+//! A mutant that the tests of its crate pass over meets those of the crates that `--also` names, and with `--examples` the
+//! examples in its documentation. Those that nothing notices are listed: each is a test that is missing, or a change that
+//! changes nothing.
 
+mod build;
+mod copy;
+mod errors;
+mod examples;
+mod judge;
 mod left_out;
-mod pass;
+mod list;
+mod place;
+mod sample;
+mod suite;
 mod tally;
+mod weave;
+#[cfg(test)]
+mod woven;
 
+use std::collections::BTreeSet;
+use std::iter;
 use std::str::FromStr;
 
 use crate::arguments::Arguments;
-use crate::workspace::Workspace;
-use crate::{Outcome, Verb, table, tool};
+use crate::left_out::{LeftOut, told};
+use crate::tidy::tree;
+use crate::workspace::{Package, Workspace};
+use crate::{Outcome, Skipped, Verb, table, tool};
 
-use left_out::LeftOut;
-use pass::Pass;
+use copy::Copy;
 use tally::Tally;
 
 pub(crate) const VERB: Verb = Verb {
     name: "mutants",
-    usage: "mutants [-p CRATE]... [--file GLOB]... [--sample N] [--draw K] [--also CRATE]...",
+    usage: "mutants [-p CRATE]... [--file GLOB]... [--sample N] [--draw K] [--also CRATE]... [--examples]",
     summary: "changes small crates, or those named, and looks whether tests notice",
     run,
 };
 
-/// Crates of which a run takes minutes.
+/// Crates of which a run takes a minute.
 const SMALL: [&str; 1] = ["arborio-base"];
+
+/// Tests that would not see a mutant.
+const LEFT_OUT: &[LeftOut] = &[
+    ("arborio", "compile_fail::", COMPILES),
+    ("arborio", "macros_refused::", COMPILES),
+];
+
+/// A reason.
+const COMPILES: &str =
+    "it starts a compiler for each case, and sees nothing of a crate that has been built";
+
+/// What is tried, and by whom.
+struct Plan {
+    files: Vec<String>,
+    most: usize,
+    draw: u64,
+    also: Vec<String>,
+    examples: bool,
+}
 
 fn run(mut arguments: Arguments) -> Outcome {
     let mut crates = arguments.values("-p")?;
-    let files = arguments.values("--file")?;
-    let also = arguments.values("--also")?;
-    let most = number(&mut arguments, "--sample", usize::MAX)?;
-    let draw = number(&mut arguments, "--draw", 0)?;
+    let plan = Plan {
+        files: arguments.values("--file")?,
+        most: number(&mut arguments, "--sample", usize::MAX)?,
+        draw: number(&mut arguments, "--draw", 0)?,
+        also: arguments.values("--also")?,
+        examples: arguments.flag("--examples"),
+    };
     arguments.nothing_left()?;
     if !tool::has_cargo("mutants") {
         return Ok(vec!["mutants (cargo-mutants is not installed)".into()]);
@@ -43,22 +82,19 @@ fn run(mut arguments: Arguments) -> Outcome {
         crates.extend(SMALL.map(String::from));
     }
     let workspace = Workspace::load()?;
-    let (mut rows, mut poor) = (Vec::new(), Vec::new());
+    let (mut rows, mut poor, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     for name in &crates {
-        let all = list(name, &files)?;
-        let mut tally = Tally::of(all.len(), sampled(all, most, draw));
-        for pass in Pass::all(name, &also) {
-            pass.run(&workspace.target_dir.join("mutants").join(name), &mut tally)?;
-        }
+        let (tally, left_out) = plan.carry_out(&workspace, name)?;
         tally.print();
         rows.push(tally.row(name));
+        skipped.extend(left_out);
         if !tally.is_enough() {
             poor.push(name.as_str());
         }
     }
     println!("{}", table::render(&tally::HEAD, rows));
     match poor[..] {
-        [] => Ok(Vec::new()),
+        [] => Ok(skipped),
         _ => Err(format!(
             "less than {} % noticed: {}",
             tally::ENOUGH,
@@ -67,8 +103,61 @@ fn run(mut arguments: Arguments) -> Outcome {
     }
 }
 
-/// 2^64 divided by the golden ratio: its multiples lie far apart.
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+impl Plan {
+    /// Tries the mutants of one crate.
+    fn carry_out(&self, workspace: &Workspace, name: &str) -> Result<(Tally, Skipped), String> {
+        let library = library(package(workspace, name)?)?;
+        let all = list::of(name, &self.files)?;
+        let names = all.iter().map(|mutant| mutant.name.clone()).collect();
+        let sample: BTreeSet<String> = sample::draw(names, self.most, self.draw)
+            .into_iter()
+            .collect();
+        let count = all.len();
+        let chosen = all
+            .into_iter()
+            .filter(|mutant| sample.contains(&mutant.name));
+        let mut tally = Tally::of(count, chosen.collect());
+
+        let folder = workspace.target_dir.join("mutants").join(name);
+        let copy = Copy::make(&folder)?;
+        build::put_in(&copy, name, &library, &mut tally)?;
+        let mut skipped = Vec::new();
+        for tests_of in iter::once(name).chain(self.also.iter().map(String::as_str)) {
+            if tally.left().is_empty() {
+                break;
+            }
+            let package = package(workspace, tests_of)?;
+            let left_out = LEFT_OUT.iter().filter(|(owner, ..)| *owner == tests_of);
+            let left_out: Vec<&str> = left_out.map(|(_, name, _)| *name).collect();
+            let tests = suite::build(&copy, package, &left_out)?;
+            let useless = judge::judge(&folder, &tests, &mut tally)?;
+            let useless = useless.iter();
+            skipped.extend(
+                useless
+                    .map(|test| format!("mutants {tests_of} {test} (it fails without a mutant)")),
+            );
+            skipped.extend(told("mutants", LEFT_OUT, &[tests_of.to_owned()]));
+        }
+        if self.examples {
+            examples::judge(name, &folder, &mut tally)?;
+        }
+        Ok((tally, skipped))
+    }
+}
+
+fn package<'a>(workspace: &'a Workspace, name: &str) -> Result<&'a Package, String> {
+    let mut packages = workspace.packages.iter();
+    let package = packages.find(|package| package.name == name);
+    package.ok_or_else(|| format!("there is no crate {name}"))
+}
+
+/// The file that the library of a crate starts in, as seen from the root.
+fn library(package: &Package) -> Result<String, String> {
+    let mut targets = package.targets.iter();
+    let library = targets.find(|target| ["lib", "proc-macro"].contains(&&*target.kind));
+    let library = library.ok_or_else(|| format!("{} has no library", package.name))?;
+    Ok(tree::shown(&library.source))
+}
 
 /// The value of a flag that takes one, the last if it is there twice.
 fn number<T: FromStr>(arguments: &mut Arguments, flag: &str, otherwise: T) -> Result<T, String> {
@@ -79,75 +168,29 @@ fn number<T: FromStr>(arguments: &mut Arguments, flag: &str, otherwise: T) -> Re
     }
 }
 
-/// The mutants of a crate, or of some of its files, each as the tool names it: `file:line:column: what is changed`.
-fn list(name: &str, files: &[String]) -> Result<Vec<String>, String> {
-    let mut command = tool::cargo(["mutants", "--list", "--colors", "never", "-p", name]);
-    command.args(files.iter().flat_map(|glob| ["--file", glob]));
-    let line = tool::show(&command);
-    let output = command.output().map_err(|error| error.to_string())?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("`{line}` failed:\n{said}"));
-    }
-    let left_out = LeftOut::of(name)?;
-    let names = String::from_utf8_lossy(&output.stdout);
-    let names = names.lines();
-    let names = names.filter(|mutant| !left_out.holds(mutant) && !pass::is_always_tried(mutant));
-    Ok(names.map(String::from).collect())
-}
-
-/// At most so many of them, as if drawn by lot, but the same ones each time. Another `draw` takes others.
-fn sampled(mut mutants: Vec<String>, most: usize, draw: u64) -> Vec<String> {
-    mutants.sort_by_key(|mutant| lot(mutant, draw));
-    mutants.truncate(most);
-    mutants.sort();
-    mutants
-}
-
-/// FNV-1a, mixed once more, since names that differ in the end alone would lie side by side.
-/// The draw is spread over the bits that it begins with, so that the first few are as far from each other as any.
-fn lot(mutant: &str, draw: u64) -> u64 {
-    let step = |lot: u64, byte: u8| (lot ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    let start = 0xcbf2_9ce4_8422_2325 ^ draw.wrapping_mul(GOLDEN);
-    let lot = mutant.bytes().fold(start, step);
-    (lot ^ (lot >> 32)).wrapping_mul(GOLDEN)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn thousand() -> Vec<String> {
-        (0..1000).map(|n| format!("file.rs:{n}:1: x")).collect()
+    #[test]
+    fn what_is_left_out_exists() {
+        crate::left_out::check(LEFT_OUT);
     }
 
     #[test]
-    fn a_sample_is_the_same_each_time_and_from_everywhere() {
-        let all = thousand();
-        for draw in 0..4 {
-            let some = sampled(all.clone(), 100, draw);
-            assert_eq!(some, sampled(all.clone(), 100, draw));
-            assert_eq!(some.len(), 100);
-            let first_half = some.iter().filter(|name| all[..500].contains(name));
-            assert!((35..=65).contains(&first_half.count()));
-        }
-        assert_eq!(sampled(all.clone(), usize::MAX, 0).len(), all.len());
-    }
-
-    #[test]
-    fn another_draw_takes_others() {
-        let draws: Vec<_> = (0..4).map(|draw| sampled(thousand(), 100, draw)).collect();
-        for (first, second) in [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)] {
-            let again = draws[first].iter().filter(|n| draws[second].contains(n));
-            let again = again.count();
-            // Ten of a hundred by chance.
-            assert!((2..=20).contains(&again), "{first}, {second}: {again}");
-        }
-    }
-
-    #[test]
-    fn the_first_draw_is_the_one_before_there_were_others() {
-        assert_eq!(lot("a.rs:1:1: x", 0), 0xc716_5617_da0a_9ced);
+    fn a_library_is_found_by_what_it_is() {
+        let workspace = Workspace::load().unwrap();
+        let of = |name| library(package(&workspace, name)?);
+        assert_eq!(
+            of("arborio-base").unwrap(),
+            "crates/arborio-base/src/lib.rs"
+        );
+        assert_eq!(
+            of("arborio-macros").unwrap(),
+            "crates/arborio-macros/src/lib.rs"
+        );
+        assert!(of("xtask").unwrap_err().contains("no library"));
+        assert!(of("nobody").unwrap_err().contains("no crate"));
     }
 
     #[test]

@@ -1,103 +1,127 @@
 //! What became of the mutants of one crate.
 
+use super::list::Mutant;
+
 /// So many of a hundred mutants have to be noticed.
 pub(crate) const ENOUGH: usize = 90;
 
 /// Above the rows.
-pub(crate) const HEAD: [&str; 7] = [
+pub(crate) const HEAD: [&str; 10] = [
     "crate",
     "mutants",
     "tried",
+    "do not build",
+    "not placed",
     "caught",
     "out of time",
-    "do not build",
     "missed",
+    "unreached",
+    "noticed",
 ];
 
-/// The mutants of a crate, sorted by what became of them, pass after pass.
+/// The mutants that are tried, and what is known of each.
 pub(crate) struct Tally {
-    /// Of how many `tried` is a sample.
+    /// Of how many they are a sample.
     all: usize,
-    tried: usize,
-    caught: usize,
-    /// Noticed, by tests that did not end.
-    out_of_time: Vec<String>,
-    /// These do not count.
-    do_not_build: usize,
-    /// Noticed by no test so far.
-    missed: Vec<String>,
+    pub(crate) mutants: Vec<Mutant>,
+    fates: Vec<Fate>,
 }
 
-/// How the tool ended with a mutant.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What became of a mutant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
+    /// No test comes to it, so far.
+    Unreached,
+    /// Tests come to it, and none has failed, so far.
+    Missed,
     Caught,
+    /// Noticed, by a test that did not end.
     OutOfTime,
     DoesNotBuild,
+    /// It cannot be switched on in a program that runs, for this reason.
+    NotPlaced(&'static str),
 }
 
 impl Tally {
-    /// Nothing was tried yet of `mutants`.
-    pub(crate) fn of(all: usize, mutants: Vec<String>) -> Self {
+    /// Nothing was tried yet.
+    pub(crate) fn of(all: usize, mutants: Vec<Mutant>) -> Self {
+        let fates = vec![Fate::Unreached; mutants.len()];
         Self {
             all,
-            tried: mutants.len(),
-            caught: 0,
-            out_of_time: Vec::new(),
-            do_not_build: 0,
-            missed: mutants,
+            mutants,
+            fates,
         }
     }
 
-    /// Those that the next pass is about.
-    pub(crate) fn missed(&self) -> &[String] {
-        &self.missed
+    pub(crate) fn settle(&mut self, place: usize, fate: Fate) {
+        self.fates[place] = fate;
     }
 
-    /// Counts a mutant that was missed so far.
-    ///
-    /// # Errors
-    /// It was not.
-    pub(crate) fn settle(&mut self, mutant: &str, fate: Fate) -> Result<(), String> {
-        let place = self.missed.iter().position(|missed| missed == mutant);
-        let place = place.ok_or_else(|| format!("nobody asked for the mutant {mutant}"))?;
-        let mutant = self.missed.remove(place);
-        match fate {
-            Fate::Caught => self.caught += 1,
-            Fate::OutOfTime => self.out_of_time.push(mutant),
-            Fate::DoesNotBuild => self.do_not_build += 1,
-        }
-        Ok(())
+    /// Whether tests can meet it: it builds, and has a place.
+    pub(crate) fn is_tried(&self, place: usize) -> bool {
+        !matches!(self.fates[place], Fate::DoesNotBuild | Fate::NotPlaced(_))
+    }
+
+    /// Those that nothing has noticed so far.
+    pub(crate) fn left(&self) -> Vec<usize> {
+        let places = 0..self.mutants.len();
+        let is_left = |place: &usize| matches!(self.fates[*place], Fate::Unreached | Fate::Missed);
+        places.filter(is_left).collect()
+    }
+
+    fn count(&self, is: impl Fn(&Fate) -> bool) -> usize {
+        self.fates.iter().filter(|fate| is(fate)).count()
+    }
+
+    /// How many were noticed, and of how many.
+    fn noticed(&self) -> (usize, usize) {
+        let noticed = self.count(|fate| matches!(fate, Fate::Caught | Fate::OutOfTime));
+        (noticed, noticed + self.left().len())
     }
 
     pub(crate) fn is_enough(&self) -> bool {
-        let noticed = self.caught + self.out_of_time.len();
-        noticed * 100 >= (noticed + self.missed.len()) * ENOUGH
+        let (noticed, of) = self.noticed();
+        noticed * 100 >= of * ENOUGH
     }
 
     /// The names of those that somebody should look at.
     pub(crate) fn print(&self) {
-        for mutant in &self.out_of_time {
-            println!("out of time: {mutant}");
-        }
-        for mutant in &self.missed {
-            println!("missed: {mutant}");
-        }
+        let told = self.mutants.iter().zip(&self.fates);
+        let mut told: Vec<String> = told
+            .filter_map(|(mutant, fate)| told_of(&mutant.name, *fate))
+            .collect();
+        told.sort();
+        told.iter().for_each(|line| println!("{line}"));
     }
 
     pub(crate) fn row(&self, name: &str) -> Vec<String> {
+        let (noticed, of) = self.noticed();
+        let noticed = 100.0 * noticed as f64 / of.max(1) as f64;
         let figures = [
             self.all,
-            self.tried,
-            self.caught,
-            self.out_of_time.len(),
-            self.do_not_build,
-            self.missed.len(),
+            self.mutants.len(),
+            self.count(|fate| *fate == Fate::DoesNotBuild),
+            self.count(|fate| matches!(fate, Fate::NotPlaced(_))),
+            self.count(|fate| *fate == Fate::Caught),
+            self.count(|fate| *fate == Fate::OutOfTime),
+            self.count(|fate| *fate == Fate::Missed),
+            self.count(|fate| *fate == Fate::Unreached),
         ];
         let mut row = vec![name.to_owned()];
         row.extend(figures.iter().map(usize::to_string));
+        row.push(format!("{noticed:.1} %"));
         row
     }
+}
+
+fn told_of(name: &str, fate: Fate) -> Option<String> {
+    Some(match fate {
+        Fate::Caught | Fate::DoesNotBuild => return None,
+        Fate::Unreached => format!("unreached: {name}"),
+        Fate::Missed => format!("missed: {name}"),
+        Fate::OutOfTime => format!("out of time: {name}"),
+        Fate::NotPlaced(why) => format!("not placed ({why}): {name}"),
+    })
 }
 
 #[cfg(test)]
@@ -106,11 +130,9 @@ mod tests {
 
     /// The first `noticed` of a hundred are caught or run out of time, in turn.
     fn with(noticed: usize) -> Tally {
-        let names = |count| (0..count).map(|n: usize| n.to_string());
-        let mut tally = Tally::of(300, names(100).collect());
-        for (name, fate) in names(noticed).zip([Fate::Caught, Fate::OutOfTime].into_iter().cycle())
-        {
-            tally.settle(&name, fate).unwrap();
+        let mut tally = Tally::of(300, vec![Mutant::default(); 100]);
+        for (place, fate) in (0..noticed).zip([Fate::Caught, Fate::OutOfTime].into_iter().cycle()) {
+            tally.settle(place, fate);
         }
         tally
     }
@@ -119,22 +141,40 @@ mod tests {
     fn nine_of_ten_are_enough() {
         assert!(with(90).is_enough());
         assert!(!with(89).is_enough());
-        assert_eq!(with(3).row("c"), ["c", "300", "100", "2", "1", "0", "97"]);
+        assert!(Tally::of(0, Vec::new()).is_enough());
     }
 
     #[test]
-    fn what_does_not_build_does_not_count() {
+    fn each_has_its_column() {
+        let mut tally = with(3);
+        tally.settle(3, Fate::Missed);
+        tally.settle(4, Fate::DoesNotBuild);
+        tally.settle(5, Fate::NotPlaced("why"));
+        tally.settle(6, Fate::NotPlaced("why"));
+        let row = tally.row("c");
+        assert_eq!(row.len(), HEAD.len());
+        assert_eq!(row.join(" "), "c 300 100 1 2 2 1 1 93 3.1 %",);
+        assert_eq!(tally.left().len(), 94);
+    }
+
+    #[test]
+    fn what_cannot_be_tried_does_not_count() {
         let mut tally = with(89);
-        tally.settle("99", Fate::DoesNotBuild).unwrap();
+        tally.settle(99, Fate::DoesNotBuild);
         assert!(!tally.is_enough(), "89 of 99");
-        tally.settle("98", Fate::DoesNotBuild).unwrap();
+        tally.settle(98, Fate::NotPlaced("why"));
         assert!(tally.is_enough(), "89 of 98");
+        assert!(!tally.is_tried(99) && !tally.is_tried(98) && tally.is_tried(97));
     }
 
     #[test]
-    fn a_mutant_is_settled_once() {
-        let mut tally = with(1);
-        assert!(tally.settle("0", Fate::Caught).is_err());
-        assert_eq!(tally.missed().len(), 99);
+    fn those_to_look_at_are_told() {
+        assert_eq!(told_of("m", Fate::Missed).unwrap(), "missed: m");
+        assert_eq!(told_of("m", Fate::Unreached).unwrap(), "unreached: m");
+        assert_eq!(
+            told_of("m", Fate::NotPlaced("why")).unwrap(),
+            "not placed (why): m"
+        );
+        assert_eq!(told_of("m", Fate::Caught), None);
     }
 }

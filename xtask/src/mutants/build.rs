@@ -1,0 +1,174 @@
+//! One build of all mutants: those that the compiler complains of are taken out, until it is content.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::copy::Copy;
+use super::errors::{self, Error};
+use super::place;
+use super::tally::{Fate, Tally};
+use super::weave::{self, Blamed, Edit, Woven};
+use crate::tool;
+
+/// The function that every switch calls. Its text is no file of Rust here, for it is a part of none of our crates.
+const MUTANT_IS: &str = include_str!("mutant_is.txt");
+
+/// A file of the crate.
+struct File {
+    text: String,
+    edits: Vec<Edit>,
+}
+
+/// Puts the mutants of `name` into the copy, and settles those that have no place there or do not build. `library` is the
+/// file that the crate starts in.
+///
+/// # Errors
+/// The crate does not build for another reason, or none that can be told from its errors.
+pub(crate) fn put_in(
+    copy: &Copy,
+    name: &str,
+    library: &str,
+    tally: &mut Tally,
+) -> Result<(), String> {
+    let files = place_all(copy, library, tally)?;
+    loop {
+        let mut woven = BTreeMap::new();
+        for (name, file) in &files {
+            let mut text =
+                weave::weave(&file.text, &file.edits, |number| tally.is_tried(number - 1));
+            if name == library {
+                text.text += &MUTANT_IS.replace("LENGTH", &(tally.mutants.len() + 1).to_string());
+            }
+            copy.write(name, &text.text)?;
+            woven.insert(name.as_str(), text);
+        }
+        let mut check = copy.cargo(&["check", "-q", "--lib", "-p", name, "--message-format=json"]);
+        let line = tool::show(&check);
+        let output = check.output().map_err(|error| error.to_string())?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let errors = errors::read(&String::from_utf8_lossy(&output.stdout));
+        let blamed = blamed(&errors, &woven);
+        if blamed.is_empty() {
+            let said: Vec<&str> = errors.iter().map(|error| &*error.rendered).collect();
+            let said = format!(
+                "{}{}",
+                said.concat(),
+                String::from_utf8_lossy(&output.stderr)
+            );
+            return Err(format!(
+                "`{line}` failed, and no mutant seems to be why:\n{said}"
+            ));
+        }
+        for (number, fate) in blamed {
+            tally.settle(number - 1, fate);
+        }
+    }
+}
+
+/// Looks for the places of all mutants, by files.
+fn place_all(
+    copy: &Copy,
+    library: &str,
+    tally: &mut Tally,
+) -> Result<BTreeMap<String, File>, String> {
+    let mut by_file: BTreeMap<String, Vec<usize>> = BTreeMap::from([(library.into(), Vec::new())]);
+    for (place, mutant) in tally.mutants.iter().enumerate() {
+        by_file.entry(mutant.file.clone()).or_default().push(place);
+    }
+    let mut files = BTreeMap::new();
+    for (name, places) in by_file {
+        let told = |error: &dyn std::fmt::Display| format!("{name}: {error}");
+        let text = fs::read_to_string(copy.root.join(&name)).map_err(|error| told(&error))?;
+        let mutants = places
+            .iter()
+            .map(|place| (place + 1, &tally.mutants[*place]));
+        let mutants: Vec<_> = mutants.collect();
+        let placed = place::place(&text, &mutants).map_err(|error| told(&error))?;
+        for (number, fate) in placed.refused {
+            tally.settle(number - 1, fate);
+        }
+        let edits = placed.edits;
+        files.insert(name, File { text, edits });
+    }
+    Ok(files)
+}
+
+/// The mutants that these errors are about, by their numbers, and what follows from it.
+fn blamed(errors: &[Error], woven: &BTreeMap<&str, Woven>) -> BTreeMap<usize, Fate> {
+    let mut fates = BTreeMap::new();
+    for error in errors {
+        let mut places = error.places.iter();
+        let blamed = places.find_map(|place| woven.get(&*place.file)?.blamed(&place.bytes));
+        match blamed {
+            None => {}
+            Some(Blamed::Own(number)) => {
+                fates.insert(number, Fate::DoesNotBuild);
+            }
+            Some(Blamed::Switch(numbers)) => {
+                let fate = match error.in_constant {
+                    true => Fate::NotPlaced("in something constant"),
+                    false => Fate::DoesNotBuild,
+                };
+                for number in numbers {
+                    fates.entry(*number).or_insert(fate);
+                }
+            }
+        }
+    }
+    fates
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::errors::Place;
+    use super::*;
+
+    fn error(file: &str, text: &str, part: &str, in_constant: bool) -> Error {
+        let start = text.find(part).unwrap();
+        let bytes = start..start + part.len();
+        Error {
+            rendered: String::new(),
+            in_constant,
+            places: vec![
+                Place {
+                    file: "elsewhere.rs".into(),
+                    bytes: bytes.clone(),
+                },
+                Place {
+                    file: file.into(),
+                    bytes,
+                },
+            ],
+        }
+    }
+
+    #[test]
+    fn what_is_constant_is_no_place_but_what_would_not_build_there_does_not_build() {
+        let text = "f { }";
+        let body = |mutant, value: &str| Edit::Body {
+            at: 3,
+            mutant,
+            value: value.into(),
+        };
+        let woven = weave::weave(text, &[body(1, "one"), body(2, "two")], |_| true);
+        let text = woven.text.clone();
+        let woven = BTreeMap::from([("a.rs", woven)]);
+        let not_placed = Fate::NotPlaced("in something constant");
+
+        let fates = |errors: &[Error]| blamed(errors, &woven).into_iter().collect::<Vec<_>>();
+        let all = || {
+            let part = |part| error("a.rs", &text, part, true);
+            ["mutant_is(1)", "mutant_is(2)", "two"].map(part)
+        };
+        let expected = [(1, not_placed), (2, Fate::DoesNotBuild)];
+        assert_eq!(fates(&all()), expected);
+        let mut backwards = all();
+        backwards.reverse();
+        assert_eq!(fates(&backwards), expected);
+        let other = error("a.rs", &text, "mutant_is(1)", false);
+        assert_eq!(fates(&[other]), [(1, Fate::DoesNotBuild)]);
+        assert_eq!(fates(&[error("b.rs", &text, "two", false)]), []);
+    }
+}
