@@ -84,22 +84,6 @@ impl Terms for OwnTerms {
     }
 }
 
-/// The same for an origin whose time another one knows.
-struct LimitedTerms<'a> {
-    limit: &'a dyn Fn() -> Option<u64>,
-    own: &'a OwnTerms,
-}
-
-impl Terms for LimitedTerms<'_> {
-    fn limit(&self) -> Option<u64> {
-        (self.limit)()
-    }
-
-    fn grace(&self) -> Option<u64> {
-        self.own.grace()
-    }
-}
-
 /// How long the handlers of the origin that asks may take: what it has said itself, or
 /// the origin around it, or the scope around that.
 fn effective_grace() -> Duration {
@@ -192,7 +176,8 @@ impl<F: Future> Origin<F> {
         })
     }
 
-    /// The same for one that goes by a time of its own: `limit` tells when it will ask.
+    /// The same for one that goes by a time of its own: `limit` tells when it will ask. How long handlers
+    /// may take is what is said around it.
     #[inline]
     pub(crate) fn poll_limited(
         self: Pin<&mut Self>,
@@ -201,10 +186,8 @@ impl<F: Future> Origin<F> {
         mut request: impl FnMut(Moment, &mut Context<'_>) -> bool,
     ) -> Poll<Ended<F::Output>> {
         let origin = self.project();
-        let own = &*origin.terms;
-        let terms = LimitedTerms { limit, own };
-        let parts = (origin.alarm, &own.until, origin.inside);
-        poll_as(origin.frame, &terms, parts, cx, |moment, _, _, cx| {
+        let parts = (origin.alarm, &origin.terms.until, origin.inside);
+        poll_as(origin.frame, &limit, parts, cx, |moment, _, _, cx| {
             request(moment, cx)
         })
     }

@@ -309,25 +309,19 @@ impl Watch {
         if self.failing_told || !state.shows(Signs::ENDING) {
             return;
         }
-        let reason = {
-            let progress = state.progress();
+        let end = {
             let failed = || Reason::new(ReasonKind::ScopeFailed);
-            match &progress.failure {
-                Some(failure) => Some((told(failure, failed), state.grace)),
-                None if progress.finished => {
-                    let ended = Reason::new(ReasonKind::ScopeEnded);
-                    Some((Interrupt::Cancelled(ended), state.grace))
-                }
-                None => None,
+            match &state.progress().failure {
+                Some(failure) => told(failure, failed),
+                // A master has ended.
+                None => Interrupt::Cancelled(Reason::new(ReasonKind::ScopeEnded)),
             }
         };
-        if let Some((end, grace)) = reason {
-            self.failing_told = true;
-            branch.close();
-            state.tell_all(ScopeNote::Asked);
-            self.begin_grace(branch, grace);
-            ask_all(state, branch, end);
-        }
+        self.failing_told = true;
+        branch.close();
+        state.tell_all(ScopeNote::Asked);
+        self.begin_grace(branch, state.grace);
+        ask_all(state, branch, end);
     }
 
     /// The tasks are being asked: how long they have, unless that runs already. Who will be forced by a
