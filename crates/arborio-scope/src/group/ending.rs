@@ -146,11 +146,16 @@ pub(crate) fn tell_local<T: 'static>(member: Member<T>, task: Task<()>) {
     drop(report(member, task));
 }
 
-/// For a loop that lies in a future: nothing is spawned there but on its scopes.
-fn spawn_in_scope<T>(report: Report<T>) -> Result<Task<()>, Report<T>> {
+/// Spawns on the scope around, if there is one, also when it is closed. In a loop that lies in a future nothing is
+/// spawned but there.
+pub(super) fn spawn_in_scope<F>(future: F) -> Result<Task<F::Output>, F>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
     match Branch::current() {
-        Some(branch) => branch.try_spawn_late(report, SpawnOptions::new()),
-        None => Err(report),
+        Some(branch) => branch.try_spawn_late(future, SpawnOptions::new()),
+        None => Err(future),
     }
 }
 
@@ -221,5 +226,34 @@ impl<T: 'static> Drop for Watch<T> {
             let outcome = member.take_added();
             self.tell.end(outcome);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use arborio_executor::{doc::run, spawn_local};
+
+    use super::*;
+
+    /// On a pool it may be polled on another worker before the task has ended.
+    #[test]
+    fn a_report_waits_until_the_task_has_ended_and_tells_why() {
+        run(async {
+            let member = Member::<()>::new(tell_local);
+            let mut report = Report {
+                task: spawn_local(pending::<()>()),
+                tell: Tell {
+                    member: Some(member.clone()),
+                },
+            };
+            let polled = futures_lite::future::poll_once(&mut report).await;
+            assert!(polled.is_none() && !member.is_finished());
+            report.task.cancel();
+            report.await;
+            let outcome = member.outcome();
+            assert!(matches!(outcome, Some(Err(Interrupt::Cancelled(_)))));
+        });
     }
 }

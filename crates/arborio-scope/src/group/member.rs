@@ -35,7 +35,7 @@ use arborio_task::{Interrupt, Reason, ReasonKind, SpawnOptions, Task, try_spawn}
 
 use super::{
     book::Roster,
-    ending::Later,
+    ending::{Later, spawn_in_scope},
     shelf::{Key, Shelf},
 };
 use crate::ApplyTimeout;
@@ -249,8 +249,8 @@ impl<T> Member<T> {
         }
     }
 
-    /// Nobody looks at its outcome any more: a panic goes where that of any other task
-    /// goes whose handle was dropped.
+    /// Nobody looks at its outcome any more: a panic goes where that of any other task goes whose handle was
+    /// dropped. One that has come already does so as that of a task which is spawned for it.
     pub(crate) fn let_go(&self) {
         let mut state = self.state();
         state.let_go = true;
@@ -260,7 +260,8 @@ impl<T> Member<T> {
         if let Some(Err(Interrupt::Panicked(payload))) = self.outcome() {
             let payload = payload.clone();
             let panic = async move { payload.resume() };
-            drop(try_spawn::<_>(panic, SpawnOptions::new()));
+            let spawned = spawn_in_scope(panic);
+            drop(spawned.or_else(|panic| try_spawn::<_>(panic, SpawnOptions::new())));
         }
     }
 
@@ -451,22 +452,15 @@ impl<T: 'static> Member<T> {
     }
 
     /// Its future was dropped: tells why when its task has ended, or has who brings the
-    /// handle do so.
+    /// handle do so. Nobody does so for one that was let go, and nobody asks.
     pub(super) fn end_untold(self) {
         let mut state = self.state();
-        let task = match mem::replace(&mut state.task, Running::Nobody) {
-            Running::Own(task) => Some(task),
-            _ if state.let_go => None,
-            _ => {
-                state.task = Running::Untold;
-                return;
-            }
+        let Running::Own(task) = mem::replace(&mut state.task, Running::Nobody) else {
+            state.task = Running::Untold;
+            return;
         };
         drop(state);
-        match task {
-            Some(task) => (self.0.later)(self, task),
-            None => self.end(Err(Interrupt::Stopped)), // nobody asks
-        }
+        (self.0.later)(self, task);
     }
 }
 
