@@ -476,3 +476,40 @@ impl<T> Book<T> {
         all.map(|listed| listed.member.clone()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nothing is told later: these members have no task.
+    fn alone() -> Member<u8> {
+        Member::new(|_, _| unreachable!("it has no task"))
+    }
+
+    #[test]
+    fn an_end_counts_once_and_not_before_it_has_come() {
+        let roster = Arc::new(Roster::new());
+        let (member, other) = (alone(), alone());
+        let mut served = Served::default();
+        for member in [&member, &other] {
+            roster.book().add(&roster, member.clone(), &mut served);
+        }
+        let counts = || {
+            let book = roster.book();
+            (book.pending(), book.done(), book.ends)
+        };
+        let key = roster.book().members.first(PENDING).unwrap();
+        let mut batch = WakeBatch::new();
+        // Meant for one that was in this place before.
+        roster.note_end(key, &mut batch);
+        assert_eq!(counts(), (2, 0, 0));
+        member.clone().end(Ok(1));
+        assert_eq!(counts(), (1, 1, 1));
+        // Who adds it and who ends it both tell, if they do so at the same time.
+        roster.note_end(key, &mut batch);
+        assert_eq!(counts(), (1, 1, 1));
+        other.end(Ok(2));
+        assert_eq!(counts(), (0, 2, 2));
+        assert!(roster.book().pop_done(&roster) == Some(member));
+    }
+}

@@ -11,7 +11,8 @@ use std::{
 
 use arborio_executor::{spawn_local, yield_now};
 use arborio_scope::{
-    Concurrent, Ticker, catch_cancel, finally, move_on_after, repeat_timeout, shield, timeout,
+    Concurrent, Scope, Ticker, catch_cancel, finally, move_on_after, repeat_timeout, shield,
+    timeout,
 };
 
 use arborio_task::{Branch, Interrupt, SpawnOptions};
@@ -243,5 +244,65 @@ fn a_request_of_a_whole_branch_allocates_nothing_for_its_tasks() {
     run(async move {
         asked(1000).await; // the thread keeps some tables, and has room for them now
         assert_eq!(asked(1000).await, 0);
+    });
+}
+
+/// Spawns a branch that is ready at once, and lets everybody have a turn, so often.
+async fn branches_in_turn(rounds: usize) {
+    let c = Concurrent::local();
+    let body = async {
+        for _ in 0..rounds {
+            c.spawn(ready(())).await.unwrap();
+            futures_lite::future::yield_now().await;
+        }
+    };
+    c.run(body).await;
+}
+
+/// The same with a branch that only wakes itself.
+async fn branch_that_wakes_itself(rounds: usize) {
+    let c = Concurrent::local();
+    c.spawn(async move {
+        for _ in 0..rounds {
+            futures_lite::future::yield_now().await;
+        }
+    });
+    c.run(ready(())).await;
+}
+
+#[test]
+fn branches_that_come_and_go_or_wake_themselves_allocate_nothing_more() {
+    run(async {
+        branch_that_wakes_itself(3).await; // the thread keeps blocks for cells
+        branches_in_turn(3).await;
+        let mut counts = Vec::new();
+        for rounds in [3, 300] {
+            let count = allocations_in(async || branch_that_wakes_itself(rounds).await);
+            counts.push(count.await);
+            if cfg!(not(arborio_no_cell_cache)) {
+                counts.push(allocations_in(async || branches_in_turn(rounds).await).await);
+            }
+        }
+        let (few, many) = counts.split_at(counts.len() / 2);
+        assert_eq!(few, many);
+    });
+}
+
+#[test]
+fn forks_that_have_ended_are_forgotten() {
+    run(async {
+        let ended = arborio_scope::scope(async |s: &Scope<()>| {
+            let live_after = async |forks: usize| {
+                for _ in 0..forks {
+                    s.fork::<()>().run(async |_| Ok(())).await?;
+                }
+                Ok::<_, ()>(LIVE.get())
+            };
+            let few = live_after(100).await?;
+            let many = live_after(10_000).await?;
+            assert!(many < few + 10_000, "{} bytes more", many - few);
+            Ok(())
+        });
+        assert_eq!(ended.await, Ok(()));
     });
 }

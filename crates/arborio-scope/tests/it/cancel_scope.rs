@@ -1,6 +1,12 @@
 //! A scope that is steered from outside.
 
-use std::{future::pending, sync::mpsc, thread};
+use std::{
+    future::pending,
+    pin::pin,
+    sync::mpsc,
+    task::{Context, Poll, Waker},
+    thread,
+};
 
 use arborio_executor::{spawn_local, yield_now};
 use arborio_scope::{
@@ -268,4 +274,16 @@ fn the_deadline_that_was_asked_for_is_the_one_that_strikes() {
         assert_eq!(told, Some(start + ms(5)));
         assert_eq!(Instant::now(), start + ms(5));
     });
+}
+
+#[test]
+fn who_cancels_its_own_scope_is_dropped_at_its_next_suspension_and_not_later() {
+    let (scope, log) = (CancelScope::new(), Log::default());
+    let mut whole = pin!(scope.run(async {
+        scope.cancel();
+        forever(&log, "dropped").await;
+    }));
+    let polled = whole.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(polled, Poll::Ready(Err(_))));
+    assert_eq!(log.take(), ["dropped"]);
 }

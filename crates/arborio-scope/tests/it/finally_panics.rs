@@ -1,31 +1,17 @@
 //! `finally` and `finally_detached` around what panics: the cleanup runs, and the panic goes on.
 
 use std::{
-    future::{pending, poll_fn},
+    future::{pending, poll_fn, ready},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    task::Poll,
+    task::{Context, Poll, Waker},
 };
 
 use arborio_scope::{Scope, finally, finally_detached, move_on_after, scope};
 use arborio_task::{Interrupt, Payload};
 use arborio_timers::Instant;
 
-use crate::support::{Log, everywhere, millis_since, ms, nap, run};
-
-/// The message of the panic of `future`, polled to its end.
-async fn panic_of<F: Future>(future: F) -> String {
-    let mut future = pin!(future);
-    let raised = poll_fn(|cx| {
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx).is_ready())) {
-            Ok(true) => panic!("it should have panicked"),
-            Ok(false) => Poll::Pending,
-            Err(raised) => Poll::Ready(raised),
-        }
-    })
-    .await;
-    Payload::new(raised).message().to_owned()
-}
+use crate::support::{Log, everywhere, millis_since, ms, nap, panic_of, run};
 
 /// Panics after 1 ms.
 async fn break_down(why: &'static str) {
@@ -219,4 +205,13 @@ fn a_cleanup_after_a_panic_that_is_dropped_is_handed_over() {
         assert_eq!(ended.await, Ok(()));
         assert_eq!(log.take(), ["the body goes on", "cleaned up"]);
     });
+}
+
+#[test]
+#[should_panic(expected = "a cancellation handler was polled after it had ended")]
+fn a_cleanup_is_not_polled_after_its_end() {
+    let mut ended = pin!(finally(ready(()), || ready(())));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(ended.as_mut().poll(&mut cx).is_ready());
+    let _ = ended.as_mut().poll(&mut cx);
 }

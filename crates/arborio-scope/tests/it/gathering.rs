@@ -4,6 +4,7 @@ use std::{
     future::{pending, ready},
     panic::AssertUnwindSafe,
     rc::Rc,
+    time::Duration,
 };
 
 use arborio_executor::{spawn_local, yield_now};
@@ -205,5 +206,35 @@ fn of_several_limits_of_a_task_the_earliest_counts() {
         assert!(task.is_finished() && !task.apply_timeout(ms(1)));
         assert_eq!(task.await.unwrap(), 5);
         assert_eq!(millis_since(start), 16, "no timer is left to be waited for");
+    });
+}
+
+#[test]
+fn handlers_in_a_round_that_is_too_long_have_a_second() {
+    run(async {
+        for (cleanup, took, notes) in [(500, 510, &["cleaned up"][..]), (1500, 1010, &[])] {
+            let (start, log) = (Instant::now(), Log::default());
+            let rounds = repeat_timeout(ms(10), async |_| {
+                let clean_up = async || {
+                    nap(cleanup).await;
+                    log.note("cleaned up");
+                };
+                finally(pending::<()>(), clean_up).await;
+            });
+            assert_eq!(rounds.await, Err(TimedOut));
+            assert_eq!((millis_since(start), log.take()), (took, notes.to_vec()));
+        }
+    });
+}
+
+#[test]
+fn rounds_without_an_end_have_no_limit() {
+    run(async {
+        let rounds = repeat_timeout(Duration::MAX, async |t: &Ticker| {
+            t.tick();
+            nap(1_000_000_000).await;
+            current_effective_deadline()
+        });
+        assert_eq!(rounds.await, Ok(None));
     });
 }

@@ -3,8 +3,13 @@
 use arborio_scope::{
     CancelScope, Scope, catch_cancel, finally, is_cancelling, move_on_after, timeout,
 };
-use arborio_timers::Instant;
-use std::future::pending;
+use arborio_timers::{Clock, Instant, Timers};
+use std::{
+    future::pending,
+    pin::pin,
+    task::{Context, Waker},
+    time::Duration,
+};
 
 use crate::support::{Log, forever, millis_since, ms, nap, run};
 
@@ -222,4 +227,19 @@ fn d8_a_request_from_another_thread_after_a_swallow_is_a_new_one() {
         };
         assert_eq!(task.await.unwrap(), "asked again at once");
     });
+}
+
+#[test]
+fn a_grace_for_ever_has_no_timer() {
+    let timers = Timers::new(Clock::simulated(), Waker::noop().clone());
+    let _entered = timers.enter();
+    for (grace, armed) in [(ms(1), 1), (Duration::MAX - ms(1), 0), (Duration::MAX, 0)] {
+        let stubborn = finally(pending::<()>(), pending::<()>);
+        let mut limited = pin!(timeout(ms(0), stubborn).grace(grace));
+        let polled = limited
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        assert_eq!(timers.armed(), armed, "{grace:?}");
+    }
 }

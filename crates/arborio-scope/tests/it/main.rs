@@ -8,13 +8,17 @@ mod detached;
 mod finally_panics;
 mod gathering;
 mod grace;
+mod group_ends;
 mod groups;
+mod handles;
 #[path = "../../../arborio-base/tests/support/leak.rs"]
 mod leak;
 mod many;
 mod nested_grace;
+mod notes;
 mod of_all;
 mod refuted;
+mod scope_ends;
 mod scopes;
 mod shown;
 mod support;

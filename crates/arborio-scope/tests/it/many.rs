@@ -2,9 +2,11 @@
 
 use std::{
     cell::{Cell, RefCell},
-    future::{pending, ready},
+    future::{pending, poll_fn, ready},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -186,4 +188,30 @@ fn a_limit_of_zero_is_refused() {
         said.downcast_ref(),
         Some(&"with a limit of zero nothing would ever run")
     );
+}
+
+#[test]
+fn a_waker_that_is_kept_after_the_end_wakes_nobody_and_keeps_no_task() {
+    let kept = RefCell::new(Vec::new());
+    let keeps = || {
+        poll_fn(|cx| {
+            kept.borrow_mut().push(cx.waker().clone());
+            Poll::<()>::Pending
+        })
+    };
+    let (task, wakes) = crate::concurrent::counted();
+    let mut cx = Context::from_waker(&task);
+    assert!(pin!(join([keeps(), keeps()])).poll(&mut cx).is_pending());
+    assert!(pin!(race([keeps(), keeps()])).poll(&mut cx).is_pending());
+    let mut bounded = limit(2).run([keeps(), keeps()]);
+    assert!(bounded.poll_next_unpin(&mut cx).is_pending());
+    drop(bounded);
+    assert_eq!(kept.borrow().len(), 6);
+    assert_eq!(
+        Arc::strong_count(&wakes),
+        2,
+        "nobody keeps the task's waker"
+    );
+    kept.take().into_iter().for_each(Waker::wake);
+    assert_eq!(wakes.take(), 0);
 }

@@ -1,8 +1,9 @@
-//! An event loop on a simulated clock, and logs.
+//! An event loop on a simulated clock, logs, and what goes wrong.
 
 use std::{
-    future::Future,
-    pin::pin,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -14,6 +15,7 @@ use std::{
 
 use arborio_base::WakeBatch;
 use arborio_executor::{LoopOptions, Notify, Park, Passed, Tasks, Wait, drive};
+use arborio_task::{Interrupt, Payload};
 use arborio_timers::{Clock, Instant, Timers, sleep};
 
 /// Milliseconds.
@@ -164,4 +166,49 @@ pub(crate) async fn forever(log: &Log, what: &'static str) {
 /// A sleep, in milliseconds.
 pub(crate) async fn nap(millis: u64) {
     sleep(ms(millis)).await;
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bad(pub(crate) String);
+
+impl From<Interrupt> for Bad {
+    fn from(interrupt: Interrupt) -> Self {
+        Self(match interrupt {
+            Interrupt::ScopeFailed => "the scope has failed".into(),
+            Interrupt::TimedOut => "timed out".into(),
+            Interrupt::Cancelled(reason) => format!("{:?}", reason.kind()),
+            other => other.to_string(),
+        })
+    }
+}
+
+pub(crate) fn bad<T>(what: &str) -> Result<T, Bad> {
+    Err(Bad(what.to_owned()))
+}
+
+/// Words that callbacks write.
+pub(crate) type Words = Arc<Mutex<Vec<String>>>;
+
+pub(crate) fn taken(words: &Words) -> Vec<String> {
+    std::mem::take(&mut words.lock().unwrap())
+}
+
+/// Polls once, with the waker of the task.
+pub(crate) async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+/// The message of the panic of `future`, polled to its end.
+pub(crate) async fn panic_of<F: Future>(future: F) -> String {
+    let mut future = pin!(future);
+    let raised = poll_fn(|cx| {
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx).is_ready())) {
+            Ok(true) => panic!("it should have panicked"),
+            Ok(false) => Poll::Pending,
+            Err(raised) => Poll::Ready(raised),
+        }
+    })
+    .await;
+    Payload::new(raised).message().to_owned()
 }

@@ -308,3 +308,29 @@ fn cancelled_is_ready_when_a_request_comes_and_the_others_go_on() {
         assert_eq!(log.take(), ["watched", "dropped"]);
     });
 }
+
+#[test]
+fn cancelled_waits_for_the_request_and_not_longer() {
+    run(async {
+        let (log, start) = (Log::default(), Instant::now());
+        let watch = async {
+            cancelled().await;
+            assert_eq!(millis_since(start), 5, "not before");
+            log.note("watched");
+            pending::<()>().await;
+        };
+        assert!(move_on_after(ms(5), watch).await.is_none());
+        assert_eq!(log.take(), ["watched"]);
+        // While another handler has the request, which is busy with it.
+        let watch = async {
+            let asked = catch_cancel(pending::<()>()).await;
+            cancelled().await;
+            log.note("known already");
+            drop(asked);
+            pending::<()>().await;
+        };
+        assert!(move_on_after(ms(5), watch).await.is_none());
+        assert_eq!(log.take(), ["known already"]);
+        assert_eq!(millis_since(start), 10);
+    });
+}

@@ -23,6 +23,8 @@
 mod memory;
 mod place;
 mod state;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use std::{
     alloc::Layout,

@@ -488,3 +488,42 @@ fn a_leaked_place_leaks_its_branches_and_their_handles_wait_for_ever() {
     assert_eq!(Arc::strong_count(&count), 2, "its waker is not leaked");
     assert!(log.take().is_empty());
 }
+
+/// A waker of a task, and what is done when nobody has it any more.
+struct Calls<F: Fn()>(F);
+
+impl<F: Fn() + Send + Sync> Wake for Calls<F> {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl<F: Fn()> Drop for Calls<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+#[test]
+fn what_comes_while_the_run_lies_down_is_heard_also_from_a_waker_that_it_drops() {
+    for cancels in [false, true] {
+        let c: &'static Concurrent<'static> = crate::leak::on_purpose(Concurrent::new());
+        let ran = Arc::new(AtomicUsize::new(0));
+        let theirs = Arc::clone(&ran);
+        let first = Waker::from(Arc::new(Calls(move || {
+            let ran = Arc::clone(&theirs);
+            match cancels {
+                true => c.cancel(),
+                false => drop(c.spawn(async move { ran.fetch_add(1, Ordering::SeqCst) })),
+            }
+        })));
+        let waits = c.spawn(pending::<()>());
+        let mut whole = pin!(c.run(pending::<()>()));
+        assert!(poll(whole.as_mut(), &first).is_pending());
+        drop(first); // the run has the last one, and needs another one now
+        let (task, wakes) = counted();
+        assert!(poll(whole.as_mut(), &task).is_pending());
+        assert_eq!(wakes.take(), 1);
+        assert!(poll(whole.as_mut(), &task).is_pending());
+        assert_eq!(ran.load(Ordering::SeqCst), usize::from(!cancels));
+        assert_eq!(waits.is_finished(), cancels);
+    }
+}

@@ -20,7 +20,7 @@ use std::{
 
 /// Counts its wakes, and does nothing else.
 #[derive(Default)]
-struct Count(AtomicUsize);
+pub(crate) struct Count(AtomicUsize);
 
 impl Wake for Count {
     fn wake(self: Arc<Self>) {
@@ -29,13 +29,13 @@ impl Wake for Count {
 }
 
 impl Count {
-    fn take(&self) -> usize {
+    pub(crate) fn take(&self) -> usize {
         self.0.swap(0, Ordering::SeqCst)
     }
 }
 
 /// A waker that is counted, and its count.
-fn counted() -> (Waker, Arc<Count>) {
+pub(crate) fn counted() -> (Waker, Arc<Count>) {
     let count = Arc::new(Count::default());
     (Waker::from(Arc::clone(&count)), count)
 }

@@ -290,3 +290,26 @@ fn a_task_that_is_cancelled_cleans_up_in_its_branches() {
         assert_eq!(log.take(), ["branch", "body"]);
     });
 }
+
+#[test]
+fn what_was_asked_to_end_stays_closed_however_often_it_is_asked() {
+    everywhere(|| async {
+        let c = Concurrent::local();
+        let body = async {
+            for _ in 0..3 {
+                c.cancel();
+                assert!(c.is_closed());
+                assert!(matches!(c.spawn(async {}).await, Err(Interrupt::Closed)));
+            }
+        };
+        c.run(body).await;
+        for _ in 0..2 {
+            c.cancel();
+            assert!(c.is_closed(), "after the end, too");
+        }
+        let c = Concurrent::new();
+        c.cancel();
+        c.cancel();
+        assert!(c.is_closed() && c.spawn(async {}).is_finished());
+    });
+}
