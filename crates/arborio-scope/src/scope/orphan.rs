@@ -119,7 +119,7 @@ impl<E: Send + 'static> Drop for Orphans<E> {
     /// for those whose end was put off.
     fn drop(&mut self) {
         let over = self.state.progress().over;
-        if over || !self.branch.is_here() || self.leave_if_none_is_left() {
+        if over || !self.branch.is_here() {
             return;
         }
         if !self.branch.is_forced() {

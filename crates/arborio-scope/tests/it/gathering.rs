@@ -94,6 +94,7 @@ fn the_first_failure_comes_at_once_and_the_others_go_on() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn panics_and_requests_are_failures_of_those_who_gather() {
     run(async {

@@ -145,6 +145,7 @@ fn who_waits_for_a_member_no_more_is_not_woken_and_not_kept() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn when_one_of_a_tuple_fails_the_others_go_on_whether_or_not_that_is_looked_at() {
     run(async {

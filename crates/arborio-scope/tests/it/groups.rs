@@ -193,6 +193,7 @@ fn counts_are_reached_each_at_its_own_time() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn errors_panics_and_requests_are_told_apart_also_later() {
     run(async {

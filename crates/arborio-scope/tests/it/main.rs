@@ -5,6 +5,7 @@ mod allocations;
 mod cancel_scope;
 mod concurrent;
 mod detached;
+#[cfg(panic = "unwind")]
 mod finally_panics;
 mod gathering;
 mod grace;

@@ -85,6 +85,7 @@ fn losers_have_as_long_as_the_race_says() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn of_several_that_are_ready_the_first_one_wins() {
     run(async {
@@ -180,6 +181,7 @@ fn what_runs_is_dropped_with_the_stream_and_what_does_not_is_not_begun() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_limit_of_zero_is_refused() {
     let refused = catch_unwind(AssertUnwindSafe(|| limit(0)));

@@ -92,6 +92,7 @@ fn who_wants_to_know_everything_is_told_of_each_beginning_and_end() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_later_panic_and_whoever_outlives_the_grace_are_told() {
     run(async {
@@ -245,6 +246,7 @@ fn texts(words: &Words) -> impl Fn(&ScopeNote) + Send + Sync + 'static {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn errors_that_nobody_is_given_are_told_with_their_text() {
     run(async {
@@ -334,6 +336,7 @@ fn an_error_of_a_scope_that_was_dropped_before_its_end_is_told() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_whose_cleanup_is_cut_off_is_told() {
     run(async {
@@ -381,4 +384,24 @@ fn who_has_no_observer_has_the_first_hook_told_of_what_is_forced() {
         assert_eq!(ended.await, bad("no"));
     });
     assert_eq!(*FORCED.lock().unwrap(), ["for the hook"]);
+}
+
+#[test]
+fn of_a_dropped_scope_whose_loop_ends_the_end_is_told() {
+    let words = Words::default();
+    let told = kinds(&words);
+    run(async {
+        let verbose = Scope::<Bad>::builder().verbose(true).observer(told);
+        let mut dropped = Box::pin(verbose.run(async |s| {
+            s.task().name("mule").spawn(shield(pending::<()>()));
+            pending::<Result<(), Bad>>().await
+        }));
+        assert!(poll_once(dropped.as_mut()).await.is_pending());
+        yield_now().await;
+        drop(dropped);
+        nap(1).await;
+        arborio_executor::Handle::current().unwrap().stop_now();
+    });
+    let told = ["opened", "spawned mule", "interrupted mule", "closed"];
+    assert_eq!(taken(&words), told);
 }

@@ -2,8 +2,9 @@
 
 use std::{cell::RefCell, future::pending, pin::pin, rc::Rc};
 
-use arborio_executor::{spawn_local, yield_now};
-use arborio_scope::{FreeScope, Scope, catch_cancel, finally, is_cancelling, scope};
+use arborio_executor::{Handle, spawn_local, yield_now};
+use arborio_scope::{FreeScope, Scope, catch_cancel, finally, is_cancelling, scope, shield};
+use arborio_task::Interrupt;
 use arborio_timers::Instant;
 use futures_lite::future::or;
 
@@ -152,6 +153,7 @@ fn a_body_cannot_swallow_the_end_of_its_scope() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_of_a_scope_that_is_dropped_then_comes_up_in_the_one_around() {
     run(async {
@@ -308,4 +310,27 @@ fn what_is_opened_again_and_again_leaves_nothing_in_the_tree() {
         });
         assert_eq!(ended.await, Ok(1), "the scope itself");
     });
+}
+
+#[test]
+fn the_tasks_of_a_scope_whose_loop_ends_are_told_that_it_stops() {
+    let child = Rc::new(RefCell::new(None));
+    let theirs = Rc::clone(&child);
+    run(async {
+        drop(spawn_local(async move {
+            let ended = scope(async |s: &Scope<Bad>| {
+                let stubborn = shield(pending::<Result<(), Bad>>());
+                *theirs.borrow_mut() = Some(s.spawn(stubborn));
+                pending::<Result<(), Bad>>().await
+            });
+            ended.await
+        }));
+        yield_now().await;
+        Handle::current().unwrap().stop_now();
+    });
+    let outcome = child.take().unwrap().try_take();
+    assert!(
+        matches!(outcome, Some(Err(Interrupt::Stopped))),
+        "{outcome:?}"
+    );
 }

@@ -12,6 +12,7 @@ use arborio_timers::{Instant, sleep};
 
 use crate::support::{Bad, Log, Words, bad, millis_since, ms, nap, run, taken};
 
+#[cfg(panic = "unwind")]
 #[test]
 fn whoever_takes_an_error_keeps_the_scope_going_and_nobody_else_does() {
     run(async {
@@ -66,6 +67,7 @@ fn whoever_takes_an_error_keeps_the_scope_going_and_nobody_else_does() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_callback_is_told_how_a_task_has_ended_whatever_becomes_of_it() {
     run(async {
