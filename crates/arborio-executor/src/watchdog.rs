@@ -173,8 +173,7 @@ pub fn watch(
 
 /// The watchdog's life.
 fn go_round() {
-    let mut lazy = 1;
-    let mut empty = 0;
+    let mut rhythm = Rhythm::new();
     loop {
         let loops: Vec<_> = {
             let mut kennel = kennel();
@@ -182,29 +181,54 @@ fn go_round() {
             kennel.loops.iter().filter_map(Weak::upgrade).collect()
         };
         let shortest = loops.iter().map(|entry| entry.threshold).min();
-        let anybody_polls = loops
-            .iter()
-            .map(|entry| entry.look())
-            .fold(false, |a, b| a | b);
+        let anybody_polls = look_at_all(&loops);
         drop(loops); // the last use of a loop may be here: memory only
+        let pause = rhythm.pause(shortest, anybody_polls);
+        if pause.is_none() {
+            sleep_until_called();
+        }
+        thread::sleep(pause.unwrap_or(LAZY));
+    }
+}
+
+/// Whether anybody polls.
+fn look_at_all(loops: &[Arc<Entry>]) -> bool {
+    let looks = loops.iter().map(|entry| entry.look());
+    looks.fold(false, |a, b| a | b)
+}
+
+/// How often the watchdog looks.
+struct Rhythm {
+    /// How many times less often than while somebody polls.
+    lazy: u32,
+    /// How many times in a row there was no loop.
+    empty: u32,
+}
+
+impl Rhythm {
+    fn new() -> Self {
+        Self { lazy: 1, empty: 0 }
+    }
+
+    /// For how long it sleeps when the `shortest` threshold of all loops is this. `None` if there was no loop for a while.
+    fn pause(&mut self, shortest: Option<Duration>, anybody_polls: bool) -> Option<Duration> {
         let Some(shortest) = shortest else {
-            empty += 1;
-            if empty > EMPTY_LOOKS {
-                sleep_until_called();
-                empty = 0;
+            self.empty += 1;
+            if self.empty > EMPTY_LOOKS {
+                self.empty = 0;
+                return None;
             }
-            thread::sleep(LAZY);
-            continue;
+            return Some(LAZY);
         };
-        empty = 0;
+        self.empty = 0;
         // A loop that begins meanwhile may have a shorter threshold.
         let pause = (shortest / LOOKS).min(LONGEST);
-        lazy = if anybody_polls || pause < LAZY {
+        self.lazy = if anybody_polls || pause < LAZY {
             1
         } else {
-            (lazy * 2).min(LAZINESS)
+            (self.lazy * 2).min(LAZINESS)
         };
-        thread::sleep(pause * lazy);
+        Some(pause * self.lazy)
     }
 }
 
@@ -248,9 +272,12 @@ impl Entry {
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
-    use std::sync::mpsc::{Receiver, channel};
+    use std::sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, channel},
+    };
 
-    use arborio_task::{NoNotify, Tasks};
+    use arborio_task::{NoNotify, SpawnOptions, Tasks};
 
     use super::*;
 
@@ -305,5 +332,123 @@ mod tests {
             poll.to_string(),
             "a task has not returned from its poll for 20ms"
         );
+    }
+
+    #[test]
+    fn the_dog_looks_four_times_in_a_threshold_and_less_often_while_nobody_polls() {
+        let millis = Duration::from_millis;
+        let mut rhythm = Rhythm::new();
+        let mut pause = |threshold, polls| rhythm.pause(Some(millis(threshold)), polls).unwrap();
+        for polls in [false, true, false, false] {
+            assert_eq!(pause(20, polls), millis(5), "it is never lazy");
+        }
+        assert_eq!(pause(10_000, true), LONGEST);
+        for threshold in [400, 160] {
+            let quarter = millis(threshold / 4);
+            assert_eq!(pause(threshold, true), quarter);
+            let lazy = [(); 5].map(|()| pause(threshold, false));
+            assert_eq!(lazy, [2, 4, 8, 8, 8].map(|times| quarter * times));
+            assert_eq!(pause(threshold, true), quarter, "somebody polls again");
+        }
+    }
+
+    #[test]
+    fn the_dog_sleeps_when_there_was_no_loop_for_a_while() {
+        let mut rhythm = Rhythm::new();
+        rhythm.pause(None, false);
+        rhythm.pause(Some(LONG), false);
+        for _ in 0..2 {
+            let looks = (0..1000).take_while(|_| rhythm.pause(None, false) == Some(LAZY));
+            assert_eq!(looks.count(), EMPTY_LOOKS as usize);
+        }
+    }
+
+    const SPIN: Duration = Duration::from_millis(5);
+
+    /// For longer than the threshold of an [`entry`].
+    fn spin() {
+        let start = Instant::now();
+        while start.elapsed() < SPIN {
+            std::hint::spin_loop();
+        }
+    }
+
+    /// A watched loop, and how often somebody was told of it.
+    fn entry(tasks: &Tasks) -> (Arc<Entry>, Arc<AtomicUsize>) {
+        let told = Arc::new(AtomicUsize::new(0));
+        let tells = Arc::clone(&told);
+        let entry = Entry {
+            watched: tasks.watched(),
+            threshold: SHORTEST,
+            tell: Box::new(move |_| {
+                tells.fetch_add(1, Ordering::Relaxed);
+            }),
+            seen: Mutex::new(Seen {
+                look: None,
+                since: Instant::now(),
+                told: false,
+            }),
+        };
+        (Arc::new(entry), told)
+    }
+
+    /// The looks are made in the polls.
+    #[test]
+    fn a_poll_is_told_when_it_was_seen_for_long_itself() {
+        let tasks = Tasks::new(Arc::new(NoNotify));
+        let (entry, told) = entry(&tasks);
+        let told = || told.load(Ordering::Relaxed);
+        spin();
+        assert!(!entry.look(), "nobody polls");
+        spin();
+        let next = Arc::clone(&entry);
+        let main = async {
+            let look = async move { next.look() };
+            let next = arborio_task::try_spawn(look, SpawnOptions::new());
+            assert!(entry.look());
+            assert_eq!(told(), 0, "it has just begun");
+            spin();
+            assert!(next.ok().unwrap().await.unwrap());
+            assert_eq!(told(), 0, "that was another one");
+            spin();
+            entry.look();
+            spin();
+            assert!(entry.look());
+            assert_eq!(told(), 1);
+            spin();
+            assert!(entry.look());
+            assert_eq!(told(), 1, "once");
+        };
+        let (_, ended) = tasks.run_main(main, |running| while running.run_some(1) > 0 {});
+        ended.unwrap();
+        assert!(!entry.look());
+    }
+
+    /// One loop polls inside of a poll of the other one.
+    #[test]
+    fn somebody_polls_if_one_or_more_do() {
+        let loops = [(); 2].map(|()| Tasks::new(Arc::new(NoNotify)));
+        let entries = loops.each_ref().map(|tasks| entry(tasks).0);
+        let [first, second] = loops;
+        let drive = |running: &arborio_task::Running<'_>| while running.run_some(1) > 0 {};
+        assert!(!look_at_all(&entries));
+        let main = async {
+            assert!(look_at_all(&entries), "one does");
+            let main = async { assert!(look_at_all(&entries), "both do") };
+            second.run_main(main, drive).1.unwrap();
+        };
+        first.run_main(main, drive).1.unwrap();
+    }
+
+    /// As many as make room for others.
+    #[test]
+    fn a_loop_is_watched_however_many_come_after_it() {
+        let others = [(); 20].map(|()| Tasks::new(Arc::new(NoNotify)));
+        told(Duration::from_millis(20), |when_told| {
+            let watch = |tasks: &Tasks| watch(tasks.watched(), LONG, |_| {});
+            let watching = others.each_ref().map(watch);
+            when_told.recv_timeout(LONG).expect("nobody watches");
+            drop(watching);
+        });
     }
 }
