@@ -156,4 +156,35 @@ mod tests {
         }
         assert_eq!(awake.needed, STREAK, "and not with fewer");
     }
+
+    #[test]
+    fn who_may_wait_awake_has_several_processors() {
+        let several = thread::available_parallelism().map_or(1, usize::from) > 1;
+        assert_eq!(has_processors(), several);
+    }
+
+    /// Who loses the processor meanwhile looks as if it had waited in vain, so it is enough if it holds once.
+    #[test]
+    fn what_comes_at_once_makes_an_attempt_right() {
+        let is_right = || {
+            let mut awake = after(STREAK, NOW);
+            assert!(awake.wait(|| true));
+            (awake.hits, awake.needed) == (1, STREAK)
+        };
+        assert!((0..100).any(|_| is_right()));
+    }
+
+    #[test]
+    fn half_as_many_waits_are_enough_after_many_attempts_that_were_right() {
+        let mut awake = after(STREAK, NOW);
+        (0..5).for_each(|_| awake.note_attempt(false));
+        for half in [16, 8] {
+            for _ in 1..TRUSTED {
+                awake.note_attempt(true);
+                assert_eq!(awake.needed, STREAK * half * 2);
+            }
+            awake.note_attempt(true);
+            assert_eq!(awake.needed, STREAK * half);
+        }
+    }
 }

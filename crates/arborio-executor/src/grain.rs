@@ -291,6 +291,8 @@ fn verdict(mean: Duration) -> Verdict {
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
+    use arborio_task::{NoNotify, SpawnOptions, Tasks};
+
     use super::*;
 
     fn measured(polls: &[u64]) -> Measured {
@@ -375,5 +377,89 @@ mod tests {
             measured(&[40; 16]).mean(false).map(verdict),
             Some(Verdict::Fine)
         );
+    }
+
+    #[test]
+    fn polls_that_are_worth_it_begin_at_half_a_microsecond() {
+        assert_eq!(verdict(FINE), Verdict::Coarse);
+        assert_eq!(verdict(FINE - Duration::from_nanos(1)), Verdict::Fine);
+    }
+
+    fn spin(time: Duration) {
+        let start = Instant::now();
+        while start.elapsed() < time {
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Has `meet` drive so many tasks, each poll of which takes `poll`, and which are ready again at once.
+    fn with_tasks(count: usize, poll: Duration, meet: impl FnOnce(&Running<'_>)) {
+        let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+        let busy = move || {
+            std::future::poll_fn(move |cx| {
+                spin(poll);
+                cx.waker().wake_by_ref();
+                std::task::Poll::<()>::Pending
+            })
+        };
+        let main = async {
+            for _ in 1..count {
+                drop(arborio_task::try_spawn(busy(), SpawnOptions::new()));
+            }
+            busy().await;
+        };
+        let (_, ended) = tasks.run_main(main, meet);
+        assert!(ended.is_err(), "they never end");
+    }
+
+    #[test]
+    fn polls_at_whose_ends_nobody_has_looked_are_not_judged() {
+        with_tasks(1, LONG, |running| {
+            let grain = Grain::new();
+            grain.begin(running);
+            running.run_until(2, |_| false);
+            assert_eq!(grain.judge(running), Verdict::Unknown);
+            running.run_until(1, |_| false);
+            assert_eq!(grain.judge(running), Verdict::Coarse);
+        });
+    }
+
+    #[test]
+    fn slices_of_long_polls_are_noted_where_many_tasks_are_ready() {
+        let is_scattered = |count| {
+            let mut found = None;
+            with_tasks(count, FINE * 2, |running| {
+                let grain = Grain::new();
+                running.run_until(1, |_| false);
+                for _ in 0..3 {
+                    grain.start(running);
+                    running.run_until(SLICE, |_| false);
+                }
+                grain.start(running);
+                found = Some(grain.is_scattered(running));
+            });
+            found.expect("it has looked")
+        };
+        assert!(is_scattered(MANY + 2));
+        assert!(!is_scattered(MANY - 2), "each of them is measured");
+    }
+
+    /// Short polls look longer on a busy machine, so it is enough if it holds for them once.
+    #[test]
+    fn a_worker_knows_whether_its_last_polls_were_short_or_long() {
+        let known_of = |poll| {
+            let mut known = None;
+            with_tasks(1, poll, |running| {
+                let grain = Grain::new();
+                grain.start(running);
+                running.run_until(20, |_| false);
+                grain.end(running);
+                known = Some((grain.was_short(), grain.was_long()));
+            });
+            known.expect("it has looked")
+        };
+        assert_eq!(known_of(LONG), (false, true));
+        assert!(!known_of(SHORT).0);
+        assert!((0..100).any(|_| known_of(Duration::ZERO) == (true, false)));
     }
 }

@@ -309,3 +309,44 @@ impl Drop for Aside {
         }
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    /// One whose waits were short lately.
+    fn quick(mut awake: Awake) -> Awake {
+        (0..4).for_each(|_| awake.note_sleep(Duration::ZERO));
+        awake
+    }
+
+    /// With one processor nobody does.
+    #[test]
+    fn one_thread_waits_awake_if_its_last_waits_were_short() {
+        let ways = Ways {
+            name: String::new(),
+            idle_timeout: Duration::ZERO,
+            stack_size: None,
+        };
+        let crew = Crew::new(1, ways);
+        let several = quick(Awake::new()).is_worth_it();
+        let (letters, mailbox) = crossbeam_channel::bounded(1);
+        let after = |mut awake: Awake| {
+            crew.stay_awake(&mailbox, &mut awake);
+            awake
+        };
+        let first = after(Awake::new());
+        assert_eq!(quick(first).is_worth_it(), several, "it did not try");
+        let tried = after(quick(Awake::new()));
+        assert!(!tried.is_worth_it(), "it was in vain");
+        crew.somebody_is_awake.store(true, Ordering::Relaxed);
+        let second = after(quick(Awake::new()));
+        assert_eq!(second.is_worth_it(), several, "one is enough");
+        crew.somebody_is_awake.store(false, Ordering::Relaxed);
+        assert!(letters.try_send(Letter::Leave).is_ok());
+        // A thread that loses its processor seems to have waited in vain.
+        let finds = || after(quick(Awake::new())).is_worth_it() == several;
+        assert!((0..100).any(|_| finds()));
+        assert!(!crew.somebody_is_awake.load(Ordering::Relaxed));
+    }
+}

@@ -151,7 +151,7 @@ impl Seat {
         } else if !has && self.counted.replace(false) {
             less += 1;
         }
-        less > 0 && self.uncount(less)
+        self.uncount(less)
     }
 
     /// Takes off what was counted for tasks that did not move. Those that did may have ended meanwhile.

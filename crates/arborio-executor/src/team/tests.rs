@@ -14,6 +14,9 @@ use crate::{
     park::{Park, Passed, Wait},
 };
 
+mod giving;
+mod steps;
+
 fn place(team: &Arc<Team>, number: usize) -> (Tasks, Seat) {
     let notifier = std::sync::Arc::new(NoNotify);
     let tasks = Tasks::new(notifier.clone());
@@ -410,24 +413,21 @@ fn t1_a_sleeper_is_not_woken_for_little_work() {
     assert!((0..100).any(|_| sleeps_on()), "woken each time");
 }
 
-/// Has worker 0 poll tasks that take so long, one after the other, while many are ready. Whether it knows of long ones
-/// among short ones then.
-fn is_scattered_after(polls: &[Duration]) -> bool {
+/// Has worker 0 poll tasks that take so long, one after the other, while many are ready; then `meet` looks at it.
+fn after_polls<R>(polls: &[Duration], meet: impl FnOnce(&Seat, &Running<'_>) -> R) -> R {
     let team = Arc::new(Team::new(2));
     let (tasks, seat) = place(&team, 0);
     let main = async {
         for time in polls.iter().copied() {
-            drop(try_spawn_sent(
-                async move { spin_for(time) },
-                SpawnOptions::new(),
-            ));
+            let poll = async move { spin_for(time) };
+            drop(try_spawn_sent(poll, SpawnOptions::new()));
         }
         for _ in 0..20 {
             drop(try_spawn_sent(async {}, SpawnOptions::new()));
         }
         std::future::pending::<()>().await;
     };
-    let (is_scattered, ended) = tasks.run_main(main, |running| {
+    let (result, ended) = tasks.run_main(main, |running| {
         running.run_until(1, |_| true);
         seat.begin(running);
         for _ in polls {
@@ -436,10 +436,15 @@ fn is_scattered_after(polls: &[Duration]) -> bool {
                 seat.grain.begin(running);
             }
         }
-        seat.grain.is_scattered(running)
+        meet(&seat, running)
     });
     assert!(ended.is_err(), "it was dropped while it waited");
-    is_scattered
+    result
+}
+
+/// Whether worker 0 knows of long polls among short ones then.
+fn is_scattered_after(polls: &[Duration]) -> bool {
+    after_polls(polls, |seat, running| seat.grain.is_scattered(running))
 }
 
 /// Short ones that lost their processor look long, so it is enough if it holds for them once.

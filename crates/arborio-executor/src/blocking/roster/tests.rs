@@ -266,3 +266,52 @@ fn x26_x27_every_order_is_settled_once_in_every_history() {
     }
     assert!(most_active > 3, "some histories come back from aside");
 }
+
+/// A pool in which thread 0 works.
+fn one_at_work(max: usize) -> Roster<u32> {
+    let mut roster = Roster::new(max);
+    let placed = roster.take_in(0).ok().unwrap();
+    assert!(matches!(placed, Placed::Start(0, 0, _)));
+    assert!(matches!(roster.begins(0), Placed::Nothing));
+    roster
+}
+
+/// As [`one_at_work`], and another one is to be started.
+fn one_at_work_one_coming() -> Roster<u32> {
+    let mut roster = one_at_work(2);
+    let placed = roster.take_in(1).ok().unwrap();
+    assert!(matches!(placed, Placed::Start(1, 1, _)));
+    roster
+}
+
+#[test]
+fn x24_an_order_without_a_thread_waits_for_one_that_works() {
+    let mut roster = one_at_work_one_coming();
+    assert!(matches!(roster.refused(1), Refused::Waits));
+    assert!(matches!(roster.ended(0), Next::Order(1)));
+}
+
+#[test]
+fn x24_an_order_without_a_thread_ends_with_the_pool() {
+    let mut roster = one_at_work_one_coming();
+    assert_eq!(roster.close().orders, [0, 1]);
+    let Refused::Nobody(orders) = roster.refused(1) else {
+        panic!("a closed pool keeps it");
+    };
+    assert_eq!(orders, [1]);
+}
+
+/// It may be kept for longer than its job lasts, by whoever was given it.
+#[test]
+fn x27_who_has_stepped_aside_for_an_order_does_not_come_back_from_the_next_one() {
+    let mut roster = one_at_work(1);
+    let (first, _) = roster.step_aside(0);
+    assert!(matches!(roster.ended(0), Next::Wait));
+    assert!(matches!(roster.take_in(1), Ok(Placed::Deliver(_, 1))));
+    assert!(matches!(roster.begins(0), Placed::Nothing));
+    let (second, _) = roster.step_aside(0);
+    assert!(roster.step_back(0, first).is_none());
+    assert_eq!(roster.active(), 0, "it waits");
+    assert!(roster.step_back(0, second).is_none());
+    assert_eq!(roster.active(), 1);
+}
