@@ -335,3 +335,40 @@ fn main_may_borrow_and_need_not_be_send() {
     let length = World::default().run(async { text.len() + *shared });
     assert_eq!(length, 9);
 }
+
+/// Others have something to decide while `main` runs.
+#[cfg(panic = "unwind")]
+#[test]
+fn the_park_is_not_told_that_main_has_ended_while_it_runs() {
+    let world = World::default();
+    let options = LoopOptions {
+        on_unobserved_panic: OnUnobservedPanic::Report,
+        ..LoopOptions::default()
+    };
+    let main = async {
+        drop(spawn_local(async {
+            if true {
+                panic!("of a task");
+            }
+        }));
+        world.io().await;
+        world.ends_of_main()
+    };
+    assert_eq!(world.run_with(options, &|_| {}, main).unwrap(), 0);
+}
+
+#[test]
+fn d07_what_another_thread_has_sent_before_the_end_of_main_is_waited_for() {
+    let (done, when_done) = std::sync::mpsc::channel();
+    World::default().run(async {
+        let handle = Handle::current().unwrap();
+        let task = async move {
+            skip_ready_cycle().await;
+            done.send(()).unwrap();
+        };
+        thread::spawn(move || drop(handle.spawn(task)))
+            .join()
+            .unwrap();
+    });
+    assert!(when_done.try_recv().is_ok(), "it was dropped");
+}

@@ -9,6 +9,7 @@ use std::{
     },
     task::{Context, Poll, Waker},
     thread::{self, JoinHandle, ThreadId},
+    time::Instant,
 };
 
 use arborio_executor::{
@@ -16,7 +17,12 @@ use arborio_executor::{
     spawn_local, task, yield_now,
 };
 
-use crate::world::World;
+use arborio_task::frames::Frame;
+
+use crate::{
+    workers::{Note, TOO_LONG},
+    world::World,
+};
 
 fn here() -> ThreadId {
     thread::current().id()
@@ -283,5 +289,75 @@ fn both_loops_go_on_while_a_part_is_away() {
         assert!(!task.is_finished());
         wakes.lock().unwrap().take().unwrap().wake();
         assert_eq!(task.await.unwrap(), 2);
+    });
+}
+
+/// What is asked to end there tells that, and ends when it is let go.
+fn cleans_up() -> (
+    impl Future<Output = ()> + Send,
+    std::sync::mpsc::Receiver<()>,
+    Note,
+) {
+    let (tell, asked) = channel();
+    let (note, mut frame) = (Note::default(), Frame::handler());
+    let end = note.clone();
+    let mut cleanup = Box::pin(async move {
+        tell.send(()).unwrap();
+        end.read().await;
+    });
+    let future = poll_fn(move |cx| {
+        frame.poll(cx, |cx, inside| match inside.is_asked() {
+            true => cleanup.as_mut().poll(cx),
+            false => Poll::Pending,
+        })
+    });
+    (future, asked, note)
+}
+
+/// Awaits `hop`, asks it to end when it is away, and lets it go when it has been asked.
+async fn ask_and_let_go(
+    hop: impl Future<Output = Result<(), Interrupt>> + 'static,
+    settle: impl Fn(),
+    asked: std::sync::mpsc::Receiver<()>,
+    note: Note,
+) {
+    let task = spawn_local(hop);
+    yield_now().await;
+    settle();
+    task.cancel();
+    let start = Instant::now();
+    while asked.try_recv().is_err() {
+        assert!(!task.is_finished(), "nobody waits for the cleanup");
+        assert!(start.elapsed() < TOO_LONG, "nobody was asked");
+        yield_now().await;
+    }
+    for _ in 0..3 {
+        yield_now().await;
+    }
+    assert!(!task.is_finished(), "nobody waits for the cleanup");
+    note.tell(true);
+    task.await.unwrap().expect("a value wins");
+}
+
+#[test]
+fn who_asks_a_part_to_end_waits_until_it_has_cleaned_up() {
+    let (there, pool) = (There::start(), Arc::new(pool(1)));
+    World::default().run(async {
+        let (part, asked, note) = cleans_up();
+        let handle = there.handle.clone();
+        let hop = async move { resume_on(&handle, part).await };
+        ask_and_let_go(hop, || there.settle(), asked, note).await;
+
+        let (part, asked, note) = cleans_up();
+        let (begun, begins) = channel();
+        let entered = Arc::clone(&pool);
+        let hop = async move {
+            let part = async move {
+                begun.send(()).unwrap();
+                part.await;
+            };
+            entered.enter(part).await
+        };
+        ask_and_let_go(hop, || begins.recv().unwrap(), asked, note).await;
     });
 }

@@ -4,7 +4,7 @@ use std::{error::Error, io, time::Duration};
 
 use arborio_executor::{
     Doorbell, NoLoop, Report, Ring, RunError, Seat, StopError, Tasks, Team, blocking::BlockingPool,
-    doc::run, try_spawn,
+    doc::run, try_spawn, watch,
 };
 use arborio_task::{NoNotify, Payload, Tree};
 
@@ -190,4 +190,27 @@ fn a_job_that_is_not_done_in_time_can_be_waited_for_again() {
     go_on.send(5).unwrap();
     assert_eq!(job.wait_timeout(Duration::MAX).unwrap(), 5);
     assert_eq!(run(pool.spawn(|| 6)).unwrap(), 6);
+}
+
+/// Where the system does not let it be known who is polled, nobody is named.
+#[test]
+fn a_task_that_does_not_return_is_named() {
+    let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+    let watched = tasks.watched();
+    let main = async move { watched.name(watched.look()) };
+    let (_, polled) = tasks.run_main(main, |running| while running.run_some(1) > 0 {});
+    if let Some(task) = polled.unwrap() {
+        let said = StopError::Running(vec![task]).to_string();
+        assert!(said.contains("these do not return"), "{said}");
+        assert!(said.contains("\ntask `main` "), "{said}");
+    }
+}
+
+#[test]
+fn a_team_and_who_is_watched_are_shown() {
+    let shown = format!("{:?}", Team::new(1));
+    assert!(shown.contains("Worker { asked_by: 0, .. }"), "{shown}");
+    let tasks = Tasks::new(std::sync::Arc::new(NoNotify));
+    let watching = watch(tasks.watched(), Duration::from_secs(7), |_| {});
+    assert_eq!(format!("{watching:?}"), "Watching { threshold: 7s, .. }");
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use arborio_executor::{
-    Doorbell, LoopOptions, Park, Passed, Ring, Seat, Tasks, Team, Wait, drive_in_team,
+    Doorbell, LoopOptions, Park, Passed, Ring, RunError, Seat, Tasks, Team, Wait, drive_in_team,
 };
 
 /// Workers sleep in their threads' parks.
@@ -99,6 +99,17 @@ impl Script {
 
     /// Drives worker `number` of `team` over this world.
     pub(crate) fn work<F: Future>(&self, team: &Arc<Team>, number: usize, main: F) -> F::Output {
+        let options = LoopOptions::default();
+        self.work_with(team, number, options, main).unwrap()
+    }
+
+    pub(crate) fn work_with<F: Future>(
+        &self,
+        team: &Arc<Team>,
+        number: usize,
+        options: LoopOptions,
+        main: F,
+    ) -> Result<F::Output, RunError> {
         let bell = Bell::new(Doorbell::new());
         let tasks = Tasks::new(bell.clone());
         tasks.prepare_for_rescue();
@@ -107,8 +118,7 @@ impl Script {
             script: self.clone(),
             bell,
         };
-        let options = LoopOptions::default();
-        drive_in_team(tasks, &mut world, options, &|_| {}, &seat, main).unwrap()
+        drive_in_team(tasks, &mut world, options, &|_| {}, &seat, main)
     }
 }
 
