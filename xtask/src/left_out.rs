@@ -20,7 +20,11 @@ pub(crate) fn told(tool: &str, list: &[LeftOut], crates: &[String]) -> Skipped {
         .collect()
 }
 
-fn of<'a>(list: &'a [LeftOut], crates: &'a [String]) -> impl Iterator<Item = &'a LeftOut> {
+/// What is about these crates.
+pub(crate) fn of<'a>(
+    list: &'a [LeftOut],
+    crates: &'a [String],
+) -> impl Iterator<Item = &'a LeftOut> {
     list.iter()
         .filter(|(package, ..)| crates.iter().any(|name| name == package))
 }

@@ -31,7 +31,7 @@ use crate::arguments::Arguments;
 use crate::left_out::{LeftOut, told};
 use crate::tidy::tree;
 use crate::workspace::{Package, Workspace};
-use crate::{Outcome, Skipped, Verb, table, tool};
+use crate::{Outcome, Skipped, Verb, abort, table, tool};
 
 use copy::Copy;
 use tally::Tally;
@@ -46,7 +46,7 @@ pub(crate) const VERB: Verb = Verb {
 /// Crates of which a run takes a minute.
 const SMALL: [&str; 1] = ["arborio-base"];
 
-/// Tests that would not see a mutant.
+/// Tests that would not see a mutant, unless it is one of a macro.
 const LEFT_OUT: &[LeftOut] = &[
     ("arborio", "compile_fail::", COMPILES),
     ("arborio", "macros_refused::", COMPILES),
@@ -55,6 +55,9 @@ const LEFT_OUT: &[LeftOut] = &[
 /// A reason.
 const COMPILES: &str =
     "it starts a compiler for each case, and sees nothing of a crate that has been built";
+
+/// Another one.
+const FAILS: &str = "it fails without a mutant";
 
 /// What is tried, and by whom.
 struct Plan {
@@ -93,55 +96,57 @@ fn run(mut arguments: Arguments) -> Outcome {
         }
     }
     println!("{}", table::render(&tally::HEAD, rows));
-    match poor[..] {
-        [] => Ok(skipped),
-        _ => Err(format!(
-            "less than {} % noticed: {}",
-            tally::ENOUGH,
-            poor.join(", ")
-        )),
+    if poor.is_empty() {
+        return Ok(skipped);
     }
+    skipped.iter().for_each(|what| eprintln!("skipped: {what}"));
+    let (enough, poor) = (tally::ENOUGH, poor.join(", "));
+    Err(format!("less than {enough} % noticed: {poor}"))
 }
 
 impl Plan {
     /// Tries the mutants of one crate.
     fn carry_out(&self, workspace: &Workspace, name: &str) -> Result<(Tally, Skipped), String> {
-        let library = library(package(workspace, name)?)?;
-        let all = list::of(name, &self.files)?;
-        let names = all.iter().map(|mutant| mutant.name.clone()).collect();
-        let sample: BTreeSet<String> = sample::draw(names, self.most, self.draw)
-            .into_iter()
-            .collect();
-        let count = all.len();
-        let chosen = all
-            .into_iter()
-            .filter(|mutant| sample.contains(&mutant.name));
-        let mut tally = Tally::of(count, chosen.collect());
-
+        let changed = package(workspace, name)?;
+        let library = library(changed)?;
+        let left_out = match abort::is_macro(changed) {
+            true => &[],
+            false => LEFT_OUT,
+        };
+        let mut tally = self.choose(name)?;
         let folder = workspace.target_dir.join("mutants").join(name);
         let copy = Copy::make(&folder)?;
         build::put_in(&copy, name, &library, &mut tally)?;
+
         let mut skipped = Vec::new();
-        for tests_of in iter::once(name).chain(self.also.iter().map(String::as_str)) {
+        let also = self.also.iter().map(String::as_str);
+        for owner in iter::once(name).chain(also) {
             if tally.left().is_empty() {
                 break;
             }
-            let package = package(workspace, tests_of)?;
-            let left_out = LEFT_OUT.iter().filter(|(owner, ..)| *owner == tests_of);
-            let left_out: Vec<&str> = left_out.map(|(_, name, _)| *name).collect();
-            let tests = suite::build(&copy, package, &left_out)?;
+            let tests = suite::build(&copy, package(workspace, owner)?, left_out)?;
             let useless = judge::judge(&folder, &tests, &mut tally)?;
-            let useless = useless.iter();
-            skipped.extend(
-                useless
-                    .map(|test| format!("mutants {tests_of} {test} (it fails without a mutant)")),
-            );
-            skipped.extend(told("mutants", LEFT_OUT, &[tests_of.to_owned()]));
+            let useless = useless
+                .iter()
+                .map(|test| format!("mutants {owner} {test} ({FAILS})"));
+            skipped.extend(useless);
+            skipped.extend(told("mutants", left_out, &[owner.to_owned()]));
         }
         if self.examples {
             examples::judge(name, &folder, &mut tally)?;
         }
         Ok((tally, skipped))
+    }
+
+    /// The mutants that are tried.
+    fn choose(&self, name: &str) -> Result<Tally, String> {
+        let mut mutants = list::of(name, &self.files)?;
+        let count = mutants.len();
+        let names = mutants.iter().map(|mutant| mutant.name.clone()).collect();
+        let names = sample::draw(names, self.most, self.draw);
+        let names: BTreeSet<String> = names.into_iter().collect();
+        mutants.retain(|mutant| names.contains(&mutant.name));
+        Ok(Tally::of(count, mutants))
     }
 }
 

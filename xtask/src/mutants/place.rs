@@ -7,7 +7,9 @@ use std::ops::Range;
 
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Arm, BinOp, Block, Expr, ExprBinary, ExprUnary, ImplItemFn, ItemFn, TraitItemFn};
+use syn::{
+    Arm, BinOp, Block, Expr, ExprBinary, ExprMatch, ExprUnary, ImplItemFn, ItemFn, Pat, TraitItemFn,
+};
 
 use super::list::{Genre, Mutant};
 use super::tally::Fate;
@@ -190,6 +192,19 @@ impl<'ast> Visit<'ast> for Finder<'_> {
             self.switch(range(node), number, operand);
         }
         visit::visit_expr_unary(self, node);
+    }
+
+    /// Only an arm that takes the rest, whatever it is, makes up for one that is gone.
+    fn visit_expr_match(&mut self, node: &'ast ExprMatch) {
+        let takes_all = |arm: &Arm| arm.guard.is_none() && matches!(arm.pat, Pat::Wild(_));
+        if !node.arms.iter().any(takes_all) {
+            for arm in &node.arms {
+                for (number, _) in self.take(Genre::Arm, range(arm).start) {
+                    self.refuse(number, Fate::DoesNotBuild);
+                }
+            }
+        }
+        visit::visit_expr_match(self, node);
     }
 
     fn visit_arm(&mut self, node: &'ast Arm) {

@@ -11,6 +11,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::copy::Copy;
 use crate::built;
+use crate::left_out::{self, LeftOut};
+use crate::tidy::tree;
 use crate::workspace::Package;
 
 /// One test.
@@ -34,43 +36,41 @@ pub(crate) enum Ended {
 pub(crate) fn build(
     copy: &Copy,
     package: &Package,
-    left_out: &[&str],
+    left_out: &[LeftOut],
 ) -> Result<Vec<Test>, String> {
-    let line = [
-        "test",
-        "-q",
-        "--no-run",
-        "--lib",
-        "--tests",
-        "-p",
-        &package.name,
-    ];
-    let built = built::programs(&mut copy.cargo(&line))?;
-    let folder = copy.root.join(
-        package
-            .folder
-            .strip_prefix(crate::tool::root())
-            .unwrap_or(&package.folder),
-    );
+    let line = ["test", "-q", "--no-run", "--lib", "--tests", "-p"];
+    let mut build = copy.cargo(&line);
+    let built = built::programs(build.arg(&package.name))?;
+    let folder = copy.root.join(tree::shown(&package.folder));
+    let crates = [package.name.clone()];
+    let parts: Vec<&str> = left_out::of(left_out, &crates)
+        .map(|(_, part, _)| *part)
+        .collect();
     let mut tests = Vec::new();
     for program in built.into_iter().filter(|built| built.tests) {
-        let program = program.program;
-        let mut list = Command::new(&program);
-        let list = list
-            .args(["--list", "--format=terse"])
-            .current_dir(&folder)
-            .output();
-        let list = list.map_err(|error| format!("{}: {error}", program.display()))?;
-        let list = String::from_utf8_lossy(&list.stdout);
-        let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
-        let names = names.filter(|name| !left_out.iter().any(|part| name.contains(part)));
+        let names = names(&program.program)?;
+        let names = names
+            .into_iter()
+            .filter(|name| !parts.iter().any(|part| name.contains(part)));
         tests.extend(names.map(|name| Test {
-            program: program.clone(),
+            program: program.program.clone(),
             folder: folder.clone(),
-            name: name.into(),
+            name,
         }));
     }
     Ok(tests)
+}
+
+/// The tests in a program.
+fn names(program: &Path) -> Result<Vec<String>, String> {
+    let mut command = Command::new(program);
+    let listed = command.args(["--list", "--format=terse"]).output();
+    let listed = listed.map_err(|error| format!("{}: {error}", program.display()))?;
+    let listed = String::from_utf8_lossy(&listed.stdout);
+    let names = listed
+        .lines()
+        .filter_map(|line| line.strip_suffix(": test"));
+    Ok(names.map(String::from).collect())
 }
 
 impl Test {

@@ -258,6 +258,8 @@ fn what_is_no_expression_does_not_build() {
     let text = "fn f() { a as u8 ¦>¦ b }";
     assert_eq!(refused(text, Genre::Binary, "<"), Some(Fate::DoesNotBuild));
     assert_eq!(refused(text, Genre::Binary, ">="), None);
+    let text = "fn f() { match a { ¦A => b,¦ B => c, _ if d => e } }";
+    assert_eq!(refused(text, Genre::Arm, ""), Some(Fate::DoesNotBuild));
 }
 
 /// A function and an operator in it that is changed in two ways.
