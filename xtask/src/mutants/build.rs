@@ -31,19 +31,21 @@ pub(crate) fn put_in(
     tally: &mut Tally,
 ) -> Result<(), String> {
     let files = place_all(copy, library, tally)?;
+    let mut check = copy.cargo(&["check", "-q", "--lib", "--message-format=json"]);
+    check.args(["-p", name]);
+    let line = tool::show(&check);
     loop {
         let mut woven = BTreeMap::new();
         for (name, file) in &files {
-            let mut text =
-                weave::weave(&file.text, &file.edits, |number| tally.is_tried(number - 1));
+            let chosen = |number| tally.is_tried(number - 1);
+            let mut text = weave::weave(&file.text, &file.edits, chosen);
             if name == library {
-                text.text += &MUTANT_IS.replace("LENGTH", &(tally.mutants.len() + 1).to_string());
+                let length = tally.mutants.len() + 1;
+                text.text += &MUTANT_IS.replace("LENGTH", &length.to_string());
             }
             copy.write(name, &text.text)?;
             woven.insert(name.as_str(), text);
         }
-        let mut check = copy.cargo(&["check", "-q", "--lib", "-p", name, "--message-format=json"]);
-        let line = tool::show(&check);
         let output = check.output().map_err(|error| error.to_string())?;
         if output.status.success() {
             return Ok(());

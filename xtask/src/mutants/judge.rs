@@ -32,7 +32,7 @@ pub(crate) fn judge(
             record(&folder.join(format!("reached.{number}")), length, test)
         })
     });
-    println!("{} tests, {}", tests.len(), tool::seconds(took));
+    println!("tests alone: {}, {}", tests.len(), tool::seconds(took));
     let (mut good, mut useless) = (Vec::new(), Vec::new());
     for (recorded, test) in recorded.into_iter().zip(tests) {
         match recorded? {
@@ -44,7 +44,7 @@ pub(crate) fn judge(
     let left = tally.left();
     let run = |test: &Test, number, limit| test.run(number, None, limit);
     let (fates, took) = tool::timed(|| parallel::map(&left, |place| fate(&good, place + 1, run)));
-    println!("{} mutants, {}", left.len(), tool::seconds(took));
+    println!("mutants: {}, {}", left.len(), tool::seconds(took));
     for (place, fate) in left.into_iter().zip(fates) {
         match fate? {
             // Tests of another crate may have come to it.
