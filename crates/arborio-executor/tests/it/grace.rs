@@ -326,6 +326,7 @@ fn s05_what_comes_to_a_worker_that_ends_is_asked_as_the_others_were() {
 }
 
 /// The first one that nobody observes comes out of the loop, and the observer is told of others.
+#[cfg(panic = "unwind")]
 #[test]
 fn x06_a_panic_of_who_cleans_up_goes_on_in_run_when_the_others_have_ended() {
     let (clock, log) = (Clock::default(), Log::default());
