@@ -68,11 +68,39 @@ const LEFT_OUT: &[LeftOut] = &[
         "it needs two processors",
     ),
     (
+        "arborio-executor",
+        "t1_a_sleeper_is_not_woken_for_little_work",
+        SLOW,
+    ),
+    (
+        "arborio-executor",
+        "two_long_polls_near_each_other_are_known_and_short_ones_are_none",
+        SLOW,
+    ),
+    (
+        "arborio-executor",
+        "x12_before_a_long_poll_a_sleeper_gets_half",
+        SLOW,
+    ),
+    (
+        "arborio-executor",
+        "x12_who_looks_for_work_looks_at_the_io_of_who_polls_long_before_it_asks",
+        SLOW,
+    ),
+    (
+        "arborio-executor",
+        "x12_who_sleeps_attends_those_that_are_awake_and_poll_long",
+        SLOW,
+    ),
+    (
         "arborio-scope",
         "outputs_are_gathered_while_another_thread_looks",
         "two thousand threads that spin",
     ),
 ];
+
+/// A reason.
+const SLOW: &str = "it needs polls that are short, and here none is";
 
 /// What the process ends with if memcheck has found something.
 const FOUND: &str = "99";

@@ -16,6 +16,8 @@ pub(crate) type Job<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(crate) trait Executor {
     /// Whether a poll may do only so much.
     const HAS_BUDGET: bool = false;
+    /// Whether its tasks run one after the other, each in its turn.
+    const IN_TURN: bool = false;
 
     /// Runs `main` to its end on this thread.
     fn block_on<T: Send + 'static>(main: impl Future<Output = T> + Send + 'static) -> T;
@@ -29,6 +31,7 @@ pub(crate) enum Arborio {}
 
 impl Executor for Arborio {
     const HAS_BUDGET: bool = true;
+    const IN_TURN: bool = true;
 
     fn block_on<T: Send + 'static>(main: impl Future<Output = T> + Send + 'static) -> T {
         arborio::run(main)
