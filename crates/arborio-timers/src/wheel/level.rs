@@ -47,9 +47,9 @@ impl Level {
             self.occupied |= bit;
             self.stale &= !bit;
             self.earliest[digit] = deadline;
-        } else if deadline < self.earliest[digit] {
+        } else if deadline <= self.earliest[digit] {
             // Also right while stale: then `earliest` is a lower bound of
-            // what is left, so the newcomer is the earliest for certain.
+            // what is left, so none is before the newcomer for certain.
             self.earliest[digit] = deadline;
             self.stale &= !bit;
         }
@@ -98,5 +98,77 @@ impl Level {
                 .unwrap_or(u64::MAX);
         }
         self.earliest[digit]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A list that is not the first.
+    const DIGIT: usize = 5;
+
+    /// Puts an entry with this deadline into the list.
+    fn push(level: &mut Level, slab: &mut Slab<()>, deadline: u64) -> u32 {
+        let index = slab.occupy(deadline, ()).index;
+        level.push(DIGIT, slab, index);
+        index
+    }
+
+    /// Takes an entry out of the list.
+    fn unlink(level: &mut Level, slab: &mut Slab<()>, index: u32) {
+        let ties = slab.slot(index).ties();
+        level.unlink(DIGIT, slab, index, ties);
+    }
+
+    /// The earliest deadline, if it is known without a look at any entry.
+    fn known(level: &mut Level) -> u64 {
+        level.earliest(&Slab::<()>::new())
+    }
+
+    #[test]
+    fn e1_the_earliest_is_known_while_entries_only_come() {
+        let (mut level, mut slab) = (Level::new(), Slab::new());
+        for (deadline, earliest) in [(30, 30), (40, 30), (20, 20), (20, 20)] {
+            push(&mut level, &mut slab, deadline);
+            assert_eq!(level.stale, 0);
+            assert_eq!(known(&mut level), earliest);
+        }
+    }
+
+    #[test]
+    fn e1_a_list_is_looked_through_once_after_its_earliest_was_taken_out() {
+        let (mut level, mut slab) = (Level::new(), Slab::new());
+        let [first, second, _] = [20, 30, 40].map(|it| push(&mut level, &mut slab, it));
+        unlink(&mut level, &mut slab, second);
+        assert_eq!(known(&mut level), 20, "another than the earliest");
+        unlink(&mut level, &mut slab, first);
+        assert_eq!(level.stale, 1 << DIGIT);
+        assert_eq!(level.earliest(&slab), 40);
+        assert_eq!(known(&mut level), 40);
+    }
+
+    #[test]
+    fn e1_a_newcomer_that_is_at_least_as_early_spares_the_look() {
+        for newcomer in [10, 20] {
+            let (mut level, mut slab) = (Level::new(), Slab::new());
+            let [first, _] = [20, 30].map(|it| push(&mut level, &mut slab, it));
+            unlink(&mut level, &mut slab, first);
+            push(&mut level, &mut slab, newcomer);
+            assert_eq!(level.stale, 0);
+            assert_eq!(known(&mut level), newcomer);
+        }
+    }
+
+    #[test]
+    fn e1_what_was_stale_is_known_again_when_the_list_starts_anew() {
+        let (mut level, mut slab) = (Level::new(), Slab::new());
+        let [first, second] = [20, 30].map(|it| push(&mut level, &mut slab, it));
+        unlink(&mut level, &mut slab, first);
+        unlink(&mut level, &mut slab, second);
+        assert!(level.is_empty());
+        push(&mut level, &mut slab, 50);
+        assert_eq!(level.stale, 0);
+        assert_eq!(known(&mut level), 50);
     }
 }

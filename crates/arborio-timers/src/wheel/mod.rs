@@ -489,14 +489,16 @@ mod tests {
 
     #[test]
     fn p1_each_entry_hangs_in_the_list_of_its_own_digit() {
-        let mut wheel = Wheel::new(0);
-        let keys = [(); 63].map(|()| wheel.insert(0, ()));
-        for (key, digit) in keys.iter().zip(1..) {
-            assert!(wheel.reset(*key, digit << BITS));
-        }
-        wheel.next_deadline();
-        for (key, digit) in keys.iter().zip(1..) {
-            assert_eq!(wheel.slab.slot(key.index).place, Place::at(1, digit));
+        for start in [0, 1 << 60] {
+            let mut wheel = Wheel::new(start);
+            let keys = [(); 63].map(|()| wheel.insert(0, ()));
+            for (key, digit) in keys.iter().zip(1..) {
+                assert!(wheel.reset(*key, start + (digit << BITS)));
+            }
+            wheel.next_deadline();
+            for (key, digit) in keys.iter().zip(1..) {
+                assert_eq!(wheel.slab.slot(key.index).place, Place::at(1, digit));
+            }
         }
     }
 }

@@ -386,4 +386,19 @@ mod tests {
         slab.unlink(&mut first, 2, ties);
         assert_eq!(slab.list(first).count(), 0);
     }
+
+    #[test]
+    fn a_slab_grows_seldom_and_has_at_most_a_quarter_to_spare() {
+        let mut slab = Slab::new();
+        let (mut growths, mut capacity) = (0, 0);
+        for number in 0..10_000 {
+            slab.occupy(1, number);
+            if slab.slots.capacity() != capacity {
+                capacity = slab.slots.capacity();
+                growths += 1;
+                assert!(capacity <= number + FIRST_GROWTH.max(number / 4));
+            }
+        }
+        assert!(growths <= 32, "{growths}");
+    }
 }

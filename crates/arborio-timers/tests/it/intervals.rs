@@ -169,3 +169,13 @@ fn a_tick_that_is_taken_a_little_late_does_not_shift_the_next() {
         }
     }
 }
+
+#[test]
+fn an_interval_says_what_it_was_made_with() {
+    let ticks = interval(ms(10));
+    assert_eq!(ticks.period(), ms(10));
+    assert_eq!(ticks.missed_tick(), MissedTick::Burst);
+    let ticks = ticks.with_missed_tick(MissedTick::Skip);
+    assert_eq!(ticks.missed_tick(), MissedTick::Skip);
+    assert_eq!(ticks.period(), ms(10));
+}

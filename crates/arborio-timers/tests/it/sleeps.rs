@@ -3,7 +3,7 @@
 use std::{
     pin::{Pin, pin},
     sync::{Arc, Mutex},
-    task::{Poll, Waker},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -307,7 +307,7 @@ fn a_loop_that_has_just_fired_lets_the_next_sleeps_gather() {
     assert!(
         second
             .as_mut()
-            .poll(&mut std::task::Context::from_waker(Waker::noop()))
+            .poll(&mut Context::from_waker(Waker::noop()))
             .is_ready()
     );
     assert_eq!(
@@ -322,9 +322,37 @@ fn on_a_simulated_clock_every_sleep_has_a_wake_of_its_own() {
     let timers = simulated();
     let _entered = timers.enter();
     let nanosecond = Duration::from_nanos(1);
-    let (mut first, mut second) = (sleep(ms(1)), sleep(ms(1) + nanosecond));
-    assert!(poll(&mut first, Waker::noop()).is_pending());
-    assert!(poll(&mut second, Waker::noop()).is_pending());
+    let mut naps = [0, 1, 2].map(|later| sleep(ms(1) + nanosecond * later));
+    for nap in &mut naps {
+        assert!(poll(nap, Waker::noop()).is_pending());
+    }
     assert_eq!(pass(&timers, ms(1)), 1);
-    assert_eq!(timers.next_wake(), Some(timers.now() + nanosecond));
+    for _ in 1..3 {
+        assert_eq!(timers.next_wake(), Some(timers.now() + nanosecond));
+        assert_eq!(pass(&timers, nanosecond), 1);
+    }
+}
+
+#[test]
+fn a_sleep_is_elapsed_when_its_deadline_has_come_and_after_it_was_ready() {
+    let timers = simulated();
+    let mut nap = {
+        let _entered = timers.enter();
+        sleep(ms(1))
+    };
+    assert!(!nap.is_elapsed());
+    pass(&timers, ms(1));
+    assert!(nap.is_elapsed(), "although nobody has polled it");
+    assert!(poll(&mut nap, Waker::noop()).is_ready());
+    drop(timers);
+    assert!(nap.is_elapsed(), "although its clock has no loop any more");
+}
+
+#[test]
+fn a_sleep_that_is_armed_where_no_loop_runs_ends_its_duration_from_now() {
+    let hour = Duration::from_secs(3600);
+    let before = Instant::now();
+    let nap = Sleep::armed(hour, &mut Context::from_waker(Waker::noop()));
+    let made = nap.deadline() - hour;
+    assert!(before <= made && made <= Instant::now());
 }

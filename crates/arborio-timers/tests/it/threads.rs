@@ -407,3 +407,42 @@ fn a_background_thread_that_cannot_start_is_a_panic_with_a_reason() {
     assert!(child.status.success(), "{output}");
     assert!(output.contains("1 passed"), "it did not run: {output}");
 }
+
+/// Polls `naps` with `wakers` on another thread, where they wait.
+fn armed_elsewhere<const N: usize>(mut naps: [Sleep; N], wakers: [Waker; N]) -> [Sleep; N] {
+    let poller = thread::spawn(move || {
+        for (nap, waker) in naps.iter_mut().zip(&wakers) {
+            assert!(poll(nap, waker).is_pending());
+        }
+        naps
+    });
+    poller.join().unwrap()
+}
+
+#[test]
+fn of_equal_deadlines_those_of_the_loop_come_before_those_of_other_threads() {
+    let timers = simulated();
+    let _entered = timers.enter();
+    let log = Log::default();
+    let theirs = [3, 5, 6].map(|time| sleep(ms(time)));
+    let _theirs = armed_elsewhere(theirs, [3, 50, 60].map(|number| log.waker(number)));
+    let mut own = sleep(ms(5));
+    assert!(poll(&mut own, &log.waker(5)).is_pending());
+    assert_eq!(pass(&timers, ms(6)), 4);
+    assert_eq!(log.take(), [3, 5, 50, 60]);
+}
+
+#[test]
+fn a_loop_is_not_bothered_when_a_sleep_that_has_fired_is_dropped() {
+    let (counter, notify) = Counter::new();
+    let timers = Timers::new(Clock::simulated(), notify);
+    let nap = {
+        let _entered = timers.enter();
+        sleep(ms(1))
+    };
+    let [nap] = armed_elsewhere([nap], [Waker::noop().clone()]);
+    assert_eq!(counter.count(), 1, "armed");
+    assert_eq!(pass(&timers, ms(1)), 1);
+    drop_elsewhere(nap);
+    assert_eq!(counter.count(), 1);
+}

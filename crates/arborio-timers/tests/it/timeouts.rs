@@ -100,3 +100,11 @@ fn a_timeout_is_send_when_its_future_is() {
     let future = timeout(ms(1), ready(1));
     assert_send(&future);
 }
+
+#[test]
+fn a_timeout_that_strikes_says_so_and_is_an_io_error_of_that_kind() {
+    assert_eq!(TimedOut.to_string(), "the time is up");
+    let error = std::io::Error::from(TimedOut);
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    assert_eq!(error.to_string(), "the time is up");
+}

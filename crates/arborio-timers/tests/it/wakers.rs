@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{RawWaker, RawWakerVTable, Wake, Waker},
+    thread,
 };
 
 use arborio_base::contained_panics;
@@ -192,4 +193,38 @@ fn a_waker_may_drop_another_sleep_that_is_due_at_the_same_time() {
     assert!(victim.lock().unwrap().is_none());
     assert!(counter.count() <= 1);
     assert!(timers.is_idle());
+}
+
+/// Notes each clone, and does nothing else.
+static COUNTS_CLONES: RawWakerVTable = RawWakerVTable::new(
+    |_| {
+        runs::note();
+        RawWaker::new(ptr::null(), &COUNTS_CLONES)
+    },
+    |_| {},
+    |_| {},
+    |_| {},
+);
+
+/// Polls `nap` three times with one waker, of which one clone is enough.
+fn one_clone_serves_all_polls(mut nap: Sleep) {
+    // SAFETY: the functions ignore their argument and touch only thread-safe
+    // state, so the contract of a waker holds for any data pointer.
+    let waker = unsafe { Waker::new(ptr::null(), &COUNTS_CLONES) };
+    runs::take();
+    for _ in 0..3 {
+        assert!(poll(&mut nap, &waker).is_pending());
+    }
+    assert_eq!(runs::take(), 1);
+}
+
+#[test]
+fn a_waker_is_cloned_once_however_often_its_task_is_polled() {
+    let timers = simulated();
+    let _entered = timers.enter();
+    one_clone_serves_all_polls(sleep(ms(1)));
+    let abroad = sleep(ms(1));
+    thread::spawn(|| one_clone_serves_all_polls(abroad))
+        .join()
+        .unwrap();
 }
