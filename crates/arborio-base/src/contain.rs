@@ -124,4 +124,12 @@ mod tests {
         assert_eq!(contain(|| panic_any(Hydra)), None::<()>);
         assert_eq!(DROPPED.load(Ordering::Relaxed), MOST_PAYLOADS as u64);
     }
+
+    #[test]
+    #[cfg(panic = "unwind")]
+    fn a_destructor_that_panics_is_contained_and_counted() {
+        let before = contained_panics();
+        drop_contained(Bomb);
+        assert!(contained_panics() > before);
+    }
 }

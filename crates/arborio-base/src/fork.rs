@@ -305,4 +305,14 @@ mod tests {
     fn the_error_says_whose_it_is() {
         assert!(Forked.to_string().contains("parent"));
     }
+
+    #[test]
+    fn no_fork_waits_for_work_that_is_over() {
+        Process::watched();
+        // In the child, where no other test works meanwhile.
+        assert!(child_finds(|| {
+            let begun = between_forks(|| WORKING.load(Ordering::SeqCst));
+            begun == Some(1) && WORKING.load(Ordering::SeqCst) == 0
+        }));
+    }
 }

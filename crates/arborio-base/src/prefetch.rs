@@ -24,3 +24,17 @@ pub fn prefetch(address: *const u8, size: usize) {
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     let _ = (address, size);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ptr;
+
+    use super::*;
+
+    #[test]
+    fn any_address_will_do() {
+        for address in [ptr::null(), ptr::without_provenance(usize::MAX)] {
+            prefetch(address, 1000);
+        }
+    }
+}
