@@ -10,6 +10,7 @@ mod copying;
 mod datagrams;
 mod halves;
 mod injected;
+mod options;
 mod support;
 mod transfer;
 mod unix;
