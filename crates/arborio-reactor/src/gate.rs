@@ -345,4 +345,41 @@ mod tests {
         );
         gate.forget(Direction::Write, &key);
     }
+
+    #[test]
+    fn a_waiter_that_gives_up_takes_nothing_but_its_entry_along() {
+        let gate = Gate::new(());
+        gate.quieten();
+        gate.drained(Direction::Read, ready(&gate, Direction::Read));
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut key = WaitKey::fresh();
+        assert!(gate.poll(&mut cx, Direction::Read, &mut key).is_pending());
+        gate.forget(Direction::Read, &key);
+        ready(&gate, Direction::Write);
+        assert!(gate.is_quiet());
+        assert_eq!(gate.look(Direction::Read), Look::NotReady);
+        let raised = gate.raise(Event::ready(Direction::Read), &mut WakeBatch::new());
+        assert_eq!(raised.woken, 0);
+    }
+
+    #[test]
+    fn a_halt_is_taken_back_by_one_caller_alone() {
+        let gate = Gate::new(());
+        assert!(!gate.resume(Halt::HomeEnded), "it is in force no more");
+        gate.halt(Halt::HomeEnded, &mut WakeBatch::new());
+        gate.halt(Halt::Closed, &mut WakeBatch::new());
+        assert!(gate.resume(Halt::HomeEnded));
+        assert!(!gate.resume(Halt::HomeEnded));
+        assert!(gate.is_halted(Halt::Closed), "that one stays");
+    }
+
+    #[test]
+    fn a_gate_is_quiet_from_the_word_to_the_switch() {
+        let gate = Gate::new(());
+        assert!(!gate.is_quiet());
+        gate.quieten();
+        assert!(gate.is_quiet());
+        gate.switched();
+        assert!(!gate.is_quiet());
+    }
 }

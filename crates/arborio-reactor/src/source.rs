@@ -285,4 +285,13 @@ mod tests {
         // of 128 bytes. Its entry in the table comes on top.
         assert_eq!(size_of::<Source>() + 2 * size_of::<usize>(), 104);
     }
+
+    #[cfg(not(loom))]
+    #[test]
+    fn a_source_is_quiet_only_once_it_was_told_to_be() {
+        let source = Source::unsettled();
+        assert!(!source.is_quiet());
+        source.quieten();
+        assert!(source.is_quiet());
+    }
 }

@@ -86,3 +86,27 @@ fn after(now: Timespec, timeout: Duration) -> Option<Timespec> {
         tv_nsec: timeout.subsec_nanos().into(),
     })
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Arms `timer`, and returns for when it is armed then.
+    fn armed_by(timer: &mut TimerFd, poll: &mio::Poll, timeout: Duration) -> Timespec {
+        assert!(timer.arm(poll.registry(), timeout));
+        let TimerFd::Ready { armed, .. } = timer else {
+            panic!("the system gives us one");
+        };
+        *armed
+    }
+
+    #[test]
+    fn a_timer_is_armed_anew_for_an_earlier_time_and_not_for_a_later_one() {
+        let (poll, mut timer) = (mio::Poll::new().unwrap(), TimerFd::Untried);
+        let [hour, day] = [1, 24].map(|hours| Duration::from_secs(hours * 3600));
+        let late = armed_by(&mut timer, &poll, day);
+        let early = armed_by(&mut timer, &poll, hour);
+        assert!(early < late);
+        assert_eq!(armed_by(&mut timer, &poll, day), early, "spares a call");
+    }
+}

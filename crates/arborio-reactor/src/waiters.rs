@@ -256,4 +256,25 @@ mod tests {
         waiters.put(Direction::Read, &mut new, waker());
         assert_ne!(old, new);
     }
+
+    #[test]
+    fn a_listed_waiter_keeps_its_entry_from_task_to_task_and_takes_it_back() {
+        let mut waiters = Waiters::default();
+        let mut keys = [(); 4].map(|()| WaitKey::fresh());
+        let directions = [Direction::Read, Direction::Write].repeat(2);
+        for _ in 0..2 {
+            for (&direction, key) in directions.iter().zip(&mut keys) {
+                waiters.put(direction, key, waker());
+            }
+        }
+        for (&direction, key) in directions.iter().zip(&keys).skip(2) {
+            assert!(waiters.remove(direction, key).is_some());
+            assert!(waiters.remove(direction, key).is_none());
+        }
+        let mut batch = WakeBatch::new();
+        for (direction, all) in [(Direction::Read, 1), (Direction::Write, 2)] {
+            assert_eq!(waiters.take(direction, &mut batch), 1);
+            assert_eq!(batch.len(), all);
+        }
+    }
 }

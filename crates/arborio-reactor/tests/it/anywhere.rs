@@ -11,7 +11,7 @@ use std::{
 
 use arborio_reactor::Async;
 
-use crate::support::{block_on, socket_pair};
+use crate::support::{alone, block_on, socket_pair};
 
 #[test]
 fn a_byte_goes_round_between_two_threads_without_a_loop() {
@@ -124,4 +124,24 @@ fn a_source_is_send_and_sync_when_its_descriptor_is() {
     const fn check<T: Send + Sync>() {}
     check::<Async<std::net::TcpStream>>();
     check::<Async<std::os::fd::OwnedFd>>();
+}
+
+#[test]
+fn there_is_only_one_background_thread() {
+    alone("anywhere::there_is_only_one_background_thread", || {
+        let pairs = [(); 3].map(|()| socket_pair());
+        let mut sources = pairs.map(|(one, other)| (Async::new(one).unwrap(), other));
+        for (one, other) in &mut sources {
+            let mut read = pin!(one.read_with(|mut s| s.read(&mut [0])));
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(read.as_mut().poll(&mut cx).is_pending());
+            other.write_all(b"x").unwrap();
+            assert_eq!(block_on(read).unwrap(), 1);
+        }
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let names =
+            tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        let ours = names.filter(|name| name.trim_end() == "arborio-reactor");
+        assert_eq!(ours.count(), 1);
+    });
 }

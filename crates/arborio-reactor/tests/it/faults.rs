@@ -7,6 +7,7 @@
 use std::{
     io::{ErrorKind, Read, Write},
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
+    pin::pin,
     process::{Command, Stdio},
     task::{Context, Poll, Waker},
     thread,
@@ -428,6 +429,36 @@ fn r26_as_many_descriptors_as_allowed_come_and_go_many_times() {
                 assert_eq!(reactor.interest_count(), 0);
                 assert_eq!(open_descriptors(), before);
             }
+        },
+    );
+}
+
+#[test]
+fn r22_the_child_of_a_fork_has_a_background_thread_of_its_own() {
+    alone(
+        "faults::r22_the_child_of_a_fork_has_a_background_thread_of_its_own",
+        || {
+            let _of_the_parent = Async::new(socket_pair().0).unwrap();
+            // SAFETY: as above, and `alarm` ends a child that hangs.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                // SAFETY: asks for a signal that ends the process.
+                unsafe { libc::alarm(20) };
+                let (one, mut other) = socket_pair();
+                let ok = Async::new(one).is_ok_and(|one| {
+                    let mut read = pin!(one.read_with(|mut s| s.read(&mut [0])));
+                    let mut cx = Context::from_waker(Waker::noop());
+                    let waits = read.as_mut().poll(&mut cx).is_pending();
+                    other.write_all(b"x").unwrap();
+                    waits && block_on(read).is_ok_and(|count| count == 1)
+                });
+                // SAFETY: ends this process without running destructors.
+                unsafe { libc::_exit(i32::from(!ok)) };
+            }
+            let mut status = 0;
+            // SAFETY: `status` outlives the call.
+            let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+            assert_eq!((waited, status), (child, 0), "nobody waits for its sources");
         },
     );
 }

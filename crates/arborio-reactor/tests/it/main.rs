@@ -12,3 +12,5 @@ mod quiet;
 mod refuted;
 mod short_reads;
 mod support;
+mod wakers;
+mod writing;

@@ -442,3 +442,22 @@ fn a_stream_of_the_background_thread_has_edges_from_the_start() {
     peer.write_all(b"x").unwrap();
     assert_eq!(block_on(read(&ours, &mut [0])), 1);
 }
+
+#[test]
+fn a_short_read_on_another_thread_ends_no_quiet_and_a_full_one_does() {
+    let reactor = reactor();
+    let _here = reactor.enter();
+    for (room, stays_quiet) in [(8, true), (1, false)] {
+        let (ours, mut peer) = connection();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(poll_read(&ours, &mut cx, &mut [0]).is_pending());
+        peer.write_all(b"x").unwrap();
+        reactor.wait(Some(FOREVER)).unwrap();
+        assert_eq!(turn(&reactor), 1);
+        thread::scope(|scope| {
+            let elsewhere = scope.spawn(|| block_on(read(&ours, &mut vec![0; room])));
+            assert_eq!(elsewhere.join().unwrap(), 1);
+        });
+        assert_eq!(is_quiet(&ours), stays_quiet, "room for {room}");
+    }
+}
