@@ -164,5 +164,7 @@ mod tests {
         assert_ne!(hash(b"ab"), hash(b"b"));
         assert_ne!(hash(b"ab"), hash(b"ba"));
         assert_ne!(hash(b"ab"), hash(b"bb"));
+        let different: HashSet<_> = (0..=u8::MAX).map(|last| hash(&[b'a', last])).collect();
+        assert_eq!(different.len(), 256);
     }
 }
