@@ -202,3 +202,46 @@ fn class_layout(class: usize) -> Layout {
 fn real_layout(layout: Layout) -> Layout {
     class_of(layout).map_or(layout, class_layout)
 }
+
+#[cfg(all(test, not(any(loom, arborio_no_cell_cache))))]
+mod tests {
+    use super::*;
+
+    fn layout(size: usize) -> Layout {
+        Layout::from_size_align(size, 8).unwrap()
+    }
+
+    #[test]
+    fn sizes_have_classes_up_to_a_kibibyte() {
+        let classes = [1, 32, 33, 64, 65, 1024, 1025].map(|size| class_of(layout(size)));
+        let expected = [0, 0, 1, 1, 2, 31].map(Some);
+        assert_eq!(classes[..6], expected);
+        assert_eq!(classes[6], None);
+        let wide = Layout::from_size_align(64, 2 * MAX_ALIGN).unwrap();
+        assert_eq!(class_of(wide), None);
+    }
+
+    #[test]
+    fn room_is_counted_and_cells_make_way_while_there_are_more_than_a_few() {
+        let cache = CellCache::take_from_thread(); // no loop has run here: it is empty
+        let layout = layout(100);
+        let class = class_of(layout).unwrap();
+        let kept = || MOST_KEPT[class] - cache.classes[class].room.get();
+        let cells: Vec<_> = (0..FEW + 3).map(|_| cache.allocate(layout)).collect();
+        assert_eq!(kept(), 0);
+        for cell in cells {
+            // SAFETY: allocated above with this layout, and unused.
+            unsafe { cache.free(cell, layout) };
+        }
+        assert_eq!(kept(), FEW + 3);
+        let again = cache.allocate(layout);
+        assert_eq!(kept(), FEW + 2);
+        // SAFETY: as above.
+        unsafe { cache.free(again, layout) };
+        let after = [0; 5].map(|_| {
+            cache.make_way(layout);
+            kept()
+        });
+        assert_eq!(after, [FEW + 2, FEW + 1, FEW, FEW, FEW]);
+    }
+}

@@ -324,3 +324,61 @@ impl Drop for AtWork {
         WORKER.with(|worker| worker.set(self.outer));
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{NoNotify, Tasks};
+
+    #[test]
+    fn a_loop_that_prepares_for_rescues_leaves_the_fence_to_who_rescues() {
+        let tasks = Tasks::new(Arc::new(NoNotify));
+        let spared = || tasks.hub().tenure.one_for_all.load(Ordering::Relaxed);
+        assert!(!spared());
+        tasks.prepare_for_rescue();
+        assert_eq!(spared(), fences::has_one_for_all(), "if the system helps");
+    }
+
+    #[test]
+    fn a_worker_takes_its_hub_back_once_nobody_else_has_it() {
+        let tenure = Tenure::new();
+        assert!(tenure.borrow(|| ()).is_none(), "its worker has it");
+        tenure.release();
+        let inner = tenure.borrow(|| tenure.borrow(|| ()));
+        assert_eq!(inner, Some(None), "one at a time");
+        assert!(tenure.borrow(|| ()).is_some());
+        std::thread::scope(|scope| {
+            let back = tenure.borrow(|| {
+                let back = scope.spawn(|| tenure.take_back());
+                (0..1000).for_each(|_| std::thread::yield_now());
+                assert!(!back.is_finished(), "we have it");
+                back
+            });
+            back.unwrap().join().unwrap();
+        });
+        assert!(tenure.held.load(Ordering::Relaxed));
+        assert!(tenure.borrow(|| ()).is_none(), "it has it again");
+    }
+
+    #[test]
+    fn a_worker_is_one_only_as_long_as_it_is_at_work() {
+        let tasks = Tasks::new(Arc::new(NoNotify));
+        let hub = tasks.hub();
+        assert!(let_go_of(hub.address()).is_none());
+        let at_work = AtWork::new(hub);
+        assert!(let_go_of(hub.address()).is_some());
+        {
+            let held = own(hub.address()).expect("its worker is this thread");
+            assert!(held.is_taken() && held_current().is_some());
+            let again = own(hub.address()).expect("it is held");
+            assert!(!again.is_taken());
+            drop(again);
+            assert!(held_current().is_some());
+        }
+        assert!(held_current().is_none());
+        drop(at_work);
+        assert!(let_go_of(hub.address()).is_none() && current().is_null());
+    }
+}

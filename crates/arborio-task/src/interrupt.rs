@@ -432,3 +432,31 @@ impl fmt::Debug for Reason {
         write!(f, "Reason({self})")
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interrupts_are_the_same_if_they_are_clones_or_say_the_same() {
+        let all = || {
+            let panic: Box<dyn Any + Send> = Box::new("no bread");
+            [
+                Interrupt::Cancelled(Reason::new(ReasonKind::Cancel)),
+                Interrupt::Panicked(Payload::new(panic)),
+                Interrupt::TimedOut,
+                Interrupt::Stopped,
+            ]
+        };
+        let (some, others) = (all(), all());
+        for (at, one) in some.iter().enumerate() {
+            for (place, other) in some.iter().enumerate() {
+                assert_eq!(one.is_same(&other.clone()), at == place, "{one}, {other}");
+            }
+            for (place, other) in others.iter().enumerate() {
+                let said = at == place && at >= 2; // requests and panics are different ones
+                assert_eq!(one.is_same(other), said, "{one}, {other}");
+            }
+        }
+    }
+}

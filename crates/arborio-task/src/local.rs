@@ -217,3 +217,30 @@ impl LocalWord {
         left < ONE
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_reference_that_the_owner_counts_is_told() {
+        let word = LocalWord::new(Flags::DONE, 2);
+        assert!(!word.drop_reference());
+        assert!(word.drop_reference());
+        let word = LocalWord::new(Flags::NONE, 2);
+        assert!(!word.change_and_drop(word.seen(), Flags::NONE, Flags::NONE));
+        assert!(word.change_and_drop(word.seen(), Flags::NONE, Flags::NONE));
+        let owed = LocalWord::new(Flags::NONE, 0);
+        assert!(owed.change_and_drop(owed.seen(), Flags::NONE, Flags::DONE));
+        assert_eq!(owed.seen().count(), -1);
+    }
+
+    #[test]
+    fn a_flag_that_is_set_again_stays_set() {
+        let word = LocalWord::new(Flags::DETACHED.and(Flags::OBSERVED), 2);
+        assert!(!word.change_and_drop(word.seen(), Flags::OBSERVED, Flags::DETACHED));
+        let seen = word.seen();
+        assert!(seen.any(Flags::DETACHED) && !seen.any(Flags::OBSERVED));
+        assert_eq!(seen.count(), 1);
+    }
+}

@@ -136,3 +136,21 @@ fn count(hub: &Hub) -> u64 {
     }
     tasks.saturating_sub(hub.guests.not_here()) as u64
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_count_is_a_figure_of_its_own() {
+        let meter = Meter::default();
+        (1..=2).for_each(|round| {
+            meter.add_polls(round);
+            meter.add_given(10);
+            meter.add_rescued(100);
+        });
+        let figures = meter.read();
+        let counts = (figures.polls, figures.given, figures.rescued);
+        assert_eq!(counts, (3, 20, 200));
+    }
+}

@@ -374,3 +374,119 @@ fn above(node: &Node) -> Option<&Node> {
     // One whose scope around is on another loop hangs on the root: nobody waits there for what nobody waits for.
     (branch.node_above()).filter(|above| !above.branch.get().is_null() || branch.is_awaited())
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::local::LocalWord;
+
+    fn seen(flags: Flags) -> Seen {
+        LocalWord::new(flags, 1).seen()
+    }
+
+    /// Lies in a branch that nothing looks into.
+    fn of_branch() -> Node {
+        let node = Node::new();
+        node.set_branch(ptr::NonNull::<Branch>::dangling().as_ptr());
+        node
+    }
+
+    fn with(pending: usize, daemons: usize) -> Node {
+        let node = Node::new();
+        node.pending.set(pending);
+        node.daemons.set(daemons);
+        node
+    }
+
+    #[test]
+    fn attention_is_given_once_each_time_it_is_called_for() {
+        let node = Node::new();
+        assert!(!node.wants_attention() && !node.take_attention());
+        node.child_interrupted();
+        assert!(node.wants_attention() && node.take_attention());
+        assert!(!node.wants_attention() && !node.take_attention());
+        node.child_interrupted();
+        assert!(node.take_attention());
+    }
+
+    #[test]
+    fn guests_call_for_attention_when_the_last_leaves_and_daemons_one_before() {
+        for awaited in [true, false] {
+            let node = Node::new();
+            (0..3).for_each(|_| node.guest_came(awaited));
+            let counts = if awaited { (3, 0) } else { (0, 3) };
+            assert_eq!((node.pending(), node.daemons()), counts);
+            let told = [0, 1, 2].map(|_| {
+                node.guest_left(awaited);
+                node.take_attention()
+            });
+            assert_eq!(told, [false, !awaited, true]);
+        }
+    }
+
+    #[test]
+    fn the_end_of_main_and_of_the_last_task_call_for_attention() {
+        let node = with(3, 0);
+        assert!(!node.child_ended(seen(Flags::NONE)));
+        assert!(!node.take_attention());
+        assert!(!node.child_ended(seen(Flags::MAIN)));
+        assert!(node.take_attention());
+        assert!(!node.child_ended(seen(Flags::NONE)), "it is a root");
+        assert!(node.take_attention());
+    }
+
+    #[test]
+    fn the_last_two_daemons_call_for_attention() {
+        let node = with(0, 3);
+        let daemon = || seen(Flags::DAEMON);
+        let told = [0, 1, 2].map(|_| {
+            assert!(!node.child_ended(daemon()), "it is a root");
+            node.take_attention()
+        });
+        assert_eq!(told, [false, true, true]);
+    }
+
+    #[test]
+    fn a_branch_goes_on_when_the_last_task_of_a_kind_has_ended() {
+        for kind in [Flags::NONE, Flags::DAEMON] {
+            let node = of_branch();
+            node.pending.set(2);
+            node.daemons.set(2);
+            assert!(!node.child_ended(seen(kind)));
+            assert!(node.child_ended(seen(kind)));
+        }
+        let node = of_branch();
+        node.pending.set(2);
+        assert!(!node.child_ended(seen(Flags::MAIN)), "one is left");
+    }
+
+    #[test]
+    fn a_node_keeps_the_first_request_and_gives_others_back() {
+        let node = Node::new();
+        assert!(node.leave_request(Interrupt::TimedOut).is_none());
+        assert!(
+            node.leave_request(Interrupt::TimedOut).is_none(),
+            "the same"
+        );
+        let other = node.leave_request(Interrupt::Stopped);
+        assert!(matches!(other, Some(Interrupt::Stopped)));
+        assert!(matches!(node.request(), Some(Interrupt::TimedOut)));
+    }
+
+    #[test]
+    fn who_waits_no_longer_gets_the_waker_back() {
+        struct Bell;
+        impl std::task::Wake for Bell {
+            fn wake(self: Arc<Self>) {}
+        }
+        let bell = Arc::new(Bell);
+        let node = Node::new();
+        node.set_waiter(&Waker::from(Arc::clone(&bell)));
+        assert_eq!(Arc::strong_count(&bell), 2);
+        assert!(node.take_waiter().is_some());
+        assert_eq!(Arc::strong_count(&bell), 1);
+        assert!(node.take_waiter().is_none());
+    }
+}

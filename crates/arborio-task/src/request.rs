@@ -96,3 +96,59 @@ pub(crate) fn is_asked_anew(task: TaskRef) -> bool {
     task.local.clear(Flags::BY_NODE); // it was swallowed outside of the tree
     side::is_asked_anew(task)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::{future::pending, ptr, sync::Arc};
+
+    use super::*;
+    use crate::{NoNotify, SpawnOptions, Tasks, node::Node};
+
+    /// Has `look` see a task that its node has asked to end with a time-out.
+    fn asked_by_node(look: impl FnOnce(TaskRef)) {
+        let tasks = Tasks::new(Arc::new(NoNotify));
+        let handle = (tasks.submitter()).spawn(pending::<()>(), SpawnOptions::new());
+        let task = handle.reference().expect("its outcome was not taken");
+        let node = Node::new();
+        assert!(node.leave_request(Interrupt::TimedOut).is_none());
+        task.parent.set(&node);
+        task.local.set(Flags::BY_NODE);
+        look(task);
+        task.local.clear(Flags::BY_NODE);
+        task.parent.set(ptr::null());
+    }
+
+    #[test]
+    fn the_request_of_the_node_comes_first_and_another_may_only_make_it_stronger() {
+        asked_by_node(|task| {
+            assert_eq!(manner(task), Some(Manner::Ask));
+            note(task, Interrupt::Stopped, Manner::Ask);
+            assert!(side::request(task).is_none());
+            note(task, Interrupt::Stopped, Manner::Force);
+            assert!(side::request(task).is_some());
+            assert_eq!(manner(task), Some(Manner::Force));
+            assert!(matches!(request(task), Some(Interrupt::TimedOut)));
+            assert!(matches!(take(task), Some(Interrupt::TimedOut)));
+            assert!(request(task).is_none() && manner(task).is_none());
+        });
+    }
+
+    #[test]
+    fn the_request_of_the_node_is_swallowed_unless_somebody_forces() {
+        asked_by_node(|task| {
+            swallow(task);
+            assert!(request(task).is_none());
+            side::request_end(task, Interrupt::Stopped, Manner::Ask);
+            assert!(is_asked_anew(task), "it came afterwards");
+            swallow(task);
+            assert!(!is_asked_anew(task));
+        });
+        asked_by_node(|task| {
+            note(task, Interrupt::Stopped, Manner::Force);
+            swallow(task);
+            assert!(is_by_node(task), "what forces is not swallowed");
+            assert_eq!(manner(task), Some(Manner::Force));
+            assert!(is_asked_anew(task) && !is_by_node(task));
+        });
+    }
+}

@@ -352,3 +352,88 @@ impl SharedWord {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn word(value: i64) -> SharedWord {
+        SharedWord(AtomicI64::new(value))
+    }
+
+    fn value(word: &SharedWord) -> i64 {
+        word.0.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn what_was_settled_tells_who_has_a_claim_and_whether_a_loop_is_there() {
+        let claims = |value: i64| (Settled(value).is_claimed(), Settled(value).is_orphan());
+        for claim in [PIN, ABORT, DETACH, PIN | ABORT, ABORT | DETACH] {
+            assert_eq!(claims(claim), (true, false));
+            assert_eq!(claims(claim | ORPHAN | ONE), (true, true));
+        }
+        for none in [0, WAKE, SUBSCRIBE, WAKE | SUBSCRIBE, ONE, -ONE] {
+            assert_eq!(claims(none), (false, false));
+        }
+        assert_eq!(claims(ORPHAN), (false, true));
+        assert_eq!(Settled(PIN | ORPHAN | (3 * ONE)).count(), 3);
+    }
+
+    #[test]
+    fn a_reference_that_was_counted_abroad_goes_without_a_push() {
+        let word = word(0);
+        word.clone_abroad();
+        assert_eq!(word.drop_abroad(), AfterDrop::Nothing);
+        assert_eq!(value(&word), 0);
+        assert_eq!(word.drop_abroad(), AfterDrop::Push);
+        assert_eq!(value(&word), PIN - ONE);
+        assert_eq!(word.drop_abroad(), AfterDrop::Nothing, "it is pinned");
+    }
+
+    #[test]
+    fn messages_gather_under_one_pin() {
+        let word = word(0);
+        assert_eq!(word.send(Message::WAKE, false), AfterSend::Push);
+        assert_eq!(word.send(Message::WAKE, false), AfterSend::Nothing);
+        assert_eq!(word.send(Message::DETACH, true), AfterSend::Nothing);
+        assert_eq!(value(&word), PIN | WAKE | DETACH - ONE);
+    }
+
+    #[test]
+    fn each_question_to_the_word_is_about_its_own_bits() {
+        let all = PIN | WAKE | SUBSCRIBE | ABORT | DETACH | ORPHAN | ONE;
+        assert!(word(SUBSCRIBE).is_subscribed() && word(all & !DETACH).is_subscribed());
+        assert!(!word(all).is_subscribed() && !word(all & !SUBSCRIBE).is_subscribed());
+        assert!(!word(0).is_subscribed());
+        assert!(word(ABORT).is_asked() && word(all).is_asked());
+        assert!(!word(0).is_asked() && !word(all & !ABORT).is_asked());
+        assert!(word(0).is_quiet());
+        assert!(!word(PIN).is_quiet() && !word(ONE).is_quiet() && !word(-ONE).is_quiet());
+    }
+
+    #[test]
+    fn a_closed_inbox_is_left_in_two_steps_and_the_messages_for_the_owner_stay() {
+        let left = word(PIN | SUBSCRIBE | WAKE | ABORT | ONE);
+        assert_eq!(left.unpin(), Unpinned::WakeWaiters);
+        assert_eq!(value(&left), PIN | WAKE | ABORT | ONE);
+        assert_eq!(left.unpin(), Unpinned::Done);
+        assert_eq!(value(&left), ABORT | ONE);
+        let last = word(PIN | WAKE | ORPHAN);
+        assert_eq!(last.unpin(), Unpinned::Free);
+        assert_eq!(value(&last), ORPHAN);
+    }
+
+    #[test]
+    fn an_owner_who_leaves_does_what_was_ordered_first() {
+        let ordered = word(ABORT | DETACH | -ONE);
+        assert_eq!(ordered.orphan(1), Orphaned::CarryOut);
+        assert_eq!(value(&ordered), DETACH | -ONE);
+        assert_eq!(ordered.orphan(1), Orphaned::DropOutcome);
+        assert_eq!(value(&ordered), -ONE);
+        assert_eq!(ordered.orphan(1), Orphaned::Free);
+        assert_eq!(value(&ordered), ORPHAN);
+        let kept = word(0);
+        assert_eq!(kept.orphan(2), Orphaned::Left);
+        assert_eq!(value(&kept), ORPHAN + 2 * ONE);
+    }
+}

@@ -484,3 +484,138 @@ fn end_life(record: Box<Side>) -> Side {
     // SAFETY: it was a box just now, and the memory is not used as a record again.
     unsafe { record.read() }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::{
+        future::pending,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering::Relaxed},
+        },
+        task::Wake,
+    };
+
+    use super::*;
+    use crate::{NoNotify, SpawnOptions, Tasks};
+
+    /// Has `look` see a task whose loop has not begun to run.
+    fn with_task(look: impl FnOnce(TaskRef)) {
+        let tasks = Tasks::new(Arc::new(NoNotify));
+        let handle = (tasks.submitter()).spawn(pending::<()>(), SpawnOptions::new());
+        look(handle.reference().expect("its outcome was not taken"));
+    }
+
+    #[derive(Default)]
+    struct Bell(AtomicUsize);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    #[test]
+    fn the_first_reason_stays_and_force_wins_over_asking() {
+        with_task(|task| {
+            assert!(!has_record(task) && request(task).is_none());
+            request_end(task, Interrupt::TimedOut, Manner::Ask);
+            assert!(has_record(task));
+            request_end(task, Interrupt::Stopped, Manner::Ask);
+            assert_eq!(manner(task), Some(Manner::Ask));
+            request_end(task, Interrupt::Stopped, Manner::Force);
+            assert_eq!(manner(task), Some(Manner::Force));
+            request_end(task, Interrupt::Stopped, Manner::Ask);
+            assert_eq!(manner(task), Some(Manner::Force));
+            assert!(matches!(request(task), Some(Interrupt::TimedOut)));
+            assert!(matches!(take_request(task), Some(Interrupt::TimedOut)));
+            assert!(request(task).is_none());
+        });
+    }
+
+    #[test]
+    fn a_request_that_was_swallowed_is_over_and_the_next_is_a_new_one() {
+        with_task(|task| {
+            assert!(!is_asked_anew(task));
+            request_end(task, Interrupt::TimedOut, Manner::Ask);
+            swallow_request(task);
+            assert!(request(task).is_none());
+            assert!(!is_asked_anew(task));
+            request_end(task, Interrupt::TimedOut, Manner::Ask);
+            swallow_request(task);
+            request_end(task, Interrupt::Stopped, Manner::Ask);
+            assert!(is_asked_anew(task), "it came afterwards");
+            assert!(matches!(request(task), Some(Interrupt::Stopped)));
+            assert!(!is_asked_anew(task), "and has been seen");
+            assert!(request(task).is_none());
+        });
+        with_task(|task| {
+            swallow_node_request(task);
+            request_end(task, Interrupt::Stopped, Manner::Ask);
+            assert!(is_asked_anew(task));
+        });
+    }
+
+    #[test]
+    fn a_request_that_forces_is_not_swallowed() {
+        with_task(|task| {
+            request_end(task, Interrupt::TimedOut, Manner::Force);
+            swallow_request(task);
+            assert_eq!(manner(task), Some(Manner::Force));
+            assert!(is_asked_anew(task) && is_asked_anew(task));
+            assert_eq!(manner(task), Some(Manner::Force));
+        });
+    }
+
+    #[test]
+    fn a_callback_that_was_ordered_counts_until_it_is_listed_or_called() {
+        with_task(|task| {
+            let watch = || Order::Watch(Box::new(|_, _| ()));
+            assert!(!has_callbacks(task) && !is_silent(task));
+            add_order(task, Order::Attach(Box::new(|_, _| ())));
+            assert!(!has_callbacks(task) && !is_silent(task));
+            add_order(task, watch());
+            assert!(has_callbacks(task) && is_silent(task));
+            callback_is_listed(task);
+            assert!(!has_callbacks(task) && !is_silent(task));
+            (0..2).for_each(|_| add_order(task, watch()));
+            let bell = Arc::new(Bell::default());
+            register(task, 1, &Waker::from(Arc::clone(&bell)));
+            callback_was_called(task);
+            assert!(has_callbacks(task) && bell.0.load(Relaxed) == 0);
+            callback_was_called(task);
+            assert!(!has_callbacks(task) && bell.0.load(Relaxed) == 1);
+            assert_eq!(take_orders(task).len(), 4);
+            silence(task);
+            assert!(is_silent(task));
+        });
+    }
+
+    #[test]
+    fn who_waits_no_longer_is_not_woken_and_his_waker_is_dropped() {
+        with_task(|task| {
+            let bells = [0, 1, 2].map(|_| Arc::new(Bell::default()));
+            for (number, bell) in bells.iter().enumerate() {
+                register(task, 1 + number, &Waker::from(Arc::clone(bell)));
+            }
+            leave(task, 2);
+            let known = || bells.each_ref().map(Arc::strong_count);
+            assert_eq!(known(), [2, 1, 2]);
+            drop_waiters(task);
+            assert_eq!(known(), [1, 1, 1]);
+            wake_waiters(task);
+            assert!(bells.iter().all(|bell| bell.0.load(Relaxed) == 0));
+        });
+    }
+
+    #[test]
+    fn what_was_made_of_a_task_is_noted_until_it_is_taken() {
+        with_task(|task| {
+            assert!(note(task).is_none());
+            set_note(task, Some(Arc::new(7)));
+            assert!(note(task).is_some() && note(task).is_some());
+            assert!(take_note(task).is_some());
+            assert!(note(task).is_none());
+        });
+    }
+}

@@ -246,3 +246,93 @@ impl fmt::Debug for Watched {
             .finish()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::{future::poll_fn, sync::Arc, task::Poll, thread};
+
+    use super::*;
+    use crate::{NoNotify, Running, Tasks};
+
+    fn run(running: &Running<'_>) {
+        while running.run_until(1, |_| false) > 0 {}
+    }
+
+    #[test]
+    fn who_watches_sees_a_poll_and_another_one_after_it() {
+        let tasks = Tasks::new(Arc::new(NoNotify));
+        let watched = tasks.watched();
+        let idle = watched.look();
+        assert!(!idle.is_polling() && watched.name(idle).is_none());
+        let look = || {
+            let look = watched.look();
+            // Whether the system helps is its own affair.
+            let name = watched.name(look).map(|task| task.to_string());
+            assert_eq!(name.is_some(), fences::has_one_for_all());
+            assert!(name.is_none_or(|name| name.starts_with("task `main` ")));
+            assert!(look.is_polling());
+            look
+        };
+        let mut first = None;
+        let twice = poll_fn(|cx| {
+            let seen = look();
+            assert_eq!(seen, look(), "the same poll");
+            let Some(before) = first.replace(seen) else {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            };
+            assert_ne!(seen, before);
+            assert!(watched.name(before).is_none(), "that poll is over");
+            Poll::Ready(())
+        });
+        tasks.run_main(twice, run).1.unwrap();
+        assert!(!watched.look().is_polling());
+    }
+
+    #[test]
+    fn a_name_is_not_read_by_two_at_once_nor_in_another_poll() {
+        let tasks = Tasks::new(Arc::new(NoNotify));
+        let watched = tasks.watched();
+        let main = async {
+            let look = watched.look();
+            watched.polled().frozen.store(true, Ordering::Relaxed);
+            assert!(watched.name(look).is_none(), "somebody else reads");
+            watched.polled().frozen.store(false, Ordering::Relaxed);
+            let other = Look {
+                slices: look.slices.wrapping_add(1),
+                ..look
+            };
+            assert!(watched.name(other).is_none());
+            assert!(!watched.polled().frozen.load(Ordering::Relaxed));
+        };
+        tasks.run_main(main, run).1.unwrap();
+    }
+
+    #[test]
+    fn those_who_watch_are_counted() {
+        let tasks = Tasks::new(Arc::new(NoNotify));
+        let watchers = || tasks.hub().polling.watchers();
+        assert_eq!(watchers(), 0);
+        let both = (tasks.watched(), tasks.watched());
+        assert_eq!(watchers(), 2);
+        drop(both);
+        assert_eq!(watchers(), 0);
+        assert!(format!("{:?}", tasks.watched()).starts_with("Watched { look: Look {"));
+    }
+
+    #[test]
+    fn a_poll_does_not_end_before_its_name_was_read() {
+        let polled = Polled::new();
+        polled.frozen.store(true, Ordering::Relaxed);
+        let read = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                (0..1000).for_each(|_| thread::yield_now());
+                read.store(true, Ordering::Relaxed);
+                polled.frozen.store(false, Ordering::Release);
+            });
+            polled.clear();
+            assert!(read.load(Ordering::Relaxed));
+        });
+    }
+}

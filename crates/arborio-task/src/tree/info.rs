@@ -315,3 +315,106 @@ impl fmt::Display for By<'_> {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::interrupt::{Payload, ReasonKind};
+
+    /// What stands between the brackets.
+    fn said(info: &impl fmt::Display) -> String {
+        let line = info.to_string();
+        let (_, rest) = line.split_once('(').expect("a bracket opens");
+        let (said, _) = rest.rsplit_once(") ").expect("a bracket closes");
+        said.to_owned()
+    }
+
+    fn scope() -> ScopeInfo {
+        ScopeInfo::new(Location::caller())
+    }
+
+    #[test]
+    fn times_are_told_with_one_decimal() {
+        let mut info = scope();
+        info.age = Some(Duration::from_micros(2340));
+        info.remaining = Some(Duration::from_millis(1260));
+        assert_eq!(said(&info), "running, 2.3ms old, deadline in 1.3s");
+        info.age = Some(Duration::ZERO);
+        info.remaining = Some(Duration::ZERO);
+        assert_eq!(said(&info), "running, 0s old, deadline passed");
+    }
+
+    #[test]
+    fn each_reason_why_something_is_asked_to_end_has_its_words() {
+        let refused = std::io::Error::other("none`left");
+        let words = [
+            (Interrupt::TimedOut, "out of time"),
+            (
+                Interrupt::Panicked(Payload::new(Box::new("no\nbread"))),
+                r"panicked: no\nbread",
+            ),
+            (Interrupt::ScopeFailed, "it has failed"),
+            (Interrupt::Closed, "closed"),
+            (Interrupt::Stopped, "its loop is stopping"),
+            (
+                Interrupt::NoThread(std::sync::Arc::new(refused)),
+                r"no thread: none\`left",
+            ),
+        ];
+        for (asked, words) in words {
+            let mut info = scope();
+            info.asked = Some(asked.clone());
+            assert_eq!(said(&info), format!("running: {words}"));
+            let task = TaskInfo {
+                name: None,
+                spawned_at: Location::caller(),
+                state: TaskState::Cancelling,
+                awaited: false,
+                asked: Some(asked),
+            };
+            assert_eq!(said(&task), format!("cancelling: {words}, not awaited"));
+        }
+    }
+
+    #[test]
+    fn who_has_asked_is_told_whatever_the_name_is() {
+        let spawned_at = Location::caller();
+        let names = [
+            (
+                Requester::Task {
+                    name: Some("a`b".into()),
+                    spawned_at,
+                },
+                r"task `a\`b`".to_owned(),
+            ),
+            (
+                Requester::Task {
+                    name: None,
+                    spawned_at,
+                },
+                format!("the task spawned at {spawned_at}"),
+            ),
+            (
+                Requester::Thread {
+                    name: Some("a\nb".into()),
+                },
+                r"thread `a\nb`".to_owned(),
+            ),
+            (
+                Requester::Thread { name: None },
+                "an unnamed thread".to_owned(),
+            ),
+        ];
+        for (requester, name) in names {
+            assert_eq!(By(&requester).to_string(), name);
+        }
+        let thread = std::thread::Builder::new().name("ward\ten".into());
+        let reason = thread.spawn(|| Reason::new(ReasonKind::Cancel)).unwrap();
+        let reason = reason.join().unwrap();
+        let mut info = scope();
+        let place = reason.location();
+        info.asked = Some(Interrupt::Cancelled(reason));
+        let words = format!(r"running: cancelled by thread `ward\ten` at {place}");
+        assert_eq!(said(&info), words);
+    }
+}

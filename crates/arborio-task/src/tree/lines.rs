@@ -203,6 +203,10 @@ fn is_seen(letter: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        TaskState,
+        interrupt::{Payload, Reason},
+    };
 
     /// The inverse, written by the rules of [`Lines`] alone.
     fn unescaped(column: &str) -> String {
@@ -251,5 +255,92 @@ mod tests {
         assert_eq!(Name(Some("-")).to_string(), "\t\\-");
         assert_eq!(Name(Some("\\-")).to_string(), "\t\\\\-");
         assert_eq!(unescaped("\\-"), "-");
+    }
+
+    #[test]
+    fn tab_feed_and_return_have_short_names() {
+        let escaped = Escaped("a\tb\nc\rd\u{b}").to_string();
+        assert_eq!(escaped, r"a\tb\nc\rd\u{b}");
+    }
+
+    fn columns(node: TreeNode) -> Vec<String> {
+        let entries = vec![TreeEntry { depth: 3, node }];
+        let lines = Tree { entries }.lines().to_string();
+        let line = lines.strip_suffix('\n').expect("each line is ended");
+        line.split('\t').map(str::to_owned).collect()
+    }
+
+    fn task(asked: Option<Interrupt>) -> TaskInfo {
+        TaskInfo {
+            name: Some("cook".into()),
+            spawned_at: Location::caller(),
+            state: TaskState::Ready,
+            awaited: false,
+            asked,
+        }
+    }
+
+    #[test]
+    fn each_kind_of_entry_fills_its_columns() {
+        let run = columns(TreeNode::Run);
+        let mut columns_of_run = vec!["3", "run"];
+        columns_of_run.resize(Lines::COLUMNS.len(), "-");
+        assert_eq!(run, columns_of_run);
+
+        let info = task(None);
+        let at = info.spawned_at;
+        let place = format!("{}:{}:{}", at.file(), at.line(), at.column());
+        let task = columns(TreeNode::Task(info));
+        let columns_of_task = ["3", "task", "ready", "cook", &place, "no"];
+        assert_eq!(task[..6], columns_of_task);
+        assert_eq!(task[6..], ["-"; 6]);
+
+        let mut info = ScopeInfo::new(at);
+        info.age = Some(Duration::from_micros(5));
+        info.remaining = Some(Duration::ZERO);
+        info.tasks = 4;
+        let scope = columns(TreeNode::Scope(info));
+        let columns_of_scope = ["3", "scope", "running", "-", &place, "yes"];
+        assert_eq!(scope[..6], columns_of_scope);
+        assert_eq!(scope[6..], ["-", "-", "-", "5000", "0", "4"]);
+    }
+
+    #[test]
+    fn who_has_asked_stands_beside_what_for() {
+        let kinds = [
+            (ReasonKind::Cancel, "cancelled"),
+            (ReasonKind::Abort, "aborted"),
+            (ReasonKind::Deadline, "deadline"),
+            (ReasonKind::ScopeFailed, "scope-failed"),
+            (ReasonKind::ScopeEnded, "scope-ended"),
+            (ReasonKind::Stop, "stopping"),
+            (ReasonKind::CtrlC, "ctrl-c"),
+        ];
+        for (kind, word) in kinds {
+            let reason = std::thread::Builder::new()
+                .name("a\tb".into())
+                .spawn(move || Reason::new(kind));
+            let reason = reason.unwrap().join().unwrap();
+            let at = reason.location();
+            let place = format!("{}:{}:{}", at.file(), at.line(), at.column());
+            let columns = columns(TreeNode::Task(task(Some(Interrupt::Cancelled(reason)))));
+            assert_eq!(columns[6..9], [word, r"thread `a\tb`", &place]);
+        }
+        let refused = std::io::Error::other("none left");
+        let others = [
+            (Interrupt::TimedOut, "timed-out"),
+            (Interrupt::Panicked(Payload::new(Box::new(1))), "panicked"),
+            (Interrupt::ScopeFailed, "failed"),
+            (Interrupt::Closed, "closed"),
+            (Interrupt::Stopped, "stopping"),
+            (
+                Interrupt::NoThread(std::sync::Arc::new(refused)),
+                "no-thread",
+            ),
+        ];
+        for (asked, word) in others {
+            let columns = columns(TreeNode::Task(task(Some(asked))));
+            assert_eq!(columns[6..9], [word, "-", "-"]);
+        }
     }
 }

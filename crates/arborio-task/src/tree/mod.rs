@@ -225,3 +225,88 @@ impl Tree {
         Lines::new(self)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::panic::Location;
+
+    use super::*;
+
+    fn task(depth: usize, awaited: bool) -> TreeEntry {
+        let node = TreeNode::Task(TaskInfo {
+            name: None,
+            spawned_at: Location::caller(),
+            state: TaskState::Waiting,
+            awaited,
+            asked: None,
+        });
+        TreeEntry { depth, node }
+    }
+
+    fn scope(depth: usize, awaited: bool) -> TreeEntry {
+        let mut scope = ScopeInfo::new(Location::caller());
+        scope.awaited = awaited;
+        let node = TreeNode::Scope(scope);
+        TreeEntry { depth, node }
+    }
+
+    fn run() -> TreeEntry {
+        let node = TreeNode::Run;
+        TreeEntry { depth: 0, node }
+    }
+
+    #[test]
+    fn what_nobody_waits_for_goes_with_all_that_hangs_on_it() {
+        let kept = |entries: Vec<TreeEntry>| {
+            let tree = Tree { entries }.awaited();
+            let kept = tree.entries().iter().map(|entry| match entry.node {
+                TreeNode::Run => (entry.depth, "run"),
+                TreeNode::Scope(_) => (entry.depth, "scope"),
+                TreeNode::Task(_) => (entry.depth, "task"),
+            });
+            kept.collect::<Vec<_>>()
+        };
+        let all = vec![
+            run(),
+            task(1, false),
+            scope(2, true),
+            task(3, true),
+            task(1, true),
+            scope(2, false),
+            task(3, true),
+            scope(2, true),
+            task(3, true),
+            task(3, false),
+            scope(1, true),
+        ];
+        let left = [
+            (0, "run"),
+            (1, "task"),
+            (2, "scope"),
+            (3, "task"),
+            (1, "scope"),
+        ];
+        assert_eq!(kept(all), left);
+    }
+
+    #[test]
+    fn the_tree_of_another_loop_comes_behind() {
+        let mut trees = Tree::default();
+        assert!(trees.is_empty());
+        let other = Tree {
+            entries: vec![run(), task(1, true)],
+        };
+        assert!(!other.is_empty());
+        (0..2).for_each(|_| trees.append(&other));
+        let depths: Vec<_> = trees.entries().iter().map(|entry| entry.depth).collect();
+        assert_eq!(depths, [0, 1, 0, 1]);
+        assert_eq!((trees.tasks().count(), trees.scopes().count()), (2, 0));
+    }
+
+    #[test]
+    fn an_owner_that_gives_nothing_leaves_the_slot_as_it_was() {
+        let mut slot = Some(7);
+        Arc::new(()).give(&mut slot);
+        assert_eq!(slot, Some(7));
+    }
+}

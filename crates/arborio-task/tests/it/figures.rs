@@ -102,3 +102,29 @@ fn tasks_of_many_branches_are_counted_after_some_polls_for_each() {
     });
     assert!(ended.is_err(), "it was dropped while it went on");
 }
+
+#[test]
+fn tasks_of_many_branches_are_counted_by_the_polls_since_the_last_count() {
+    let tasks = tasks();
+    let submitter = tasks.submitter();
+    let main = async {
+        let enter = || Branch::enter(Arc::new(())).expect("a loop runs");
+        let many: Vec<_> = (0..17).map(|_| enter()).collect();
+        for _ in 0..400 {
+            drop(spawn(pending::<()>()));
+            crate::support::turn().await;
+        }
+        drop(many);
+    };
+    let ((), ended) = tasks.run_main(main, |running| {
+        let counts_after = |polls: u32| {
+            let before = submitter.figures().tasks;
+            assert_eq!(running.run_some(polls), polls);
+            running.publish(0, 0);
+            submitter.figures().tasks > before
+        };
+        let counted = [100, 40, 20, 20, 40, 40].map(counts_after);
+        assert_eq!(counted, [true, false, false, true, false, true]);
+    });
+    assert!(ended.is_err(), "it was dropped while it went on");
+}

@@ -2,10 +2,12 @@
 #![cfg(not(loom))]
 
 mod around;
+mod asked;
 mod branch_again;
 mod branch_refuted;
 mod cells;
 mod driving;
+mod embedded;
 mod endings_refuted;
 mod figures;
 mod foreign_wakers;
@@ -27,6 +29,7 @@ mod panics;
 mod refuted;
 mod rescue;
 mod support;
+mod told;
 mod types;
 mod waiting;
 mod wakers;
