@@ -396,7 +396,7 @@ mod tests {
         assert_eq!(word.send(Message::WAKE, false), AfterSend::Push);
         assert_eq!(word.send(Message::WAKE, false), AfterSend::Nothing);
         assert_eq!(word.send(Message::DETACH, true), AfterSend::Nothing);
-        assert_eq!(value(&word), PIN | WAKE | DETACH - ONE);
+        assert_eq!(value(&word), (PIN | WAKE | DETACH) - ONE);
     }
 
     #[test]

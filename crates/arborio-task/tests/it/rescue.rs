@@ -379,3 +379,48 @@ fn what_stays_starts_in_the_order_in_which_it_was_sent() {
     assert_eq!(seen.len(), 2000);
     assert!(seen.is_sorted(), "another order");
 }
+
+#[test]
+fn what_a_rescue_leaves_comes_with_the_mail_and_is_counted() {
+    for permuted in [false, true] {
+        let tasks = tasks();
+        let submitter = tasks.submitter();
+        let main = async {
+            let to = submitter.clone();
+            let send = move || drop(to.spawn_with(|| async {}, SpawnOptions::new()));
+            thread::spawn(send).join().unwrap(); // what is made here stays here
+            assert_eq!(rescue(submitter.clone()), 0);
+        };
+        let ((), ended) = tasks.run_main(main, |running| {
+            assert_eq!(running.run_until(1, |_| true), 1);
+            let came = if permuted {
+                running.take_mail_permuted(&mut |_| 0)
+            } else {
+                running.take_mail()
+            };
+            assert_eq!(came, 1);
+            run(running);
+        });
+        ended.unwrap();
+    }
+}
+
+#[test]
+fn a_task_that_has_entered_a_branch_is_not_given() {
+    let (here, other) = (tasks(), tasks());
+    let to = other.submitter();
+    let main = async {
+        let enters = async {
+            let branch = arborio_task::Branch::enter(Arc::new(())).expect("a loop runs");
+            skip().await;
+            drop(branch.leave());
+        };
+        sent(enters).await.unwrap();
+    };
+    let ((), ended) = here.run_main(main, |running| {
+        assert!(running.run_next() && running.run_next());
+        assert_eq!((running.count_ready(9), running.give_all(&to, 9)), (1, 0));
+        run(running);
+    });
+    ended.unwrap();
+}
