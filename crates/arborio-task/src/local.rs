@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn the_last_reference_that_the_owner_counts_is_told() {
-        let word = LocalWord::new(Flags::DONE, 2);
+        let word = LocalWord::new(Flags::NONE, 2);
         assert!(!word.drop_reference());
         assert!(word.drop_reference());
         let word = LocalWord::new(Flags::NONE, 2);
