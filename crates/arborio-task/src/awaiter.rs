@@ -256,3 +256,140 @@ impl AwaiterList {
         self.wakers.into_iter().map(|(_, waker)| waker)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::{
+        future::pending,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::Wake,
+    };
+
+    use super::*;
+    use crate::{NoNotify, SpawnOptions, Tasks, current::own_current, try_spawn};
+
+    #[derive(Default)]
+    struct Bell(AtomicUsize);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn bell() -> (Arc<Bell>, Waker) {
+        let bell = Arc::<Bell>::default();
+        (Arc::clone(&bell), Waker::from(bell))
+    }
+
+    /// On a loop, with the wakers of two of its tasks.
+    fn on_a_loop(test: impl FnOnce(&Hub, [&Waker; 2])) {
+        let main = async {
+            let handles = [(); 2].map(|()| try_spawn(pending::<()>(), SpawnOptions::new()).ok());
+            let tasks = (handles.each_ref()).map(|handle| handle.as_ref()?.reference());
+            let wakers = tasks.map(|task| waker::borrowed(task.expect("a loop runs")));
+            let hub = own_current().expect("a loop runs");
+            test(&hub, wakers.each_ref().map(|waker| &**waker));
+            drop(hub);
+            handles.iter().flatten().for_each(crate::Task::abort);
+        };
+        let (_, ended) =
+            Tasks::new(Arc::new(NoNotify)).run_main(main, |running| while running.run_next() {});
+        ended.unwrap();
+    }
+
+    fn count_of(waker: &Waker) -> i64 {
+        let task = waker::task_of(waker).expect("it is a task's");
+        task.local.seen().count()
+    }
+
+    #[test]
+    fn a_task_that_has_the_handle_to_itself_is_known_as_one() {
+        on_a_loop(|hub, [task, _]| {
+            let awaiter = Awaiter::new();
+            assert!(awaiter.is_empty() && !awaiter.is_task());
+            awaiter.register_only(hub, task);
+            assert!(!awaiter.is_empty() && awaiter.is_task());
+            awaiter.forget(hub);
+            assert!(awaiter.is_empty() && !awaiter.is_task());
+            awaiter.register_only(hub, Waker::noop());
+            assert!(!awaiter.is_empty() && !awaiter.is_task());
+            awaiter.forget(hub);
+            awaiter.register(hub, 1, task);
+            assert!(!awaiter.is_task(), "it shares the handle");
+            awaiter.forget(hub);
+        });
+    }
+
+    #[test]
+    fn a_task_is_counted_while_it_waits_and_once() {
+        on_a_loop(|hub, [first, second]| {
+            let awaiter = Awaiter::new();
+            let before = [first, second].map(count_of);
+            let more = || {
+                let now = [first, second].map(count_of);
+                [now[0] - before[0], now[1] - before[1]]
+            };
+            for _ in 0..2 {
+                awaiter.register_only(hub, first);
+                assert_eq!(more(), [1, 0]);
+            }
+            awaiter.register_only(hub, second);
+            assert_eq!(more(), [0, 1]);
+            let (bell, waker) = bell();
+            let references = Arc::strong_count(&bell);
+            awaiter.register_only(hub, &waker);
+            assert_eq!((more(), Arc::strong_count(&bell)), ([0, 0], references + 1));
+            awaiter.register_only(hub, first);
+            assert_eq!((more(), Arc::strong_count(&bell)), ([1, 0], references));
+            awaiter.forget(hub);
+            assert_eq!(more(), [0, 0]);
+        });
+    }
+
+    #[test]
+    fn who_has_left_is_not_woken_and_nobody_is_left_when_all_have() {
+        on_a_loop(|hub, _| {
+            let awaiter = Awaiter::new();
+            let bells = [bell(), bell(), bell()];
+            for (number, (_, waker)) in bells.iter().enumerate() {
+                awaiter.register(hub, 8 * (number + 1), waker);
+            }
+            awaiter.leave(hub, 16);
+            awaiter.leave(hub, 99); // nobody's
+            awaiter.wake(hub);
+            let woken = || {
+                bells
+                    .each_ref()
+                    .map(|(bell, _)| bell.0.load(Ordering::SeqCst))
+            };
+            assert_eq!(woken(), [1, 0, 1]);
+            assert!(awaiter.is_empty());
+            awaiter.register(hub, 8, &bells[0].1);
+            assert!(!awaiter.is_empty());
+            awaiter.leave(hub, 8);
+            assert!(awaiter.is_empty());
+            assert!(bells.iter().all(|(bell, _)| Arc::strong_count(bell) == 2));
+        });
+    }
+
+    #[test]
+    fn a_list_has_one_waker_for_each_number_and_none_that_is_stale() {
+        let mut list = AwaiterList::default();
+        let wakers = [(); 4].map(|()| bell().1);
+        let is = |waker: Option<Waker>, index: usize| waker.unwrap().will_wake(&wakers[index]);
+        assert!(list.is_empty() && list.put(8, wakers[0].clone()).is_none());
+        assert!(list.put(16, wakers[1].clone()).is_none());
+        assert!(is(list.put(16, wakers[2].clone()), 1));
+        assert!(is(list.remove(16), 2) && list.remove(16).is_none());
+        assert_eq!(list.replace_all(wakers[3].clone()).len(), 1);
+        assert!(
+            is(list.put(8, wakers[0].clone()), 3),
+            "nobody has it to himself"
+        );
+        assert!(!list.is_empty() && is(list.remove(8), 0) && list.is_empty());
+    }
+}

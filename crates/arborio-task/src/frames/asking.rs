@@ -399,4 +399,57 @@ mod tests {
         assert_eq!(request(&mut slots, origin).0, Next::Poll);
         assert_eq!(slots.handler(handler), HandlerState::Asked);
     }
+
+    #[test]
+    fn a_walk_goes_on_beside_what_it_has_gone_deep_into() {
+        let mut slots = Slots::new();
+        let origin = slots.insert(Kind::Origin, None, waker());
+        let last = slots.insert(Kind::Handler, Some(origin), waker());
+        let between = slots.insert(Kind::Origin, Some(origin), waker());
+        let deeper = slots.insert(Kind::Origin, Some(between), waker());
+        let deep = slots.insert(Kind::Handler, Some(deeper), waker());
+        let asker = Asker::Slot(slots.key(origin));
+        assert_eq!(slots.ask(asker).0, 2);
+        let asked = [deep, last].map(|index| slots.handler(index));
+        assert_eq!(asked, [HandlerState::Asked; 2]);
+        assert_eq!(slots.unanswered, 2);
+        assert_eq!(slots.request_of(asker).unwrap().unanswered, 2);
+    }
+
+    #[test]
+    fn who_was_asked_is_waited_for_wherever_it_is_now() {
+        let mut slots = Slots::new();
+        let origin = slots.insert(Kind::Origin, None, waker());
+        let elsewhere = slots.insert(Kind::Origin, None, waker());
+        let handler = slots.insert(Kind::Handler, Some(origin), waker());
+        slots.insert(Kind::Handler, Some(elsewhere), waker());
+        assert_eq!(request(&mut slots, origin).0, Next::Poll);
+        assert_eq!(request(&mut slots, elsewhere).0, Next::Poll);
+        slots.set_busy(handler);
+        assert_eq!(slots.handler(handler), HandlerState::Busy);
+        slots.move_to(handler, Some(elsewhere));
+        assert_eq!(settle(&mut slots, origin).0, Next::Wait);
+        slots.answer(handler, Answer::Swallowed);
+        assert_eq!(settle(&mut slots, origin).0, Next::Withdraw);
+        assert_eq!(settle(&mut slots, elsewhere).0, Next::Wait);
+    }
+
+    #[test]
+    fn an_origin_that_becomes_a_shield_is_asked_and_passes_when_it_is_one_no_more() {
+        let mut slots = Slots::new();
+        let outside = slots.insert(Kind::Origin, None, waker());
+        let changes = slots.insert(Kind::Origin, Some(outside), waker());
+        let inside = slots.insert(Kind::Handler, Some(changes), waker());
+        slots.set_shield(changes, true);
+        assert_eq!(request(&mut slots, outside).0, Next::Poll);
+        slots.set_shield(changes, true); // as it is
+        let states = [changes, inside].map(|index| slots.handler(index));
+        assert_eq!(states, [HandlerState::Asked, HandlerState::Idle]);
+        assert_eq!(settle(&mut slots, outside).0, Next::Wait);
+        slots.set_shield(changes, false);
+        assert_eq!(settle(&mut slots, outside).0, Next::Poll, "it has passed");
+        assert_eq!(slots.handler(inside), HandlerState::Asked);
+        slots.set_opaque(changes);
+        assert!(slots.at(changes).opaque);
+    }
 }

@@ -347,3 +347,32 @@ impl fmt::Debug for Frame {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Polls `frame` with `inside` inside, which is pending.
+    fn poll(frame: &mut Frame, cx: &mut Context<'_>, inside: impl FnOnce(&mut Context<'_>)) {
+        let polled = frame.poll(cx, |cx, _| {
+            inside(cx);
+            Poll::<()>::Pending
+        });
+        assert!(polled.is_pending());
+    }
+
+    #[test]
+    fn an_origin_has_a_slot_when_a_handler_inside_needs_a_parent_and_not_before() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let (mut origin, mut handler) = (Frame::origin(), Frame::handler());
+        poll(&mut origin, &mut cx, |_| ());
+        assert!(!origin.has_slot(), "it has nobody to ask");
+        poll(&mut origin, &mut cx, |cx| poll(&mut handler, cx, |_| ()));
+        assert!(origin.has_slot() && handler.has_slot());
+        handler.finish(Answer::Passed);
+        let ready = origin.poll(&mut cx, |_, _| Poll::Ready(()));
+        assert!(ready.is_ready() && !origin.has_slot());
+    }
+}

@@ -172,3 +172,126 @@ impl LoneTree {
         slots.at_mut(index).role = Role::Handler { state, by };
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// What may happen to a tree of one handler.
+    #[derive(Clone, Copy, Debug)]
+    enum Act {
+        Request,
+        Settle,
+        Busy,
+        Passed,
+        Swallowed,
+        Opaque,
+    }
+
+    const ACTS: [Act; 6] = [
+        Act::Request,
+        Act::Settle,
+        Act::Busy,
+        Act::Passed,
+        Act::Swallowed,
+        Act::Opaque,
+    ];
+
+    /// The same tree, without slots and with them.
+    struct Both(LoneTree, Slots);
+
+    impl Both {
+        fn new(kind: Kind) -> Self {
+            let (mut lone, mut slots) = (LoneTree::default(), Slots::new());
+            assert!(lone.is_empty() && lone.insert(kind) && !lone.is_empty());
+            assert!(!lone.insert(Kind::Handler), "there is one");
+            slots.insert(kind, None, Waker::noop().clone());
+            Self(lone, slots)
+        }
+
+        /// Does it, unless the task never would.
+        fn act(&mut self, act: Act) {
+            let Self(lone, slots) = self;
+            let in_force = slots.root.in_force;
+            let answer = match act {
+                Act::Request if !in_force => {
+                    return assert_eq!(lone.request(), slots.request(Asker::Root).0);
+                }
+                Act::Settle if in_force => {
+                    return assert_eq!(lone.settle(), slots.settle(Asker::Root).0);
+                }
+                Act::Request | Act::Settle => return,
+                Act::Busy => {
+                    slots.set_busy(LONE);
+                    return assert_eq!(lone.set_busy(), Some(()));
+                }
+                Act::Opaque => {
+                    slots.set_opaque(LONE);
+                    return assert_eq!(lone.set_opaque(), Some(()));
+                }
+                Act::Passed => Answer::Passed,
+                Act::Swallowed => Answer::Swallowed,
+            };
+            slots.answer(LONE, answer);
+            assert_eq!(lone.answer(answer), Some(()));
+        }
+
+        fn compare(&self, acts: &[Act]) {
+            let Self(lone, slots) = self;
+            assert_eq!(lone.state(), Some(slots.handler(LONE)), "{acts:?}");
+            same(lone.heard(), slots.root, acts);
+            let mut unfolded = Slots::new();
+            lone.unfold(&mut unfolded, || Waker::noop().clone());
+            same(unfolded.root, slots.root, acts);
+            assert_eq!(unfolded.handler(LONE), slots.handler(LONE), "{acts:?}");
+            assert_eq!(unfolded.at(LONE).opaque, slots.at(LONE).opaque, "{acts:?}");
+        }
+
+        /// The frame goes while the request is in force, or is not: what next?
+        fn end(mut self, answer: Answer, acts: &[Act]) {
+            let in_force = self.1.root.in_force;
+            self.1.answer(LONE, answer);
+            drop(self.1.remove(LONE));
+            assert_eq!(self.0.remove(answer), Some(()), "{acts:?}");
+            assert!(self.0.is_empty() && self.0.state().is_none(), "{acts:?}");
+            same(self.0.heard(), self.1.root, acts);
+            if in_force {
+                assert_eq!(self.0.settle(), self.1.settle(Asker::Root).0, "{acts:?}");
+            }
+        }
+    }
+
+    fn same(one: Request, other: Request, acts: &[Act]) {
+        assert_eq!(format!("{one:?}"), format!("{other:?}"), "{acts:?}");
+    }
+
+    #[test]
+    fn a_tree_without_slots_does_whatever_it_would_do_with_one() {
+        for kind in [Kind::Handler, Kind::Shield, Kind::Gate] {
+            for number in 0..ACTS.len().pow(5) {
+                let acts = [0, 1, 2, 3, 4].map(|place| ACTS[number / ACTS.len().pow(place) % 6]);
+                let story = || {
+                    let mut both = Both::new(kind);
+                    for done in 0..acts.len() {
+                        both.act(acts[done]);
+                        both.compare(&acts[..=done]);
+                    }
+                    both
+                };
+                story().end(Answer::Passed, &acts);
+                story().end(Answer::Swallowed, &acts);
+            }
+        }
+    }
+
+    #[test]
+    fn an_origin_has_a_slot_and_a_frame_that_is_gone_says_nothing() {
+        let mut tree = LoneTree::default();
+        assert!(!tree.insert(Kind::Origin) && !tree.insert(Kind::Firm));
+        assert_eq!((tree.set_busy(), tree.set_opaque()), (None, None));
+        assert!(tree.state().is_none() && tree.remove(Answer::Passed).is_none());
+        assert!(tree.insert(Kind::Handler));
+        tree.forget();
+        assert!(tree.is_empty() && tree.answer(Answer::Swallowed).is_none());
+    }
+}

@@ -329,3 +329,86 @@ impl Slots {
         wakers.flatten().collect()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::{sync::Arc, task::Wake};
+
+    use super::*;
+    use crate::frames::asking::Next;
+
+    struct Bell;
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    fn bell() -> Waker {
+        Waker::from(Arc::new(Bell))
+    }
+
+    #[test]
+    fn origins_ask_and_the_others_are_asked() {
+        assert!([Kind::Origin, Kind::Firm].into_iter().all(Kind::is_origin));
+        let others = [Kind::Handler, Kind::Shield, Kind::Gate];
+        assert!(!others.into_iter().any(Kind::is_origin));
+    }
+
+    #[test]
+    fn the_first_slots_take_the_memory_of_two() {
+        let mut slots = Slots::new();
+        slots.insert(Kind::Origin, None, bell());
+        assert_eq!(slots.slots.capacity(), 2);
+    }
+
+    #[test]
+    fn cleared_slots_are_new_ones_in_the_same_memory() {
+        let mut slots = Slots::new();
+        let handler = slots.insert(Kind::Handler, None, bell());
+        slots.insert(Kind::Handler, None, bell());
+        drop(slots.remove(handler));
+        assert_eq!(slots.request(Asker::Root).0, Next::Poll);
+        let memory = slots.slots.as_ptr();
+        slots.clear();
+        assert_eq!((slots.len(), slots.slots.len()), (0, 0));
+        assert_eq!(slots.slots.as_ptr(), memory);
+        assert_eq!((slots.first_free, slots.first_child), (NONE, NONE));
+        assert_eq!((slots.root.in_force, slots.unanswered), (false, 0));
+        assert_eq!(slots.insert(Kind::Handler, None, bell()), 0);
+    }
+
+    #[test]
+    fn a_frame_that_moves_is_asked_where_it_is_now() {
+        let mut slots = Slots::new();
+        let from = slots.insert(Kind::Origin, None, bell());
+        let to = slots.insert(Kind::Origin, None, bell());
+        let moves = slots.insert(Kind::Handler, Some(from), bell());
+        let stays = slots.insert(Kind::Handler, Some(from), bell());
+        slots.move_to(stays, Some(from));
+        slots.move_to(moves, Some(to));
+        let ask = |slots: &mut Slots, origin| slots.request(Asker::Slot(slots.key(origin))).0;
+        assert_eq!(ask(&mut slots, from), Next::Poll);
+        let states = |slots: &Slots| [moves, stays].map(|index| slots.handler(index));
+        assert_eq!(states(&slots), [HandlerState::Idle, HandlerState::Asked]);
+        assert_eq!(ask(&mut slots, to), Next::Poll);
+        assert_eq!(states(&slots), [HandlerState::Asked, HandlerState::Asked]);
+        slots.move_to(moves, None);
+        assert_eq!(slots.at(moves).parent, NONE);
+    }
+
+    #[test]
+    fn a_frame_knows_who_has_polled_it_last() {
+        let mut slots = Slots::new();
+        let [first, second] = [bell(), bell()];
+        let frame = slots.insert(Kind::Handler, None, first.clone());
+        assert!(slots.is_woken_by(frame, &first) && !slots.is_woken_by(frame, &second));
+        let old = slots.set_waker(frame, second.clone()).expect("the first");
+        assert!(old.will_wake(&first) && slots.is_woken_by(frame, &second));
+        let (_, wakers) = slots.request(Asker::Root);
+        assert!(matches!(&wakers[..], [waker] if waker.will_wake(&second)));
+        assert!(
+            !slots.is_woken_by(frame, &second),
+            "its next poll brings one"
+        );
+    }
+}

@@ -469,3 +469,90 @@ fn is_own(waker: &Waker) -> bool {
     let task = waker::task_of(waker);
     task.is_some() && task == current_task()
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// A table of a foreign tree, which has had a frame.
+    fn table() -> Counted {
+        let table = Table::foreign(Waker::noop().clone());
+        // SAFETY: B1: nobody else knows the table.
+        let frame = unsafe { table.insert(Kind::Origin, None, Waker::noop()) };
+        // SAFETY: as above.
+        drop(unsafe { table.with(|slots| slots.remove(frame)) });
+        table
+    }
+
+    /// Ends the tree, and gives the table up.
+    fn end(table: Counted) {
+        // SAFETY: B1: nobody else knows the table; and this ends it for the first time.
+        unsafe { Table::end(&table) };
+        Table::give_up(table);
+    }
+
+    fn kept() -> usize {
+        USED.with(|used| used.borrow().len())
+    }
+
+    #[test]
+    fn a_thread_keeps_so_many_tables_and_no_more() {
+        let tables: Vec<_> = (0..MOST_USED + 2).map(|_| table()).collect();
+        for (ended, table) in tables.into_iter().enumerate() {
+            assert_eq!(kept(), ended.min(MOST_USED));
+            end(table);
+        }
+        assert_eq!(kept(), MOST_USED);
+        let taken = table();
+        assert_eq!(kept(), MOST_USED.saturating_sub(1), "one is used again");
+        end(taken);
+    }
+
+    #[test]
+    fn a_table_that_is_used_again_has_nothing_of_the_tree_before() {
+        let first = table();
+        let place = first.as_ptr();
+        // SAFETY: B1: nobody else knows the table.
+        let handler = unsafe { first.insert(Kind::Handler, None, Waker::noop()) };
+        // SAFETY: as above.
+        assert_eq!(unsafe { first.request() }.0, Next::Poll);
+        // SAFETY: as above.
+        drop(unsafe { first.remove(handler, Answer::Swallowed) });
+        // SAFETY: as above.
+        assert!(unsafe { first.heard_by_root() }.in_force);
+        end(first);
+        let second = table();
+        assert_eq!(second.as_ptr() == place, MOST_USED > 0);
+        // SAFETY: as above.
+        assert!(!unsafe { second.heard_by_root() }.in_force);
+        assert!(second.is_only() && !second.away().has_ended());
+    }
+
+    #[test]
+    fn a_table_to_which_somebody_else_refers_is_not_kept() {
+        let first = table();
+        // SAFETY: it is allocated.
+        let second = unsafe { Counted::another(first.as_ptr()) };
+        assert!(!first.is_only());
+        end(first);
+        assert_eq!(kept(), 0);
+        assert!(second.is_only(), "that count was given up");
+    }
+
+    #[test]
+    fn only_a_tree_without_frames_is_deserted() {
+        let table = Table::foreign(Waker::noop().clone());
+        assert!(table.is_deserted());
+        let mut tree = LoneTree::default();
+        assert!(tree.insert(Kind::Handler));
+        table.lone.set(tree);
+        assert!(!table.is_deserted());
+        table.lone.take();
+        // SAFETY: B1: nobody else knows the table.
+        let handler = unsafe { table.insert(Kind::Handler, None, Waker::noop()) };
+        assert!(!table.is_deserted());
+        // SAFETY: as above.
+        drop(unsafe { table.remove(handler, Answer::Passed) });
+        end(table);
+    }
+}

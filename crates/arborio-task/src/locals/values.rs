@@ -114,3 +114,38 @@ fn without(chain: Rc<Values>, key: *const ()) -> Option<Rc<Values>> {
     drop(inside);
     Some(chain)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_hides_the_one_before_of_its_key_and_no_other() {
+        let keys = [1_u8, 2, 3];
+        let [first, second, third] = keys.each_ref().map(|key| ptr::from_ref(key).cast::<()>());
+        let bind = |key, value: i32, code: &mut dyn FnMut()| {
+            within(Some(super::bind(key, Arc::new(value))), code);
+        };
+        let get = |key| find(key, |value| *value.downcast_ref::<i32>().unwrap());
+        let length = || {
+            let mut next = snapshot();
+            std::iter::from_fn(|| {
+                let values = next.take()?;
+                next.clone_from(&values.outer);
+                Some(())
+            })
+            .count()
+        };
+        bind(first, 1, &mut || {
+            bind(second, 2, &mut || {
+                assert_eq!([first, second, third].map(get), [Some(1), Some(2), None]);
+                bind(first, 3, &mut || {
+                    assert_eq!([first, second, third].map(get), [Some(3), Some(2), None]);
+                    assert_eq!(length(), 2, "what is hidden is left out");
+                });
+                assert_eq!(get(first), Some(1));
+            });
+        });
+        assert!(!any());
+    }
+}

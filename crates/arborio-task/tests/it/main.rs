@@ -15,6 +15,7 @@ mod foreign_wakers;
 mod fork_meanwhile;
 mod forks;
 mod frames_refuted;
+mod frames_told;
 mod guests;
 mod handles;
 #[path = "../../../arborio-base/tests/support/leak.rs"]
@@ -28,6 +29,7 @@ mod moving;
 mod panics;
 mod refuted;
 mod rescue;
+mod said;
 mod support;
 mod told;
 mod types;
