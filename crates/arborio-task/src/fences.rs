@@ -43,3 +43,19 @@ mod system {
 }
 
 pub(crate) use system::{fence_all, has_one_for_all};
+
+#[cfg(all(test, target_os = "linux", not(loom)))]
+mod tests {
+    use super::{fence_all, has_one_for_all};
+
+    #[test]
+    fn there_is_one_fence_for_all_where_the_system_says_so() {
+        // SAFETY: the call takes numbers and touches no memory of ours.
+        let known =
+            unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_QUERY, 0, 0) };
+        let needed = libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED
+            | libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED;
+        let expected = known > 0 && known & libc::c_long::from(needed) == needed.into();
+        assert_eq!([has_one_for_all(), fence_all()], [expected; 2]);
+    }
+}

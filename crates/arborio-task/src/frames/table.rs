@@ -555,4 +555,25 @@ mod tests {
         drop(unsafe { table.remove(handler, Answer::Passed) });
         end(table);
     }
+
+    #[test]
+    fn the_only_handler_of_a_task_has_no_slot_until_somebody_else_polls_it() {
+        let main = std::future::poll_fn(|cx| {
+            let mut handler = crate::frames::Frame::handler();
+            let mut poll = |waker: &Waker| {
+                let mut cx = std::task::Context::from_waker(waker);
+                let polled = handler.poll(&mut cx, |_, _| std::task::Poll::<()>::Pending);
+                assert!(polled.is_pending());
+                let table = crate::side::frames(current_task().expect("it is being polled"));
+                // SAFETY: the table of the task that is being polled (B1).
+                unsafe { &*table }.borrow(|slots| slots.len())
+            };
+            assert_eq!([poll(cx.waker()), poll(cx.waker())], [None, None]);
+            assert_eq!(poll(Waker::noop()), Some(1));
+            std::task::Poll::Ready(())
+        });
+        let tasks = crate::Tasks::new(std::sync::Arc::new(crate::NoNotify));
+        let ((), ended) = tasks.run_main(main, |running| while running.run_next() {});
+        ended.unwrap();
+    }
 }

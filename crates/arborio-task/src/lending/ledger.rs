@@ -14,7 +14,7 @@
 use std::{
     cell::Cell,
     collections::HashMap,
-    fmt, mem, ptr,
+    mem, ptr,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
@@ -123,12 +123,6 @@ impl Ledger {
     pub(super) fn first_panic(&self) -> Option<Payload> {
         let panics = mem::take(&mut self.accounts().panics);
         panics.into_iter().next().map(|(_, panic)| panic)
-    }
-}
-
-impl fmt::Debug for Ledger {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ledger").finish_non_exhaustive()
     }
 }
 

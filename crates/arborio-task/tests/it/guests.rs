@@ -12,25 +12,30 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use arborio_task::{Branch, Running, SpawnOptions, Submitter, Task};
+use arborio_task::{Branch, Running, SpawnOptions, Submitter, Task, Tasks};
 
 use crate::support::{Probes, is_stopped, tasks};
 
-type Command = Box<dyn FnOnce(&Running<'_>) + Send>;
+pub(crate) type Command = Box<dyn FnOnce(&Running<'_>) + Send>;
 
 /// Another loop, on a thread of its own, which does what it is told.
-struct There {
-    inbox: Submitter,
-    commands: Option<Sender<Command>>,
+pub(crate) struct There {
+    pub(crate) inbox: Submitter,
+    pub(crate) commands: Option<Sender<Command>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl There {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
+        Self::start_with(|_| ())
+    }
+
+    pub(crate) fn start_with(prepare: impl FnOnce(&Tasks) + Send + 'static) -> Self {
         let (tell, hear) = channel();
         let (commands, received) = channel::<Command>();
         let thread = thread::spawn(move || {
             let tasks = tasks();
+            prepare(&tasks);
             tell.send(tasks.submitter()).unwrap();
             let obey = |running: &Running<'_>| {
                 assert!(running.run_next()); // its main
@@ -45,25 +50,28 @@ impl There {
         }
     }
 
-    fn tell(&self, command: impl FnOnce(&Running<'_>) + Send + 'static) {
+    pub(crate) fn tell(&self, command: impl FnOnce(&Running<'_>) + Send + 'static) {
         let commands = self.commands.as_ref().expect("it goes on");
         commands.send(Box::new(command)).unwrap();
     }
 
     /// What `code` returns there.
-    fn ask<R: Send + 'static>(&self, code: impl FnOnce(&Running<'_>) -> R + Send + 'static) -> R {
+    pub(crate) fn ask<R: Send + 'static>(
+        &self,
+        code: impl FnOnce(&Running<'_>) -> R + Send + 'static,
+    ) -> R {
         let (answer, answered) = channel();
         self.tell(move |running| answer.send(code(running)).unwrap());
         answered.recv().unwrap()
     }
 
     /// How many tasks are counted there.
-    fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         let inbox = self.inbox.clone();
         self.ask(move |running| count(running, &inbox))
     }
 
-    fn thread(&self) -> thread::ThreadId {
+    pub(crate) fn thread(&self) -> thread::ThreadId {
         self.thread.as_ref().expect("it runs").thread().id()
     }
 }
@@ -77,7 +85,7 @@ impl Drop for There {
 }
 
 /// Does all that can be done now.
-fn work(running: &Running<'_>) {
+pub(crate) fn work(running: &Running<'_>) {
     while running.take_mail() > 0 || running.run_next() {}
 }
 
@@ -86,11 +94,11 @@ fn count(running: &Running<'_>, submitter: &Submitter) -> u64 {
     submitter.figures().tasks
 }
 
-fn enter() -> Arc<Branch> {
+pub(crate) fn enter() -> Arc<Branch> {
     Branch::enter(Arc::new(())).expect("a loop runs")
 }
 
-fn sent_on<F>(branch: &Arc<Branch>, future: F) -> Task<F::Output>
+pub(crate) fn sent_on<F>(branch: &Arc<Branch>, future: F) -> Task<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
@@ -99,7 +107,7 @@ where
 }
 
 /// Leaves `branch` when nothing is pending there.
-async fn leave(branch: Arc<Branch>) {
+pub(crate) async fn leave(branch: Arc<Branch>) {
     poll_fn(|cx| {
         branch.wake_on_change(cx.waker());
         match branch.pending() {
@@ -141,13 +149,13 @@ fn x12_a_task_of_a_branch_counts_where_it_is_polled_and_ends_at_home() {
 
 /// A task that ends when it is told to.
 #[derive(Clone, Default)]
-struct Patient {
+pub(crate) struct Patient {
     told: Arc<AtomicBool>,
     waker: Arc<std::sync::Mutex<Option<Waker>>>,
 }
 
 impl Patient {
-    async fn wait(self) {
+    pub(crate) async fn wait(self) {
         poll_fn(|cx| {
             *self.waker.lock().unwrap() = Some(cx.waker().clone());
             match self.told.load(Ordering::SeqCst) {
@@ -158,7 +166,7 @@ impl Patient {
         .await;
     }
 
-    fn end(&self) {
+    pub(crate) fn end(&self) {
         self.told.store(true, Ordering::SeqCst);
         let waker = self.waker.lock().unwrap().take();
         waker.expect("it waits").wake();

@@ -5,6 +5,7 @@ mod around;
 mod asked;
 mod branch_again;
 mod branch_refuted;
+mod branches;
 mod cells;
 mod driving;
 mod embedded;
@@ -17,6 +18,7 @@ mod forks;
 mod frames_refuted;
 mod frames_told;
 mod guests;
+mod guests_behind;
 mod handles;
 #[path = "../../../arborio-base/tests/support/leak.rs"]
 mod leak;
