@@ -59,6 +59,15 @@ fn touch(frame: &mut Frame, cx: &mut Context<'_>) {
     within(frame, cx, |_, _| ());
 }
 
+/// The same in the task that is being polled.
+async fn enter(frame: &mut Frame) {
+    poll_fn(|cx| {
+        touch(frame, cx);
+        Poll::Ready(())
+    })
+    .await;
+}
+
 /// Polls an origin with `terms`, with what `code` does inside of it.
 fn limited<R>(
     cx: &mut Context<'_>,
@@ -104,9 +113,7 @@ impl Bell {
 #[test]
 fn the_earliest_limit_counts_as_far_as_the_next_shield() {
     let far = |cx: &mut Context<'_>, code: fn(&mut Context<'_>)| {
-        limited(cx, &|| Some(7), |cx| {
-            limited(cx, &|| Some(9), |cx| code(cx))
-        });
+        limited(cx, &|| Some(7), |cx| limited(cx, &|| Some(9), code));
     };
     in_a_poll(|cx| {
         assert_eq!(limit_to_root(), (None, true));
@@ -288,7 +295,7 @@ fn a_task_that_is_asked_to_end_is_told_so_and_why_until_it_has_swallowed_that() 
             let task = spawn(async move {
                 let mut more = Frame::handler();
                 if with_slots {
-                    poll_fn(|cx| Poll::Ready(touch(&mut more, cx))).await;
+                    enter(&mut more).await;
                 }
                 let mut handler = Frame::handler();
                 let mut seen = vec![told()];
@@ -377,7 +384,11 @@ fn a_request_that_comes_after_one_was_swallowed_is_a_new_one() {
                             inside.answer(Answer::Swallowed)
                         });
                     };
-                    poll_fn(|cx| Poll::Ready(answer(cx))).await;
+                    poll_fn(|cx| {
+                        answer(cx);
+                        Poll::Ready(())
+                    })
+                    .await;
                 }
                 let own = inner.take().expect("it was put there");
                 assert!(!is_cancelling() && own.cancel() && is_cancelling());
@@ -513,7 +524,7 @@ fn a_frame_of_a_task_that_is_polled_elsewhere_is_not_asked_by_that_task_any_more
         let kept = Rc::clone(&place);
         let task = spawn(async move {
             let mut handler = Frame::handler();
-            poll_fn(|cx| Poll::Ready(touch(&mut handler, cx))).await;
+            enter(&mut handler).await;
             kept.set(Some(handler));
             pending::<()>().await;
         });
