@@ -93,6 +93,21 @@ const LEFT_OUT: &[LeftOut] = &[
         SLOW,
     ),
     (
+        "arborio-executor",
+        "a_worker_knows_whether_its_last_polls_were_short_or_long",
+        SLOW,
+    ),
+    (
+        "arborio-executor",
+        "a_few_tasks_follow_who_has_woken_them_when_polls_are_short",
+        SLOW,
+    ),
+    (
+        "arborio-executor",
+        "tasks_follow_who_goes_on_to_another_poll",
+        SLOW,
+    ),
+    (
         "arborio-scope",
         "outputs_are_gathered_while_another_thread_looks",
         "two thousand threads that spin",

@@ -224,6 +224,7 @@ fn a_part_that_is_asked_to_end_before_it_begins_never_does() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_of_the_part_goes_on_in_who_awaits() {
     let (there, pool) = (There::start(), Arc::new(pool(1)));
