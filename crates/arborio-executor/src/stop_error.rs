@@ -32,7 +32,7 @@ pub enum StopError {
     Panicked(Payload),
     /// The time is up and the loop has not ended: a task does not return from its poll, or from a
     /// destructor. Nothing can force it. The loop ends in the background when it returns. These tasks are being
-    /// polled now; if there is none the system does not let it be known.
+    /// polled now. If there is none it is a destructor, or the system does not let the task be known.
     Running(Vec<PolledTask>),
     /// So many jobs of a blocking pool had not ended when their grace was over. They were given up, and their threads
     /// end when they do.

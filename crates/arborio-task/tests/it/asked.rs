@@ -5,7 +5,6 @@ use std::{
     future::{pending, poll_fn},
     rc::Rc,
     task::Poll,
-    thread,
 };
 
 use arborio_task::{
@@ -13,12 +12,7 @@ use arborio_task::{
     frames::{Answer, Frame},
 };
 
-use crate::support::{is_cancelled, run, spawn, tasks, turn};
-
-/// Runs `code` on another thread, and waits for it.
-fn abroad<R: Send>(code: impl FnOnce() -> R + Send) -> R {
-    thread::scope(|threads| threads.spawn(code).join().unwrap())
-}
+use crate::support::{abroad, is_cancelled, run, spawn, tasks, turn};
 
 async fn turns() {
     for _ in 0..5 {

@@ -1,7 +1,6 @@
 //! Branches at work: where they hang, who may spawn there and when, and what code of theirs may ask.
 
 use std::{
-    any::Any,
     future::{pending, poll_fn},
     panic::Location,
     sync::{
@@ -18,25 +17,7 @@ use arborio_task::{
     SpawnOptions, Task, Tasks, TreeNode, tree,
 };
 
-use crate::support::{OnDrop, Probes, is_cancelled, run, settle, spawn, tasks, turn};
-
-/// What builds on a branch, and has a name.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Named(pub(crate) &'static str);
-
-impl Describe for Named {
-    fn describe(&self) -> ScopeInfo {
-        let mut info = ScopeInfo::new(Location::caller());
-        info.name = Some(self.0.into());
-        info
-    }
-
-    fn give(self: Arc<Self>, slot: &mut dyn Any) {
-        if let Some(slot) = slot.downcast_mut::<Option<Self>>() {
-            *slot = Some((*self).clone());
-        }
-    }
-}
+use crate::support::{Named, OnDrop, Probes, is_cancelled, run, settle, spawn, tasks, turn};
 
 fn enter(name: &'static str) -> Arc<Branch> {
     Branch::enter(Arc::new(Named(name))).expect("a loop runs")

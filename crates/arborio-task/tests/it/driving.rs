@@ -5,20 +5,14 @@ use std::{
     future::pending,
     rc::Rc,
     sync::Arc,
-    thread,
 };
 
 use arborio_task::{
-    Branch, Describe, Interrupt, Payload, ReasonKind, Running, ScopeInfo, SpawnOptions, Submitter,
-    Task, current_info, is_dropping, is_observed, is_taken_over, try_spawn, try_spawn_sent,
+    Branch, Interrupt, Payload, ReasonKind, Running, SpawnOptions, Submitter, Task, current_info,
+    is_dropping, is_observed, is_taken_over, try_spawn, try_spawn_sent,
 };
 
-use crate::support::{OnDrop, is_stopped, run, spawn, tasks, turn};
-
-/// Runs `code` on another thread, and waits for it.
-fn abroad<R: Send>(code: impl FnOnce() -> R + Send) -> R {
-    thread::scope(|threads| threads.spawn(code).join().unwrap())
-}
+use crate::support::{Named, OnDrop, abroad, is_stopped, run, spawn, tasks, turn};
 
 fn send(to: &Submitter) -> Task<()> {
     abroad(|| to.spawn(async {}, SpawnOptions::new()))
@@ -292,16 +286,6 @@ fn whoever_waits_above_does_not_wait_for_the_branch_of_a_daemon() {
         assert!(branch.is_here() && branch.is_local());
         branch.leave();
     });
-}
-
-struct Named(&'static str);
-
-impl Describe for Named {
-    fn describe(&self) -> ScopeInfo {
-        let mut info = ScopeInfo::new(std::panic::Location::caller());
-        info.name = Some(self.0.into());
-        info
-    }
 }
 
 /// The places of those that have left are taken by others.

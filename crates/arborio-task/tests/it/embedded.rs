@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Poll, Waker},
     thread,
 };
 
@@ -17,22 +17,7 @@ use arborio_task::{
     try_spawn,
 };
 
-use crate::support::{Probes, own_waker, run, turn};
-
-#[derive(Default)]
-struct Bell(AtomicUsize);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl Bell {
-    fn rung(&self) -> usize {
-        self.0.swap(0, Ordering::SeqCst)
-    }
-}
+use crate::support::{Bell, Probes, own_waker, run, turn};
 
 fn poll<F: Future + Unpin>(future: &mut F, bell: &Arc<Bell>) -> Poll<F::Output> {
     let waker = Waker::from(Arc::clone(bell));

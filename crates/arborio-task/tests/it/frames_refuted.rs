@@ -10,11 +10,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-        mpsc,
-    },
+    sync::{Arc, Mutex, mpsc},
     task::{Context, Poll, Wake, Waker},
     thread,
 };
@@ -24,7 +20,9 @@ use arborio_task::{
     frames::{Answer, Frame, Next, is_cancelling, limit},
 };
 
-use crate::support::{OnDrop, block_on, is_cancelled, own_waker, run, settle, spawn, tasks, turn};
+use crate::support::{
+    Bell, OnDrop, block_on, is_cancelled, own_waker, run, settle, spawn, tasks, turn,
+};
 
 /// Polls `frame` once, with nothing inside.
 fn touch(frame: &mut Frame, cx: &mut Context<'_>) {
@@ -59,16 +57,6 @@ async fn is_asked(frame: &mut Frame) -> bool {
 async fn within<F: Future>(mut frame: Frame, future: F) -> F::Output {
     let mut future = std::pin::pin!(future);
     poll_fn(|cx| frame.poll(cx, |cx, _| future.as_mut().poll(cx))).await
-}
-
-/// A waker that counts its clones and its calls.
-#[derive(Default)]
-struct Bell(AtomicUsize);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
 }
 
 #[test]
@@ -147,9 +135,9 @@ fn an_origin_behind_wakers_of_its_own_hears_of_a_frame_that_is_dropped_abroad() 
             Poll::<()>::Pending
         });
         assert!(asked.is_pending());
-        assert_eq!(woken.0.swap(0, Ordering::SeqCst), 1, "the handler");
+        assert_eq!(woken.rung(), 1, "the handler");
         thread::spawn(move || drop(handler)).join().unwrap();
-        let is_woken = |_: &mut Context<'_>| match woken.0.load(Ordering::SeqCst) {
+        let is_woken = |_: &mut Context<'_>| match woken.count() {
             0 => Poll::Pending,
             _ => Poll::Ready(()),
         };
@@ -167,7 +155,7 @@ struct Forward {
 
 impl Wake for Forward {
     fn wake(self: Arc<Self>) {
-        self.count.0.fetch_add(1, Ordering::SeqCst);
+        self.count.wake_by_ref();
         self.to.wake_by_ref();
     }
 }
@@ -494,7 +482,7 @@ fn a_foreign_tree_frees_its_wakers_and_what_it_leaves_behind_is_harmless() {
     thread::spawn(move || drop(inner)).join().unwrap();
     drop(waker);
     assert_eq!(Arc::strong_count(&bell), 1);
-    assert_eq!(bell.0.load(Ordering::SeqCst), 0);
+    assert_eq!(bell.count(), 0);
 }
 
 /// Runs a closure when it is woken, and when its last clone is dropped.

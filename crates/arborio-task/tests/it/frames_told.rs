@@ -4,11 +4,8 @@ use std::{
     cell::Cell,
     future::{pending, poll_fn},
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::{Context, Poll, Wake, Waker},
+    sync::Arc,
+    task::{Context, Poll, Waker},
     thread,
 };
 
@@ -20,7 +17,7 @@ use arborio_task::{
     },
 };
 
-use crate::support::{is_cancelled, own_waker, run, spawn, turn};
+use crate::support::{Bell, is_cancelled, own_waker, run, spawn, turn};
 
 /// Runs `code` with a context that wakes nobody.
 fn in_a_poll<R>(code: impl FnOnce(&mut Context<'_>) -> R) -> R {
@@ -91,22 +88,6 @@ impl Terms for Graceful {
 
     fn grace(&self) -> Option<u64> {
         self.0
-    }
-}
-
-/// Counts its calls.
-#[derive(Default)]
-struct Bell(AtomicUsize);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl Bell {
-    fn count(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
     }
 }
 

@@ -11,9 +11,9 @@ use std::{
 use arborio_task::{Branch, Interrupt, Reason, ReasonKind, Running, SpawnOptions, Task};
 
 use crate::{
-    branches::{Meets, Named},
+    branches::Meets,
     guests::{Patient, There, enter, leave, sent_on, work},
-    support::{Probes, is_cancelled, is_stopped, tasks},
+    support::{Named, Probes, is_cancelled, is_stopped, tasks},
 };
 
 /// Runs `main` at home, where it gets a branch and whether a task of it goes there, or `drive` drives it.

@@ -1,16 +1,20 @@
 //! A loop to test on, and values that know when they were dropped.
 
 use std::{
+    any::Any,
     future::poll_fn,
+    panic::Location,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    task::{Poll, Waker},
+    task::{Poll, Wake, Waker},
     thread::{self, Thread, ThreadId},
 };
 
-use arborio_task::{Interrupt, Notify, Running, SpawnOptions, Task, Tasks, try_spawn};
+use arborio_task::{
+    Describe, Interrupt, Notify, Running, ScopeInfo, SpawnOptions, Task, Tasks, try_spawn,
+};
 
 /// Wakes a parked thread.
 struct Unpark(Thread);
@@ -180,4 +184,48 @@ impl<F: FnOnce()> Drop for OnDrop<F> {
 pub(crate) fn counting_panics() -> MutexGuard<'static, ()> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A waker that counts its calls.
+#[derive(Default)]
+pub(crate) struct Bell(AtomicUsize);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Bell {
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// How often since this was asked last.
+    pub(crate) fn rung(&self) -> usize {
+        self.0.swap(0, Ordering::SeqCst)
+    }
+}
+
+/// Runs `code` on another thread, and waits for it.
+pub(crate) fn abroad<R: Send>(code: impl FnOnce() -> R + Send) -> R {
+    thread::scope(|threads| threads.spawn(code).join().unwrap())
+}
+
+/// What builds on a branch, and has a name.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Named(pub(crate) &'static str);
+
+impl Describe for Named {
+    fn describe(&self) -> ScopeInfo {
+        let mut info = ScopeInfo::new(Location::caller());
+        info.name = Some(self.0.into());
+        info
+    }
+
+    fn give(self: Arc<Self>, slot: &mut dyn Any) {
+        if let Some(slot) = slot.downcast_mut::<Option<Self>>() {
+            *slot = Some((*self).clone());
+        }
+    }
 }

@@ -6,30 +6,14 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    thread,
 };
 
 use arborio_task::{
-    Branch, Describe, Interrupt, NoNotify, Notify, Running, ScopeInfo, SpawnOptions, Submitter,
-    Task, TaskInfo, TaskState, Tasks, Tree, TreeNode, current_info, try_spawn,
+    Branch, Interrupt, NoNotify, Notify, Running, SpawnOptions, Submitter, Task, TaskInfo,
+    TaskState, Tasks, Tree, TreeNode, current_info, try_spawn,
 };
 
-use crate::support::{block_on, run, spawn, tasks, turn};
-
-/// Runs `code` on another thread, and waits for it.
-fn abroad<R: Send>(code: impl FnOnce() -> R + Send) -> R {
-    thread::scope(|threads| threads.spawn(code).join().unwrap())
-}
-
-struct Named(&'static str);
-
-impl Describe for Named {
-    fn describe(&self) -> ScopeInfo {
-        let mut info = ScopeInfo::new(std::panic::Location::caller());
-        info.name = Some(self.0.into());
-        info
-    }
-}
+use crate::support::{Named, abroad, block_on, run, spawn, tasks, turn};
 
 /// Each entry with its depth, and of a scope how many tasks are on it.
 fn drawn(tree: &Tree) -> Vec<String> {
