@@ -3,7 +3,7 @@
 //! # Invariants
 //! - D1: a member is in one list at most; `next` and `prev` are both set then,
 //!   and both `None` otherwise.
-//! - D2: a list does not move once it was prepared: its members point to it.
+//! - D2: a list does not move once it had a member: its members point to it.
 //! - D3: a list and its members belong to one owner, who alone touches them.
 
 use std::ptr::NonNull;
@@ -17,7 +17,6 @@ use crate::Plain;
 /// use arborio_base::{Links, List};
 /// use std::ptr::NonNull;
 /// let list = List::new();
-/// list.prepare();
 /// let member = Links::new();
 /// let place = NonNull::from(&member);
 /// // SAFETY: neither moves, both are ours, and the member is in no list.
@@ -80,7 +79,7 @@ impl Default for List {
 }
 
 impl List {
-    /// A list without members, to be prepared once it is where it will stay.
+    /// A list without members. The first one closes the circle (D2).
     pub fn new() -> Self {
         Self { ends: Links::new() }
     }
@@ -89,17 +88,11 @@ impl List {
         NonNull::from(&self.ends)
     }
 
-    /// Closes the circle. Once, when the list is where it will stay (D2).
-    pub fn prepare(&self) {
-        self.ends.next.set(Some(self.own_place()));
-        self.ends.prev.set(Some(self.own_place()));
-    }
-
     /// Adds `member` at the end.
     ///
     /// # Safety
-    /// The list was prepared, the caller owns it, `member` is alive and in no
-    /// list.
+    /// The list is where it will stay (D2), the caller owns it, `member` is
+    /// alive and in no list.
     #[inline]
     pub unsafe fn push_back(&self, member: NonNull<Links>) {
         let last = self.ends.prev.get().unwrap_or(self.own_place());
@@ -151,7 +144,6 @@ mod tests {
     #[test]
     fn members_leave_from_everywhere_and_come_back_at_the_end() {
         let list = List::new();
-        list.prepare();
         assert_eq!(list.first(), None);
         let links = [(); 4].map(|()| Links::new());
         let [a, b, c, d] = links.each_ref().map(NonNull::from);

@@ -179,12 +179,7 @@ impl Hub {
         };
         // SAFETY: just allocated.
         unsafe { memory.cast::<Self>().write(hub) };
-        let hub = NonNull::new(memory.cast::<Self>()).expect("a box is never null");
-        // SAFETY: just written.
-        let lists = unsafe { hub.as_ref() };
-        lists.root.children.prepare();
-        lists.left_behind.prepare();
-        hub
+        NonNull::new(memory.cast::<Self>()).expect("a box is never null")
     }
 
     /// The identity of the loop.

@@ -88,7 +88,7 @@ impl Node {
     #[inline]
     pub(crate) unsafe fn adopt(&self, task: TaskRef) {
         task.parent.set(self);
-        // SAFETY: the list was prepared with its owner; the rest is the caller's.
+        // SAFETY: the list stays where its owner is; the rest is the caller's.
         unsafe { self.children.push_back(task.links()) };
         let seen = task.local.seen();
         if seen.any(Flags::DAEMON.and(Flags::DONE)) {

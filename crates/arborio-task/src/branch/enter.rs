@@ -142,7 +142,6 @@ impl Branch {
             moving::bind(Some(task));
         }
         branch.owner.set(Some(Arc::as_ptr(&owner)));
-        branch.node.children.prepare();
         branch.node.set_branch(Arc::as_ptr(branch));
         // Relaxed: only this thread takes it for its own hub, and nobody else asks more.
         let home = hub.address().cast_mut();
