@@ -31,8 +31,8 @@ pub(crate) fn put_in(
     tally: &mut Tally,
 ) -> Result<(), String> {
     let files = place_all(copy, library, tally)?;
-    let mut check = copy.cargo(&["check", "-q", "--lib", "--message-format=json"]);
-    check.args(["-p", name]);
+    let mut check = copy.cargo(&["check", "-q", "--lib", "--all-features"]);
+    check.args(["--message-format=json", "-p", name]);
     let line = tool::show(&check);
     loop {
         let mut woven = BTreeMap::new();

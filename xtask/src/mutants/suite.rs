@@ -38,9 +38,9 @@ pub(crate) fn build(
     package: &Package,
     left_out: &[LeftOut],
 ) -> Result<Vec<Test>, String> {
-    let line = ["test", "-q", "--no-run", "--lib", "--tests", "-p"];
-    let mut build = copy.cargo(&line);
-    let built = built::programs(build.arg(&package.name))?;
+    let mut build = copy.cargo(&["test", "-q", "--no-run", "--lib", "--tests"]);
+    build.args(["--all-features", "-p", &package.name]);
+    let built = built::programs(&mut build)?;
     let folder = copy.root.join(tree::shown(&package.folder));
     let crates = [package.name.clone()];
     let parts: Vec<&str> = left_out::of(left_out, &crates)
