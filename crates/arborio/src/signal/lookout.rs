@@ -69,7 +69,11 @@ impl Lookout {
         let (told, came, reads) = (Arc::clone(&presses), wire.came().clone(), read.try_clone()?);
         let thread = thread::Builder::new()
             .name("arborio-ctrl-c".to_owned())
-            .spawn(move || listen(reads, &came, &told))?;
+            .spawn(move || {
+                if let Err(_deaf) = listen(reads, &came, || told.press()) {
+                    default_action::ends_the_process(); // better than a Ctrl-C that does nothing
+                }
+            })?;
         Ok(Self {
             presses,
             wire: Some(wire),
@@ -116,19 +120,20 @@ impl Drop for Lookout {
 /// So many errors in a row are taken for lasting.
 const REFUSALS: u32 = 16;
 
-/// What the thread does, all its life. A read that is refused is no reason to be deaf from then on.
-fn listen(mut read: UnixStream, came: &Came, presses: &Presses) {
+/// What the thread does, all its life: until the other end is closed, or reads are refused for good. One that is refused
+/// is no reason to be deaf from then on.
+fn listen(mut read: impl Read, came: &Came, mut press: impl FnMut()) -> io::Result<()> {
     let mut refusals = 0;
     loop {
         match read.read(&mut [0; 64]) {
-            Ok(0) => return,
+            Ok(0) => return Ok(()),
             Ok(_) => refusals = 0,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) if refusals == REFUSALS => return,
+            Err(error) if refusals == REFUSALS => return Err(error),
             Err(_) => refusals += 1,
         }
         if came.take() {
-            presses.press();
+            press();
         }
     }
 }
@@ -153,5 +158,62 @@ impl Presses {
             self.forced.set();
             default_action::ends_the_process();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads that are refused, so many, and then one byte, again and again; and the end after so many bytes.
+    struct Refusing {
+        before_each: u32,
+        refused: u32,
+        bytes: u32,
+    }
+
+    impl Read for Refusing {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.refused < self.before_each {
+                self.refused += 1;
+                return Err(io::ErrorKind::OutOfMemory.into());
+            }
+            if self.bytes == 0 {
+                return Ok(0);
+            }
+            (self.refused, self.bytes) = (0, self.bytes - 1);
+            buffer[0] = 0;
+            Ok(1)
+        }
+    }
+
+    /// How it ends, and how often Ctrl-C is told if it comes before each read.
+    fn listened(before_each: u32, bytes: u32) -> (io::Result<()>, u32) {
+        let reads = Refusing {
+            before_each,
+            refused: 0,
+            bytes,
+        };
+        let (came, mut presses) = (Came::default(), 0);
+        came.set();
+        let ended = listen(reads, &came, || {
+            presses += 1;
+            came.set();
+        });
+        (ended, presses)
+    }
+
+    #[test]
+    fn reads_that_are_refused_now_and_then_make_nobody_deaf() {
+        let (ended, presses) = listened(REFUSALS, 3);
+        assert!(ended.is_ok());
+        assert_eq!(presses, 3 * (REFUSALS + 1) + REFUSALS);
+    }
+
+    #[test]
+    fn who_may_read_no_more_says_so() {
+        let (ended, presses) = listened(REFUSALS + 1, 3);
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::OutOfMemory);
+        assert_eq!(presses, REFUSALS);
     }
 }

@@ -40,7 +40,7 @@ pub(super) struct Wire {
 }
 
 /// Whether the signal has come.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Came(Arc<AtomicBool>);
 
 impl Came {
@@ -48,6 +48,12 @@ impl Came {
     pub(super) fn take(&self) -> bool {
         // Pairs with the store in the handler, which is SeqCst.
         self.0.swap(false, Ordering::SeqCst)
+    }
+
+    /// As the handler does.
+    #[cfg(test)]
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 
@@ -58,7 +64,7 @@ impl Wire {
         signal.check()?;
         // Both ends are closed on `exec`.
         let (read, write) = UnixStream::pair()?;
-        let came = Came(Arc::new(AtomicBool::new(false)));
+        let came = Came::default();
         let number = signal.as_raw();
         // In this order (W1).
         let flag = Action(flag::register(number, Arc::clone(&came.0))?);
