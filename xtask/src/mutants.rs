@@ -9,6 +9,7 @@
 //! changes nothing.
 
 mod build;
+mod constants;
 mod copy;
 mod errors;
 mod examples;
@@ -116,7 +117,7 @@ impl Plan {
         let mut tally = self.choose(name)?;
         let folder = workspace.target_dir.join("mutants").join(name);
         let copy = Copy::make(&folder)?;
-        build::put_in(&copy, name, &library, &mut tally)?;
+        build::put_in(&copy, name, &library, &self.also, &mut tally)?;
 
         let mut skipped = Vec::new();
         let also = self.also.iter().map(String::as_str);

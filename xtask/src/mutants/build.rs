@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::process::Command;
 
+use super::constants::Plain;
 use super::copy::Copy;
 use super::errors::{self, Error};
 use super::place;
@@ -13,14 +15,17 @@ use crate::tool;
 /// The function that every switch calls. Its text is no file of Rust here, for it is a part of none of our crates.
 const MUTANT_IS: &str = include_str!("mutant_is.txt");
 
+/// The files of a crate, with their mutants.
+type Files = BTreeMap<String, File>;
+
 /// A file of the crate.
 struct File {
-    text: String,
+    plain: Plain,
     edits: Vec<Edit>,
 }
 
 /// Puts the mutants of `name` into the copy, and settles those that have no place there or do not build. `library` is the
-/// file that the crate starts in.
+/// file that the crate starts in, and `also` are the crates whose tests meet them, too.
 ///
 /// # Errors
 /// The crate does not build for another reason, or none that can be told from its errors.
@@ -28,31 +33,36 @@ pub(crate) fn put_in(
     copy: &Copy,
     name: &str,
     library: &str,
+    also: &[String],
     tally: &mut Tally,
 ) -> Result<(), String> {
-    let files = place_all(copy, library, tally)?;
+    let mut files = place_all(copy, library, tally)?;
     let mut check = copy.cargo(&["check", "-q", "--lib", "--all-features"]);
     check.args(["--message-format=json", "-p", name]);
-    let line = tool::show(&check);
+    until_it_builds(&mut check, copy, library, &mut files, tally)?;
+    // What calls a function in a constant may be a test, or another crate.
+    check.arg("--tests");
+    check.args(also.iter().flat_map(|name| ["-p", name]));
+    until_it_builds(&mut check, copy, library, &mut files, tally)
+}
+
+fn until_it_builds(
+    check: &mut Command,
+    copy: &Copy,
+    library: &str,
+    files: &mut Files,
+    tally: &mut Tally,
+) -> Result<(), String> {
+    let line = tool::show(check);
     loop {
-        let mut woven = BTreeMap::new();
-        for (name, file) in &files {
-            let chosen = |number| tally.is_tried(number - 1);
-            let mut text = weave::weave(&file.text, &file.edits, chosen);
-            if name == library {
-                let length = tally.mutants.len() + 1;
-                text.text += &MUTANT_IS.replace("LENGTH", &length.to_string());
-            }
-            copy.write(name, &text.text)?;
-            woven.insert(name.as_str(), text);
-        }
+        let woven = write(copy, library, files, tally)?;
         let output = check.output().map_err(|error| error.to_string())?;
         if output.status.success() {
             return Ok(());
         }
         let errors = errors::read(&String::from_utf8_lossy(&output.stdout));
         let blamed = blamed(&errors, &woven);
-        if blamed.is_empty() {
+        if !put_back(&errors, files) && blamed.is_empty() {
             let said: Vec<&str> = errors.iter().map(|error| &*error.rendered).collect();
             let said = format!(
                 "{}{}",
@@ -69,15 +79,47 @@ pub(crate) fn put_in(
     }
 }
 
-/// Looks for the places of all mutants, by files.
-fn place_all(
+/// Writes all files with the mutants that are tried.
+fn write(
     copy: &Copy,
     library: &str,
-    tally: &mut Tally,
-) -> Result<BTreeMap<String, File>, String> {
-    let mut by_file: BTreeMap<String, Vec<usize>> = BTreeMap::from([(library.into(), Vec::new())]);
+    files: &Files,
+    tally: &Tally,
+) -> Result<BTreeMap<String, Woven>, String> {
+    let mut all = BTreeMap::new();
+    for (name, file) in files {
+        let chosen = |number| tally.is_tried(number - 1);
+        let mut woven = weave::weave(&file.plain.text, &file.edits, chosen);
+        if name == library {
+            let length = tally.mutants.len() + 1;
+            woven.text += &MUTANT_IS.replace("LENGTH", &length.to_string());
+        }
+        copy.write(name, &woven.text)?;
+        all.insert(name.clone(), woven);
+    }
+    Ok(all)
+}
+
+/// Makes functions constant again that are called in constants, and says whether there were such.
+fn put_back(errors: &[Error], files: &mut Files) -> bool {
+    let mut any = false;
+    for called in errors.iter().filter_map(|error| error.in_constant.as_ref()) {
+        for file in files.values_mut() {
+            any |= file.plain.put_back(called);
+        }
+    }
+    any
+}
+
+/// Looks for the places of all mutants, by files. Those without one are there, too.
+fn place_all(copy: &Copy, library: &str, tally: &mut Tally) -> Result<Files, String> {
+    let mut by_file = BTreeMap::new();
+    for name in copy.sources(library)? {
+        by_file.insert(name, Vec::new());
+    }
     for (place, mutant) in tally.mutants.iter().enumerate() {
-        by_file.entry(mutant.file.clone()).or_default().push(place);
+        let file = by_file.entry(mutant.file.clone()).or_insert_with(Vec::new);
+        file.push(place);
     }
     let mut files = BTreeMap::new();
     for (name, places) in by_file {
@@ -87,18 +129,19 @@ fn place_all(
             .iter()
             .map(|place| (place + 1, &tally.mutants[*place]));
         let mutants: Vec<_> = mutants.collect();
-        let placed = place::place(&text, &mutants).map_err(|error| told(&error))?;
+        let plain = Plain::of(text).map_err(|error| told(&error))?;
+        let placed = place::place(&plain.text, &mutants).map_err(|error| told(&error))?;
         for (number, fate) in placed.refused {
             tally.settle(number - 1, fate);
         }
         let edits = placed.edits;
-        files.insert(name, File { text, edits });
+        files.insert(name, File { plain, edits });
     }
     Ok(files)
 }
 
 /// The mutants that these errors are about, by their numbers, and what follows from it.
-fn blamed(errors: &[Error], woven: &BTreeMap<&str, Woven>) -> BTreeMap<usize, Fate> {
+fn blamed(errors: &[Error], woven: &BTreeMap<String, Woven>) -> BTreeMap<usize, Fate> {
     let mut fates = BTreeMap::new();
     for error in errors {
         let mut places = error.places.iter();
@@ -109,7 +152,7 @@ fn blamed(errors: &[Error], woven: &BTreeMap<&str, Woven>) -> BTreeMap<usize, Fa
                 fates.insert(number, Fate::DoesNotBuild);
             }
             Some(Blamed::Switch(numbers)) => {
-                let fate = match error.in_constant {
+                let fate = match error.in_constant.is_some() {
                     true => Fate::NotPlaced("in something constant"),
                     false => Fate::DoesNotBuild,
                 };
@@ -132,7 +175,7 @@ mod tests {
         let bytes = start..start + part.len();
         Error {
             rendered: String::new(),
-            in_constant,
+            in_constant: in_constant.then(String::new),
             places: vec![
                 Place {
                     file: "elsewhere.rs".into(),
@@ -156,7 +199,7 @@ mod tests {
         };
         let woven = weave::weave(text, &[body(1, "one"), body(2, "two")], |_| true);
         let text = woven.text.clone();
-        let woven = BTreeMap::from([("a.rs", woven)]);
+        let woven = BTreeMap::from([("a.rs".to_owned(), woven)]);
         let not_placed = Fate::NotPlaced("in something constant");
 
         let fates = |errors: &[Error]| blamed(errors, &woven).into_iter().collect::<Vec<_>>();

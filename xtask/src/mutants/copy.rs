@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::tidy::tree;
 use crate::tool;
 
 /// What every build in a copy has: warnings are nobody's business, and debug information doubles the time.
@@ -43,6 +44,17 @@ impl Copy {
     pub(crate) fn write(&self, file: &str, text: &str) -> Result<(), String> {
         let path = self.root.join(file);
         fs::write(&path, text).map_err(told(&path))
+    }
+
+    /// The Rust files beside the one that a crate starts in, and below, as seen from the root.
+    pub(crate) fn sources(&self, library: &str) -> Result<Vec<String>, String> {
+        let folder = self.root.join(library);
+        let folder = folder.parent().unwrap_or(&self.root);
+        let files = tree::files(&[folder], ".rs")?;
+        let seen = files
+            .iter()
+            .filter_map(|file| file.strip_prefix(&self.root).ok());
+        Ok(seen.map(|file| file.display().to_string()).collect())
     }
 
     pub(crate) fn cargo(&self, words: &[&str]) -> Command {

@@ -7,8 +7,8 @@ use serde_json::Value;
 pub(crate) struct Error {
     /// As the compiler prints it.
     pub(crate) rendered: String,
-    /// Whether a function was called where only constant ones may be.
-    pub(crate) in_constant: bool,
+    /// The function that was called where only constant ones may be, as the compiler names it.
+    pub(crate) in_constant: Option<String>,
     /// The most important one first.
     pub(crate) places: Vec<Place>,
 }
@@ -51,9 +51,15 @@ fn error(message: &Value) -> Error {
     }
     Error {
         rendered: message["rendered"].as_str().unwrap_or_default().into(),
-        in_constant: message["code"]["code"] == "E0015",
+        in_constant: (message["code"]["code"] == "E0015").then(|| called(message)),
         places: first,
     }
+}
+
+/// What stands between the first two backticks.
+fn called(message: &Value) -> String {
+    let said = message["message"].as_str().unwrap_or_default();
+    said.split('`').nth(1).unwrap_or_default().into()
 }
 
 /// The span, and where it comes from if that is a macro.
@@ -82,7 +88,7 @@ mod tests {
 
     const PRINTED: &str = r#"{"reason":"compiler-artifact"}
 {"reason":"compiler-message","message":{"level":"warning","message":"unused","spans":[]}}
-{"reason":"compiler-message","message":{"level":"error","code":{"code":"E0015"},"rendered":"no","spans":[{"file_name":"b.rs","byte_start":5,"byte_end":6,"is_primary":false,"expansion":null},{"file_name":"std.rs","byte_start":1,"byte_end":2,"is_primary":true,"expansion":{"span":{"file_name":"macro.rs","byte_start":2,"byte_end":3,"expansion":{"span":{"file_name":"a.rs","byte_start":3,"byte_end":4}}}}}],"children":[{"spans":[{"file_name":"c.rs","byte_start":7,"byte_end":8}]}]}}
+{"reason":"compiler-message","message":{"level":"error","code":{"code":"E0015"},"message":"cannot call non-const method `m::A::<u8>::f` in constants","rendered":"no","spans":[{"file_name":"b.rs","byte_start":5,"byte_end":6,"is_primary":false,"expansion":null},{"file_name":"std.rs","byte_start":1,"byte_end":2,"is_primary":true,"expansion":{"span":{"file_name":"macro.rs","byte_start":2,"byte_end":3,"expansion":{"span":{"file_name":"a.rs","byte_start":3,"byte_end":4}}}}}],"children":[{"spans":[{"file_name":"c.rs","byte_start":7,"byte_end":8}]}]}}
 not JSON"#;
 
     #[test]
@@ -91,7 +97,8 @@ not JSON"#;
         let [error] = &errors[..] else {
             panic!("{} errors", errors.len())
         };
-        assert!(error.in_constant && error.rendered == "no");
+        assert_eq!(error.in_constant.as_deref(), Some("m::A::<u8>::f"));
+        assert_eq!(error.rendered, "no");
         let places: Vec<_> = error
             .places
             .iter()

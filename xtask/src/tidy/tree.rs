@@ -41,7 +41,7 @@ fn compare(names: &[String]) -> Vec<String> {
 }
 
 /// Every file below `folders` of the root whose name ends in `ending`, sorted.
-pub(crate) fn files(folders: &[&str], ending: &str) -> Result<Vec<PathBuf>, String> {
+pub(crate) fn files(folders: &[impl AsRef<Path>], ending: &str) -> Result<Vec<PathBuf>, String> {
     let mut found = Vec::new();
     let mut open: Vec<PathBuf> = folders
         .iter()
