@@ -22,6 +22,8 @@ mod suite;
 mod tally;
 mod weave;
 #[cfg(test)]
+mod whole;
+#[cfg(test)]
 mod woven;
 
 use std::collections::BTreeSet;

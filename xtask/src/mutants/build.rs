@@ -60,9 +60,10 @@ fn until_it_builds(
         if output.status.success() {
             return Ok(());
         }
-        let errors = errors::read(&String::from_utf8_lossy(&output.stdout));
+        let mut errors = errors::read(&String::from_utf8_lossy(&output.stdout));
+        let any = put_back(&mut errors, files);
         let blamed = blamed(&errors, &woven);
-        if !put_back(&errors, files) && blamed.is_empty() {
+        if !any && blamed.is_empty() {
             let said: Vec<&str> = errors.iter().map(|error| &*error.rendered).collect();
             let said = format!(
                 "{}{}",
@@ -100,15 +101,18 @@ fn write(
     Ok(all)
 }
 
-/// Makes functions constant again that are called in constants, and says whether there were such.
-fn put_back(errors: &[Error], files: &mut Files) -> bool {
-    let mut any = false;
-    for called in errors.iter().filter_map(|error| error.in_constant.as_ref()) {
-        for file in files.values_mut() {
-            any |= file.plain.put_back(called);
-        }
+/// Makes functions constant again that are called in constants, and takes out the errors that say so.
+fn put_back(errors: &mut Vec<Error>, files: &mut Files) -> bool {
+    let is_ours = |error: &mut Error| {
+        let called = error.in_constant.as_deref();
+        called.is_some_and(|called| files.values().any(|file| file.plain.has(called)))
+    };
+    let ours: Vec<Error> = errors.extract_if(.., is_ours).collect();
+    for called in ours.iter().filter_map(|error| error.in_constant.as_ref()) {
+        let files = files.values_mut();
+        files.for_each(|file| file.plain.put_back(called));
     }
-    any
+    !ours.is_empty()
 }
 
 /// Looks for the places of all mutants, by files. Those without one are there, too.

@@ -21,12 +21,17 @@ pub(crate) struct Copy {
 }
 
 impl Copy {
-    /// Copies the workspace into `folder`, in the place of a copy that is there. What that one has built is kept.
-    pub(crate) fn make(folder: &Path) -> Result<Self, String> {
-        let copy = Self {
+    /// One in which there is nothing yet.
+    pub(crate) fn below(folder: &Path) -> Self {
+        Self {
             root: folder.join("tree"),
             build: folder.join("build"),
-        };
+        }
+    }
+
+    /// Copies the workspace into `folder`, in the place of a copy that is there. What that one has built is kept.
+    pub(crate) fn make(folder: &Path) -> Result<Self, String> {
+        let copy = Self::below(folder);
         if copy.root.exists() {
             fs::remove_dir_all(&copy.root).map_err(told(&copy.root))?;
         }

@@ -15,6 +15,10 @@ use crate::left_out::{self, LeftOut};
 use crate::tidy::tree;
 use crate::workspace::Package;
 
+/// The bytes that a test may have, or a mutant that allocates for ever would take the machine. Address space that is only
+/// reserved does not count, but stacks of threads do.
+const MEMORY: u64 = 4 << 30;
+
 /// One test.
 pub(crate) struct Test {
     program: PathBuf,
@@ -105,11 +109,14 @@ fn run(command: &mut Command, limit: Duration) -> std::io::Result<Ended> {
         .stderr(Stdio::null());
     let mut child = command.process_group(0).spawn()?;
     let group = Pid::from_child(&child);
+    // While nobody waits for it, its number is its own.
+    let limited = limit_memory(group);
     thread::scope(|threads| {
         let (sender, receiver) = mpsc::channel();
         threads.spawn(move || sender.send(child.wait()));
         let ended = receiver.recv_timeout(limit);
         let _ = kill_process_group(group, Signal::KILL);
+        limited?;
         let Ok(status) = ended else {
             return Ok(Ended::Late);
         };
@@ -118,6 +125,23 @@ fn run(command: &mut Command, limit: Duration) -> std::io::Result<Ended> {
             false => Ended::Failed,
         })
     })
+}
+
+/// Whoever it starts has the limit, too.
+#[cfg(target_os = "linux")]
+fn limit_memory(process: Pid) -> std::io::Result<()> {
+    use rustix::process::{Resource, Rlimit, prlimit};
+    let memory = Rlimit {
+        current: Some(MEMORY),
+        maximum: Some(MEMORY),
+    };
+    prlimit(Some(process), Resource::Data, memory)?;
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_memory(_: Pid) -> std::io::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]
@@ -139,5 +163,11 @@ mod tests {
             sh("sleep 1000; true", Duration::from_millis(1)),
             Ended::Late
         );
+    }
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_program_has_so_much_memory_and_no_more() {
+        let wait = format!("until [ \"$(ulimit -d)\" = {} ]; do :; done", MEMORY >> 10);
+        assert_eq!(sh(&wait, LONG), Ended::Well);
     }
 }

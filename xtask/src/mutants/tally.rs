@@ -57,6 +57,11 @@ impl Tally {
         self.fates[place] = fate;
     }
 
+    /// What has become of each so far.
+    pub(crate) fn fates(&self) -> impl Iterator<Item = (&Mutant, Fate)> {
+        self.mutants.iter().zip(self.fates.iter().copied())
+    }
+
     /// Whether tests can meet it: it builds, and has a place.
     pub(crate) fn is_tried(&self, place: usize) -> bool {
         !matches!(self.fates[place], Fate::DoesNotBuild | Fate::NotPlaced(_))
@@ -86,9 +91,9 @@ impl Tally {
 
     /// The names of those that somebody should look at.
     pub(crate) fn print(&self) {
-        let told = self.mutants.iter().zip(&self.fates);
+        let told = self.fates();
         let mut told: Vec<String> = told
-            .filter_map(|(mutant, fate)| told_of(&mutant.name, *fate))
+            .filter_map(|(mutant, fate)| told_of(&mutant.name, fate))
             .collect();
         told.sort();
         told.iter().for_each(|line| println!("{line}"));

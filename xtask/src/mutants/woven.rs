@@ -13,17 +13,24 @@ fn marked(text: &str, genre: Genre, replacement: &str) -> (String, Mutant) {
     let [before, changed, after] = parts[..] else {
         panic!("two bars: {text}")
     };
+    let text = format!("{before}{changed}{after}");
+    let changed = before.len()..before.len() + changed.len();
+    let mutant = mutant(&text, changed, genre, replacement);
+    (text, mutant)
+}
+
+/// A mutant of these bytes of a text.
+pub(super) fn mutant(text: &str, bytes: Range<usize>, genre: Genre, replacement: &str) -> Mutant {
     let end = |text: &str| {
         let last = text.rsplit('\n').next().unwrap();
         (text.matches('\n').count() + 1, last.chars().count() + 1)
     };
-    let mutant = Mutant {
+    Mutant {
         genre,
-        span: end(before)..end(&format!("{before}{changed}")),
+        span: end(&text[..bytes.start])..end(&text[..bytes.end]),
         replacement: replacement.into(),
         ..Mutant::default()
-    };
-    (format!("{before}{changed}{after}"), mutant)
+    }
 }
 
 fn placed(text: &str, mutants: &[Mutant]) -> Placed {
