@@ -71,10 +71,6 @@ pub(crate) enum Taken {
     Closed,
 }
 
-/// More permits would be free than a word can count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Overflow;
-
 impl<F> Permits<F> {
     const_fn! {
         /// `count` free permits; at most [`MOST`].
@@ -173,26 +169,19 @@ impl<F: Flavour> Permits<F> {
         if word & WAITERS == 0 && F::replace(&self.word, word, word + (count << SHIFT)).is_ok() {
             return;
         }
-        // What is given back was taken before, so it cannot overflow.
-        let _ = self.add(count);
+        self.add(count);
     }
 
-    /// Adds `count` permits that nobody took before.
+    /// Adds `count` permits that nobody took before. The caller sees to it that
+    /// there are never more than [`MOST`], those in use included.
     #[inline(never)]
-    pub(crate) fn add(&self, count: usize) -> Result<(), Overflow> {
+    pub(crate) fn add(&self, count: usize) {
         let line = self.line.lock();
         let mut word = self.word.load(F::ACQUIRE);
-        loop {
-            if MOST - (word >> SHIFT) < count {
-                return Err(Overflow);
-            }
-            match F::replace(&self.word, word, word + (count << SHIFT)) {
-                Ok(()) => break,
-                Err(found) => word = found,
-            }
+        while let Err(found) = F::replace(&self.word, word, word + (count << SHIFT)) {
+            word = found;
         }
         self.settle(line);
-        Ok(())
     }
 
     /// Takes up to `count` free permits away for ever; returns how many.
@@ -208,16 +197,14 @@ impl<F: Flavour> Permits<F> {
         }
     }
 
-    /// Nobody gets a permit any more; those who wait are told. Whether this call
-    /// closed it.
-    pub(crate) fn close(&self) -> bool {
+    /// Nobody gets a permit any more; those who wait are told.
+    pub(crate) fn close(&self) {
         let line = self.line.lock();
         let mut word = self.word.load(F::ACQUIRE);
         while let Err(found) = F::replace(&self.word, word, word | CLOSED) {
             word = found;
         }
         self.settle(line);
-        word & CLOSED == 0
     }
 
     /// Answers everybody who can be answered, one after the other: the lock is
