@@ -128,4 +128,28 @@ mod tests {
         lock(&held);
         assert!(held.load(Ordering::Relaxed));
     }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn who_finds_it_held_for_long_sleeps() {
+        use std::{fs, path::Path, sync::OnceLock, time::Instant};
+        let (held, place) = (AtomicBool::new(true), OnceLock::new());
+        let sleeps = |thread| {
+            let status = fs::read_to_string(Path::new("/proc").join(thread).join("status"));
+            status.is_ok_and(|status| status.contains("State:\tS"))
+        };
+        let slept = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let own = fs::read_link("/proc/thread-self").unwrap();
+                place.set(own).unwrap();
+                lock(&held); // nothing else from here on is a reason to sleep
+            });
+            let end = Instant::now() + Duration::from_secs(20);
+            let slept = || place.get().is_some_and(sleeps);
+            let slept = std::iter::repeat_with(slept).find(|slept| *slept || Instant::now() > end);
+            unlock(&held); // in any case: the scope waits for the thread
+            slept
+        });
+        assert_eq!(slept, Some(true), "it spins for ever");
+    }
 }

@@ -271,6 +271,7 @@ fn a_leaked_waiter_has_come<F: Flavour>() {
 
 fn it_shows_how_many_have_come<F: Flavour>() {
     let barrier = Barrier::<F>::new(2);
+    assert_eq!(barrier.parties(), 2);
     let mut first = wait(&barrier);
     assert_eq!(leads(&mut first), None);
     assert_eq!(format!("{barrier:?}"), "Barrier { parties: 2, arrived: 1 }");

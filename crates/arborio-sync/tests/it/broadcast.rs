@@ -56,6 +56,8 @@ in_both_flavours![
     y05_a_receive_that_is_dropped_loses_no_message,
     y05_a_receive_that_was_told_and_is_dropped_loses_no_message,
     the_ends_show_what_they_know,
+    the_ends_count_what_was_not_seen,
+    ends_of_one_broadcast_know_each_other,
 ];
 
 fn channel<T, F: Flavour>(capacity: usize) -> (Sender<T, F>, Receiver<T, F>) {
@@ -396,6 +398,24 @@ fn the_ends_show_what_they_know<F: Flavour>() {
     assert_eq!(format!("{sender:?}"), "Sender { len: 1, receivers: 1 }");
     assert_eq!(format!("{receiver:?}"), "Receiver { len: 1 }");
     assert_eq!(format!("{:?}", SendError(1)), "SendError(..)");
+}
+
+fn the_ends_count_what_was_not_seen<F: Flavour>() {
+    let (sender, mut first) = channel::<u8, F>(2);
+    let second = first.clone();
+    assert_eq!(sender.capacity(), 2);
+    assert!(sender.is_empty() && first.is_empty());
+    sender.send(1).unwrap();
+    assert!(!sender.is_empty() && !first.is_empty());
+    first.try_recv().unwrap();
+    assert!(first.is_empty() && !second.is_empty() && !sender.is_empty());
+    assert_eq!((first.len(), second.len(), sender.len()), (0, 1, 1));
+}
+
+fn ends_of_one_broadcast_know_each_other<F: Flavour>() {
+    let ((sender, receiver), (other_sender, other)) = (channel::<u8, F>(1), channel(1));
+    assert!(sender.same_channel(&sender.clone()) && !sender.same_channel(&other_sender));
+    assert!(receiver.same_channel(&sender.subscribe()) && !receiver.same_channel(&other));
 }
 
 #[cfg(panic = "unwind")]

@@ -50,6 +50,7 @@ in_both_flavours![
     #[cfg(panic = "unwind")]
     a_channel_without_room_cannot_be_made,
     receivers_of_one_channel_know_each_other,
+    a_receiver_knows_how_full_its_channel_is,
 ];
 
 type Receiving<'a, T, F> = Pin<Box<Recv<'a, T, F>>>;
@@ -187,6 +188,7 @@ fn what_was_sent_is_received_after_the_last_sender_is_gone<F: Flavour>() {
     let (sender, receiver) = mpmc::channel::<_, F>(2);
     let other = receiver.clone();
     (1..=2).for_each(|number| sender.try_send(number).unwrap());
+    assert!(!receiver.is_closed());
     drop(sender);
     assert!(receiver.is_closed());
     assert_eq!(receiver.try_recv(), Ok(1));
@@ -421,6 +423,15 @@ fn an_operation_that_has_to_wait_is_not_charged<F: Flavour>() {
 
 fn a_channel_without_room_cannot_be_made<F: Flavour>() {
     assert!(panics(|| mpmc::channel::<u8, F>(0)));
+}
+
+fn a_receiver_knows_how_full_its_channel_is<F: Flavour>() {
+    let (sender, receiver) = mpmc::channel::<_, F>(3);
+    assert!(receiver.is_empty() && sender.is_empty());
+    sender.try_send(1).unwrap();
+    assert!(!receiver.is_empty() && !sender.is_empty());
+    assert_eq!((receiver.len(), receiver.capacity()), (1, 2));
+    assert_eq!(receiver.max_capacity(), 3);
 }
 
 fn receivers_of_one_channel_know_each_other<F: Flavour>() {

@@ -42,6 +42,8 @@ in_both_flavours![
     receiving_many_grants_every_slot_that_it_frees,
     receiving_none_is_ready_at_once,
     receiving_many_appends,
+    messages_that_are_there_are_received_without_suspending,
+    a_receiver_knows_how_full_its_channel_is,
     an_unbounded_receive_of_many_goes_on_where_the_senders_are,
     the_length_of_an_unbounded_channel_counts_both_queues,
     the_last_poll_counts_for_the_wake,
@@ -352,6 +354,35 @@ fn receiving_many_appends<F: Flavour>() {
     assert_eq!(many, [7, 8, 9]);
 }
 
+fn messages_that_are_there_are_received_without_suspending<F: Flavour>() {
+    let waker = Script::panics_on_clone().waker();
+    let mut many = Vec::new();
+    let (sender, mut receiver) = mpsc::channel::<_, F>(8);
+    (0..3).for_each(|number| sender.try_send(number).unwrap());
+    assert_eq!(receive(&mut receiver, &waker), Poll::Ready(Some(0)));
+    let moved = poll(&mut Box::pin(receiver.recv_many(&mut many, 8)), &waker);
+    assert_eq!(moved, Poll::Ready(2));
+    let (sender, mut receiver) = mpsc::unbounded::<_, F>();
+    (0..3).for_each(|number| sender.send(number).unwrap());
+    assert_eq!(
+        receive_unbounded(&mut receiver, &waker),
+        Poll::Ready(Some(0))
+    );
+    let moved = poll(&mut Box::pin(receiver.recv_many(&mut many, 8)), &waker);
+    assert_eq!((moved, many), (Poll::Ready(2), vec![1, 2, 1, 2]));
+}
+
+fn a_receiver_knows_how_full_its_channel_is<F: Flavour>() {
+    let (sender, mut receiver) = mpsc::channel::<_, F>(3);
+    assert!(receiver.is_empty() && sender.is_empty());
+    sender.try_send(1).unwrap();
+    assert!(!receiver.is_empty() && !sender.is_empty());
+    assert_eq!((receiver.len(), receiver.capacity()), (1, 2));
+    assert_eq!(receiver.max_capacity(), 3);
+    receiver.try_recv().unwrap();
+    assert!(receiver.is_empty() && sender.is_empty());
+}
+
 fn an_unbounded_receive_of_many_goes_on_where_the_senders_are<F: Flavour>() {
     let (sender, mut receiver) = mpsc::unbounded::<_, F>();
     (0..5).for_each(|number| sender.send(number).unwrap());
@@ -378,7 +409,10 @@ fn the_length_of_an_unbounded_channel_counts_both_queues<F: Flavour>() {
             length -= usize::from(receiver.try_recv().is_ok());
         }
         assert_eq!((sender.len(), receiver.len()), (length, length));
-        assert_eq!(receiver.is_empty(), length == 0);
+        assert_eq!(
+            (sender.is_empty(), receiver.is_empty()),
+            (length == 0, length == 0)
+        );
     }
     assert!(length > 0, "the rounds leave some");
     drop(receiver);

@@ -437,11 +437,11 @@ fn an_owned_future_waits_as_the_others_do() {
     assert!(poll_idle(&mut waiting[0]).is_ready());
     drop(waiting);
     assert_eq!(Arc::strong_count(&notify), 1);
-    assert!(
-        !Box::pin(Arc::clone(&notify).notified_owned())
-            .as_mut()
-            .enable()
-    );
+    let mut late = Box::pin(Arc::clone(&notify).notified_owned());
+    assert!(!late.as_mut().enable(), "it stands in line now");
+    notify.notify_one();
+    assert!(late.as_mut().enable());
+    assert!(poll_idle(&mut late).is_ready());
 }
 
 #[cfg(panic = "unwind")]

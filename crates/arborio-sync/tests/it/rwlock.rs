@@ -426,6 +426,21 @@ fn an_owned_writer_that_goes_on_as_a_reader_keeps_one_permit() {
 }
 
 #[test]
+fn a_lock_of_one_thread_has_owned_guards_that_read_together_and_write_alone() {
+    let lock = Rc::new(arborio_sync::local::RwLock::new(1));
+    let mut writer = Rc::clone(&lock).try_write_owned().unwrap();
+    *writer += 1;
+    assert!(Rc::clone(&lock).try_read_owned().is_none());
+    drop(writer);
+    let readers = [(); 2].map(|()| Rc::clone(&lock).try_read_owned().unwrap());
+    assert_eq!(readers.each_ref().map(|reader| **reader), [2, 2]);
+    assert!(Rc::clone(&lock).try_write_owned().is_none());
+    drop(readers);
+    assert_eq!(Rc::strong_count(&lock), 1);
+    assert!(is_free(&lock));
+}
+
+#[test]
 fn threads_see_whole_writes_only() {
     for lock in [
         arborio_sync::RwLock::new([0_usize; 4]),

@@ -43,6 +43,9 @@ in_both_flavours![
     no_permits_at_all_are_taken_in_turn,
     a_barging_semaphore_serves_whoever_is_polled_first,
     a_try_on_a_barging_semaphore_takes_what_is_free,
+    who_is_woken_in_vain_by_a_barging_semaphore_sleeps_until_more_is_free,
+    who_leaves_the_line_of_a_barging_semaphore_wakes_nobody_for_nothing,
+    who_comes_while_others_are_served_gets_what_is_left,
     a_waker_may_use_the_semaphore_whenever_it_is_called,
     a_semaphore_may_move_while_a_leaked_future_waits,
     it_shows_what_is_free,
@@ -402,6 +405,67 @@ fn a_try_on_a_barging_semaphore_takes_what_is_free<F: Flavour>() {
         TryAcquireError::Closed
     );
     assert!(matches!(poll_idle(&mut many), Poll::Ready(Err(_))));
+}
+
+fn who_is_woken_in_vain_by_a_barging_semaphore_sleeps_until_more_is_free<F: Flavour>() {
+    let semaphore = Rc::new(Semaphore::<F>::barging(2));
+    let permits = (semaphore.try_acquire(), semaphore.try_acquire());
+    let (again, waker) = Counter::new();
+    let waiting: Vec<_> = (0..2)
+        .map(|_| {
+            let acquire = Rc::new(RefCell::new(visitor(&semaphore, 2)));
+            let (here, waker) = (Here::new(Rc::clone(&acquire)), waker.clone());
+            let polled = move || assert!(poll(&mut here.borrow_mut(), &waker).is_pending());
+            let waker = Script::default().on_wake(polled).into_waker();
+            assert!(poll(&mut acquire.borrow_mut(), &waker).is_pending());
+            acquire
+        })
+        .collect();
+    drop(permits.0);
+    assert_eq!((again.count(), semaphore.waiting()), (0, 2));
+    drop(permits.1);
+    assert_eq!((again.count(), semaphore.waiting()), (2, 0));
+    for acquire in waiting {
+        assert!(poll_idle(&mut acquire.borrow_mut()).is_ready());
+    }
+}
+
+fn who_leaves_the_line_of_a_barging_semaphore_wakes_nobody_for_nothing<F: Flavour>() {
+    let (semaphore, log) = (Semaphore::<F>::barging(1), Log::default());
+    let permit = semaphore.try_acquire();
+    let (mut first, mut second) = (acquire(&semaphore, 1), acquire(&semaphore, 1));
+    assert!(poll(&mut first, &log.waker(1)).is_pending());
+    assert!(poll(&mut second, &log.waker(2)).is_pending());
+    drop(first);
+    assert_eq!((log.take(), semaphore.waiting()), (vec![], 1));
+    drop(permit);
+    assert_eq!(log.take(), [2]);
+}
+
+/// Acquires `count` permits and gives them back.
+fn visitor<F: Flavour>(
+    semaphore: &Rc<Semaphore<F>>,
+    count: usize,
+) -> Pin<Box<dyn Future<Output = ()>>> {
+    let semaphore = Rc::clone(semaphore);
+    Box::pin(async move { drop(semaphore.acquire_many(count).await) })
+}
+
+fn who_comes_while_others_are_served_gets_what_is_left<F: Flavour>() {
+    let (semaphore, log) = (Rc::new(Semaphore::<F>::empty()), Log::default());
+    let (late, waker) = (Rc::new(RefCell::new(None)), log.waker(3));
+    let here = Here::new((Rc::clone(&semaphore), Rc::clone(&late)));
+    let script = Script::default().on_wake(move || {
+        let mut third = visitor(&here.0, 1);
+        assert!(poll(&mut third, &waker).is_pending(), "the second is first");
+        here.1.replace(Some(third));
+    });
+    let (mut first, mut second) = (acquire(&semaphore, 1), acquire(&semaphore, 1));
+    assert!(poll(&mut first, &script.into_waker()).is_pending());
+    assert!(poll(&mut second, &log.waker(2)).is_pending());
+    semaphore.add_permits(3).unwrap();
+    assert_eq!(log.take(), [2, 3]);
+    assert!(poll_idle(late.borrow_mut().as_mut().unwrap()).is_ready());
 }
 
 fn a_waker_may_use_the_semaphore_whenever_it_is_called<F: Flavour>() {

@@ -52,6 +52,7 @@ in_both_flavours![
     a_snapshot_stays_as_it_was,
     a_value_goes_with_its_last_snapshot,
     the_ends_show_what_they_know,
+    ends_of_one_value_know_each_other,
 ];
 
 fn channel<T, F: Flavour>(initial: T) -> (Sender<T, F>, Receiver<T, F>) {
@@ -140,6 +141,7 @@ fn the_latest_value_is_kept_until_one_looks_again<F: Flavour>() {
 
 fn a_value_that_nobody_watches_comes_back<F: Flavour>() {
     let (census, (sender, receiver)) = (Census::default(), channel::<_, F>(None));
+    assert!(!sender.is_closed());
     drop(receiver);
     assert!(sender.is_closed());
     let SendError(value) = sender.send(Some(census.value(7))).unwrap_err();
@@ -423,6 +425,12 @@ fn the_ends_show_what_they_know<F: Flavour>() {
         "Receiver { value: 2, changed: true }"
     );
     assert_eq!(format!("{:?}", SendError(1)), "SendError(..)");
+}
+
+fn ends_of_one_value_know_each_other<F: Flavour>() {
+    let ((sender, receiver), (other_sender, other)) = (channel::<u8, F>(1), channel(1));
+    assert!(sender.same_channel(&sender.clone()) && !sender.same_channel(&other_sender));
+    assert!(receiver.same_channel(&sender.subscribe()) && !receiver.same_channel(&other));
 }
 
 #[cfg(panic = "unwind")]

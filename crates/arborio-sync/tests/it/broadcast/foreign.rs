@@ -10,6 +10,7 @@ in_both_flavours![
     #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_cloned_loses_no_message,
     a_waker_may_use_the_broadcast_whenever_it_is_called,
+    who_comes_in_a_wake_waits_for_the_next_message,
     a_waker_may_send_as_it_is_cloned_for_the_line,
     #[cfg(panic = "unwind")]
     a_message_that_panics_as_it_is_cloned_is_received_once,
@@ -67,6 +68,27 @@ fn x09_a_waker_that_panics_as_it_is_cloned_loses_no_message<F: Flavour>() {
     assert!(panics(|| poll(&mut waiting, &script.waker())));
     sender.send(7).unwrap();
     assert_eq!(poll_idle(&mut waiting), Poll::Ready(Ok(7)));
+}
+
+fn who_comes_in_a_wake_waits_for_the_next_message<F: Flavour>() {
+    let (sender, mut first) = channel::<u8, F>(8);
+    let (late, (woken, waker)) = (Rc::new(RefCell::new(None)), Counter::new());
+    let here = Here::new((sender.clone(), Rc::clone(&late)));
+    let script = Script::default().on_wake(move || {
+        let (sender, late) = &*here;
+        let mut receiver = sender.subscribe();
+        let mut waiting = Box::pin(async move { receiver.recv().await });
+        assert!(poll(&mut waiting, &waker).is_pending());
+        late.replace(Some(waiting));
+    });
+    let mut waiting = recv(&mut first);
+    assert!(poll(&mut waiting, &script.into_waker()).is_pending());
+    sender.send(7).unwrap();
+    assert_eq!(woken.count(), 0, "that one is not for it");
+    sender.send(8).unwrap();
+    assert_eq!(woken.count(), 1);
+    let mut late = late.take().unwrap();
+    assert_eq!(poll_idle(&mut late), Poll::Ready(Ok(8)));
 }
 
 /// In the middle of a poll: after the look, before the place is in line.

@@ -48,7 +48,9 @@ fn what_was_sent_is_received_after_the_last_sender_is_gone<F: Flavour>() {
     (0..3).for_each(|number| sender.send(number).unwrap());
     assert_eq!(receiver.try_recv(), Ok(0));
     sender.send(3).unwrap();
+    assert!(!receiver.is_closed());
     drop(sender);
+    assert!(receiver.is_closed());
     for number in 1..4 {
         let received = receive_unbounded(&mut receiver, &waker);
         assert_eq!(received, Poll::Ready(Some(number)));
@@ -234,8 +236,9 @@ fn senders_learn_that_the_channel_is_closed<F: Flavour>() {
     let (sender, receiver) = mpsc::unbounded::<u8, F>();
     let mut closed = Box::pin(sender.closed());
     assert!(poll(&mut closed, &waker).is_pending());
+    assert!(!sender.is_closed());
     drop(receiver);
-    assert_eq!(woken.count(), 3);
+    assert_eq!((woken.count(), sender.is_closed()), (3, true));
     assert!(poll(&mut closed, &waker).is_ready());
 }
 

@@ -1,6 +1,6 @@
 //! Guards that own their mutex.
 
-use std::{sync::Arc, task::Poll};
+use std::{rc::Rc, sync::Arc, task::Poll};
 
 use futures_lite::future::block_on;
 
@@ -63,4 +63,15 @@ fn an_owned_lock_of_an_unsized_value() {
     guard[0] = 3;
     drop(guard);
     assert_eq!(**mutex.try_lock().as_ref().unwrap(), [3, 2]);
+}
+
+#[test]
+fn a_mutex_of_one_thread_is_locked_by_one_owned_guard_at_a_time() {
+    let mutex = Rc::new(arborio_sync::local::Mutex::new(1));
+    let mut guard = Rc::clone(&mutex).try_lock_owned().unwrap();
+    assert!(Rc::clone(&mutex).try_lock_owned().is_none());
+    *guard += 1;
+    drop(guard);
+    assert_eq!(*Rc::clone(&mutex).try_lock_owned().unwrap(), 2);
+    assert_eq!(Rc::strong_count(&mutex), 1);
 }

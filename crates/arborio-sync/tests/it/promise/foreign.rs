@@ -10,6 +10,7 @@ in_both_flavours![
     #[cfg(panic = "unwind")]
     x09_a_waker_that_panics_as_it_is_cloned_has_no_effect,
     a_waker_may_use_the_promise_whenever_it_is_called,
+    a_wake_may_take_the_value,
     #[cfg(panic = "unwind")]
     a_clone_that_panics_harms_only_who_asked_for_it,
     a_clone_may_use_the_promise,
@@ -89,6 +90,20 @@ fn a_waker_may_use_the_promise_whenever_it_is_called<F: CallsBack>() {
         assert!(!log.take().is_empty(), "in the wake it is done");
         assert!(poll_idle(&mut first).is_ready() && poll_idle(&mut second).is_ready());
     });
+}
+
+fn a_wake_may_take_the_value<F: Flavour>() {
+    let (promise, taken) = (Promise::<usize, F>::new(), Rc::new(Cell::new(None)));
+    let here = Here::new((promise.clone(), Rc::clone(&taken)));
+    let script = Script::default().on_wake(move || {
+        let (promise, taken) = &*here;
+        taken.set(Some(ready!(take(promise)).unwrap()));
+    });
+    let mut waiting = wait(&promise);
+    assert!(poll(&mut waiting, &script.into_waker()).is_pending());
+    promise.set(7).unwrap();
+    assert_eq!(taken.get(), Some(7), "nobody reads it");
+    assert!(matches!(ready!(waiting), Err(PromiseError::Taken)));
 }
 
 /// A completion inside the clone of a waker, that is, in the middle of a poll.

@@ -83,7 +83,10 @@ fn permits_can_be_forgotten_split_and_merged<F: Flavour>() {
     assert_eq!(semaphore.available_permits(), 2);
     permits.merge(two);
     assert_eq!((permits.count(), semaphore.available_permits()), (4, 2));
-    let one = permits.split(1).unwrap();
+    let mut one = permits.split(1).unwrap();
+    one.merge(permits.split(2).unwrap());
+    assert_eq!((permits.count(), one.count()), (1, 3));
+    permits.merge(one.split(2).unwrap());
     one.forget();
     drop(permits);
     assert_eq!(semaphore.available_permits(), 5);

@@ -19,6 +19,7 @@ fn y02_an_owned_acquisition_that_is_dropped_after_its_grant_passes_it_on() {
     let Poll::Ready(Ok(mut permit)) = poll_idle(&mut second) else {
         panic!("it is its turn");
     };
+    assert!(std::ptr::eq(permit.semaphore(), &*semaphore));
     permit.merge(Arc::clone(&semaphore).try_acquire_owned().unwrap());
     let other = permit.split(1).unwrap();
     assert_eq!((permit.count(), other.count()), (1, 1));
