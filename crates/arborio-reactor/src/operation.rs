@@ -100,3 +100,22 @@ where
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transfer_of_nothing_is_neither_short_nor_full() {
+        let rows = [
+            (0, 5, Moved::Unknown),
+            (0, 0, Moved::Unknown),
+            (4, 5, Moved::Short),
+            (5, 5, Moved::Full),
+        ];
+        for (value, wanted, moved) in rows {
+            let attempt = Attempt::stream(value, wanted);
+            assert_eq!((attempt.value, attempt.moved), (value, moved));
+        }
+    }
+}

@@ -297,6 +297,31 @@ mod tests {
     }
 
     #[test]
+    fn an_event_takes_the_waited_bits_of_all_directions_that_it_wakes() {
+        let idle = Word(READ_WAITED | WRITE_WAITED);
+        let both = Event {
+            bits: READ_HUP | WRITE_HUP,
+        };
+        let write = Event::ready(Direction::Write);
+        for (event, left) in [(both, [false, false]), (write, [true, false])] {
+            let raised = idle.after(event);
+            let waited = [Direction::Read, Direction::Write].map(|at| raised.is_waited(at));
+            assert_eq!(waited, left, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn one_tick_lasts_until_the_next_event_whatever_it_says() {
+        let mut word = Word::FRESH;
+        for _ in 0..3 {
+            assert!(word.same_tick(word.drained(Direction::Write)));
+            let next = word.after(Event::ready(Direction::Write));
+            assert!(!word.same_tick(next), "its bits were there before");
+            word = next;
+        }
+    }
+
+    #[test]
     fn the_tick_wraps_without_touching_the_bits() {
         let mut word = Word(READ_READY);
         for _ in 0..=u16::MAX {
@@ -309,6 +334,7 @@ mod tests {
     fn a_switch_counts_as_an_event_and_leaves_readiness_alone() {
         let quiet = Word::FRESH.quietened();
         assert!(quiet.is_quiet() && !quiet.is_read_promised());
+        assert_eq!(quiet.quietened(), quiet);
         let raised = quiet.after(Event::ready(Direction::Read));
         assert!(raised.is_quiet() && raised.is_read_promised());
         let switched = raised.switched();

@@ -237,6 +237,14 @@ mod tests {
     }
 
     #[test]
+    fn only_a_future_that_has_waited_may_have_an_entry() {
+        let mut key = WaitKey::fresh();
+        assert!(!key.has_entry() && !WaitKey::shared().has_entry());
+        Waiters::default().put(Direction::Read, &mut key, waker());
+        assert!(key.has_entry());
+    }
+
+    #[test]
     fn a_keyed_waiter_that_changes_its_task_keeps_one_entry() {
         let mut waiters = Waiters::default();
         let mut key = WaitKey::fresh();

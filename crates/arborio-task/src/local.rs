@@ -236,6 +236,39 @@ mod tests {
     }
 
     #[test]
+    fn every_flag_is_a_bit_of_its_own_and_the_count_lies_above_them() {
+        let each = [
+            Flags::QUEUED,
+            Flags::ENDING,
+            Flags::DONE,
+            Flags::DETACHED,
+            Flags::BARE,
+            Flags::INTERRUPTED,
+            Flags::ABORT,
+            Flags::WAITED,
+            Flags::OBSERVED,
+            Flags::BUBBLED,
+            Flags::DAEMON,
+            Flags::STARTED,
+            Flags::UNLINKED,
+            Flags::MAIN,
+            Flags::CANCELLING,
+            Flags::FRAMED,
+            Flags::WATCHED,
+            Flags::INSISTS,
+            Flags::BY_NODE,
+            Flags::ROVING,
+            Flags::AWAY,
+            Flags::HOMEWARD,
+            Flags::BOUND,
+        ];
+        assert!(each.iter().all(|flag| flag.0.count_ones() == 1));
+        let all = each.into_iter().fold(Flags::NONE, Flags::and);
+        assert_eq!(all.0, ONE - 1);
+        assert!(all.and(all) == all);
+    }
+
+    #[test]
     fn a_flag_that_is_set_again_stays_set() {
         let word = LocalWord::new(Flags::DETACHED.and(Flags::OBSERVED), 2);
         assert!(!word.change_and_drop(word.seen(), Flags::OBSERVED, Flags::DETACHED));
