@@ -282,7 +282,10 @@ impl TaskBuilder {
     {
         match default_loop::for_this_thread() {
             Some(handle) => handle.submitter.spawn(future, self.options),
-            None => spawn_sent_here(future, self.options).unwrap_or_else(|_| no_loop()),
+            None => match spawn_sent_here(future, self.options) {
+                Ok(task) => task,
+                Err(_) => no_loop(),
+            },
         }
     }
 
@@ -304,7 +307,10 @@ impl TaskBuilder {
         F: Future + 'static,
         F::Output: 'static,
     {
-        spawn_here(future, self.options).unwrap_or_else(|_| no_loop())
+        match spawn_here(future, self.options) {
+            Ok(task) => task,
+            Err(_) => no_loop(),
+        }
     }
 
     /// As [`try_spawn`].

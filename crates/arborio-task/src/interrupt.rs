@@ -423,7 +423,10 @@ impl fmt::Display for Reason {
             requester,
             location,
         } = &*self.0;
-        write!(f, "{kind} by {requester} at {location}")
+        match kind {
+            ReasonKind::CtrlC => write!(f, "{kind}"), // the thread and the place that heard it say nothing
+            _ => write!(f, "{kind} by {requester} at {location}"),
+        }
     }
 }
 
@@ -436,6 +439,15 @@ impl fmt::Debug for Reason {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_says_who_and_where_unless_somebody_pressed_ctrl_c() {
+        let reason = Reason::new(ReasonKind::Abort);
+        let (by, at) = (reason.requester(), reason.location());
+        assert_eq!(reason.to_string(), format!("aborted by {by} at {at}"));
+        let reason = Reason::new(ReasonKind::CtrlC);
+        assert_eq!(reason.to_string(), "ended with Ctrl-C");
+    }
 
     #[test]
     fn interrupts_are_the_same_if_they_are_clones_or_say_the_same() {

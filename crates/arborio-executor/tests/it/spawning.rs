@@ -1,6 +1,11 @@
 //! Spawning with and without a loop, and from other threads.
 
 use std::{cell::Cell, rc::Rc, thread};
+#[cfg(panic = "unwind")]
+use std::{
+    panic,
+    sync::{Arc, Mutex},
+};
 
 use arborio_executor::{
     Handle, Interrupt, NoLoop, SkipPollCycle, SkipReadyCycle, Task, skip_poll_cycle,
@@ -34,6 +39,33 @@ fn a08_without_a_loop_the_future_comes_back() {
 #[should_panic(expected = "no Arborio loop runs on this thread")]
 fn a08_spawn_without_a_loop_panics() {
     drop(spawn(async {}));
+}
+
+/// Who calls is told where, whichever way it was spawned.
+#[cfg(panic = "unwind")]
+#[test]
+fn a08_spawn_without_a_loop_panics_in_the_line_that_spawns() {
+    let before = Arc::new(panic::take_hook());
+    let (here, places) = (thread::current().id(), Arc::new(Mutex::new(Vec::new())));
+    let (told, next) = (Arc::clone(&places), Arc::clone(&before));
+    panic::set_hook(Box::new(move |info| match thread::current().id() == here {
+        true => (told.lock().unwrap()).push(info.location().map(|place| place.file().to_owned())),
+        false => next(info),
+    }));
+    let ways: [fn() -> Task<()>; 4] = [
+        || spawn(async {}),
+        || spawn_local(async {}),
+        || task().spawn(async {}),
+        || task().spawn_local(async {}),
+    ];
+    let ended = ways.map(|way| panic::catch_unwind(way).map(drop));
+    drop(panic::take_hook());
+    panic::set_hook(Box::new(move |info| before(info)));
+    assert!(ended.iter().all(Result::is_err));
+    assert_eq!(
+        *places.lock().unwrap(),
+        [(); 4].map(|()| Some(file!().to_owned()))
+    );
 }
 
 #[test]

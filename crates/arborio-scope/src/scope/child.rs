@@ -34,6 +34,7 @@ use super::{
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a task of a scope gives `Result<T, E>` or `()`, not `{Self}`",
+    note = "a value has to be wrapped in `Ok(..)`, and a future awaited",
     note = "the scope's error is `{E}`: turn another error into it, with `map_err` or with `?`",
     note = "a body that never returns is of type `!`: write it as an `async fn` without a return type"
 )]

@@ -6,7 +6,7 @@ use super::lines::Escaped;
 use crate::{
     cell::TaskRef,
     hub::Hub,
-    interrupt::{Interrupt, Reason, Requester},
+    interrupt::{Interrupt, Reason, ReasonKind, Requester},
     local::Flags,
     request, side,
 };
@@ -296,9 +296,13 @@ impl fmt::Display for Why<'_> {
     }
 }
 
+/// As the display of a [`Reason`], whatever the name is.
 fn write_reason(f: &mut fmt::Formatter<'_>, reason: &Reason) -> fmt::Result {
     let by = By(reason.requester());
-    write!(f, "{} by {by} at {}", reason.kind(), reason.location())
+    match reason.kind() {
+        kind @ ReasonKind::CtrlC => write!(f, "{kind}"),
+        kind => write!(f, "{kind} by {by} at {}", reason.location()),
+    }
 }
 
 /// As the display of a [`Requester`], whatever the name is.
@@ -319,7 +323,7 @@ impl fmt::Display for By<'_> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::interrupt::{Payload, ReasonKind};
+    use crate::interrupt::Payload;
 
     /// What stands between the brackets.
     fn said(info: &impl fmt::Display) -> String {
@@ -416,5 +420,7 @@ mod tests {
         info.asked = Some(Interrupt::Cancelled(reason));
         let words = format!(r"running: cancelled by thread `ward\ten` at {place}");
         assert_eq!(said(&info), words);
+        info.asked = Some(Interrupt::Cancelled(Reason::new(ReasonKind::CtrlC)));
+        assert_eq!(said(&info), "running: ended with Ctrl-C");
     }
 }
