@@ -38,18 +38,36 @@ fn underlined(said: &str) -> Option<&str> {
     lines[at - 1].get(start..=end)
 }
 
+/// `item` is a whole program, and nothing is wrong with it.
+#[track_caller]
+fn taken(item: &str) {
+    compile_program(&format!("#![deny(warnings)] {item}"))
+        .unwrap_or_else(|said| panic!("{item} is refused:\n{said}"));
+}
+
 #[test]
 fn a_program_that_is_right_is_taken() {
-    let taken = |item: &str| {
-        compile_program(&format!("#![deny(warnings)] {item}"))
-            .unwrap_or_else(|said| panic!("{item} is refused:\n{said}"));
-    };
     taken("#[arborio::main] async fn main() {}");
     taken(
         "#[arborio::main(workers = 2)] pub async fn main() -> Result<(), String> { Err(String::new())? }",
     );
     taken("#[arborio::test] async fn test() {} fn main() {}");
     taken("#[arborio::test(workers = 6_3usize,)] async fn test() {} fn main() {}");
+}
+
+#[test]
+fn other_attributes_stay() {
+    taken("#[arborio::test] #[should_panic] async fn test() { panic!() } fn main() {}");
+    taken("#[arborio::main] #[doc(hidden)] pub async fn main() {}");
+}
+
+#[test]
+fn a_test_returns_what_a_test_may() {
+    refused(
+        "#[arborio::test]\nasync fn test() -> u8 { pause().await; 5 }\nfn main() {}",
+        "u8",
+        "u8: Termination",
+    );
 }
 
 #[test]
