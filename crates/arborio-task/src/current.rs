@@ -327,7 +327,10 @@ impl Drop for AtWork {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use std::sync::Arc;
+    use std::{
+        sync::{Arc, mpsc::channel},
+        time::Duration,
+    };
 
     use super::*;
     use crate::{NoNotify, Tasks};
@@ -349,17 +352,29 @@ mod tests {
         let inner = tenure.borrow(|| tenure.borrow(|| ()));
         assert_eq!(inner, Some(None), "one at a time");
         assert!(tenure.borrow(|| ()).is_some());
-        std::thread::scope(|scope| {
-            let back = tenure.borrow(|| {
-                let back = scope.spawn(|| tenure.take_back());
-                (0..1000).for_each(|_| std::thread::yield_now());
-                assert!(!back.is_finished(), "we have it");
-                back
-            });
-            back.unwrap().join().unwrap();
-        });
+        tenure.take_back();
         assert!(tenure.held.load(Ordering::Relaxed));
         assert!(tenure.borrow(|| ()).is_none(), "it has it again");
+    }
+
+    #[test]
+    fn a_worker_waits_for_its_hub_until_nobody_else_has_it() {
+        let tenure = Arc::new(Tenure::new());
+        tenure.revoked.store(true, Ordering::SeqCst); // somebody has it
+        let worker = Arc::clone(&tenure);
+        let (tell, told) = channel();
+        std::thread::spawn(move || {
+            worker.take_back();
+            tell.send(worker.held.load(Ordering::SeqCst)).unwrap();
+        });
+        // It gives way, and this is the only place where it does.
+        while tenure.held.load(Ordering::SeqCst) {
+            assert!(told.try_recv().is_err(), "it has not waited");
+            std::thread::yield_now();
+        }
+        tenure.revoked.store(false, Ordering::SeqCst);
+        let held = told.recv_timeout(Duration::from_secs(20));
+        assert_eq!(held, Ok(true), "it has it again");
     }
 
     #[test]

@@ -361,3 +361,22 @@ fn tasks_from_another_thread_are_pending_on_their_branch_until_they_have_ended()
         assert_eq!(branch.pending(), 0);
     });
 }
+
+/// Nobody waits for what a daemon does, but for its own tasks it does itself.
+#[test]
+fn what_is_pending_on_a_branch_of_a_daemon_is_so_for_the_one_around() {
+    run(async {
+        let daemon = async {
+            let outer = enter("bakery");
+            let inner = outer.enter_below(Arc::new(Named("oven"))).unwrap();
+            let task = inner.try_spawn(async {}, SpawnOptions::new()).ok().unwrap();
+            let pending = [outer.pending(), inner.pending()];
+            task.await.unwrap();
+            assert_eq!([outer.pending(), inner.pending()], [0, 0]);
+            drop((inner.leave(), outer.leave()));
+            pending
+        };
+        let daemon = arborio_task::try_spawn(daemon, SpawnOptions::new().awaited(false));
+        assert_eq!(daemon.ok().unwrap().await.unwrap(), [1, 1]);
+    });
+}

@@ -17,7 +17,10 @@ use arborio_task::{
     try_spawn,
 };
 
-use crate::support::{Bell, Probes, own_waker, run, turn};
+use crate::{
+    guests::leave,
+    support::{Bell, Probes, own_waker, run, turn},
+};
 
 fn poll<F: Future + Unpin>(future: &mut F, bell: &Arc<Bell>) -> Poll<F::Output> {
     let waker = Waker::from(Arc::clone(bell));
@@ -181,4 +184,69 @@ fn a_callback_that_is_not_send_is_refused_where_the_loop_may_move() {
     }
     assert!(is_refused::<Sent>());
     assert!(!is_refused::<Local>());
+}
+
+#[test]
+fn a_task_that_is_not_send_is_refused_where_the_loop_may_move() {
+    fn is_refused<K: Kind>() -> bool {
+        let inside = async {
+            let branch = Branch::enter(Arc::new(())).expect("a loop is around");
+            let refused = match branch.try_spawn(async {}, SpawnOptions::new()) {
+                Ok(task) => {
+                    task.await.unwrap();
+                    false
+                }
+                Err(_) => true,
+            };
+            drop(branch.leave());
+            refused
+        };
+        let mut future = pin!(Embedded::<_, K>::new(inside));
+        let bell = Arc::new(Bell::default());
+        loop {
+            if let Poll::Ready(refused) = poll(&mut future, &bell) {
+                return refused;
+            }
+        }
+    }
+    assert!(is_refused::<Sent>());
+    assert!(!is_refused::<Local>());
+}
+
+/// It would hang on the root of the embedded loop, which lasts no longer than its future.
+#[test]
+fn a_task_of_an_embedded_loop_spawns_nothing_for_a_branch_of_the_loop_around() {
+    run(async {
+        let outer = Branch::enter(Arc::new(())).expect("a loop runs");
+        let known = Arc::clone(&outer);
+        let inside = async move {
+            let below = known.enter_below(Arc::new(())).expect("it is open");
+            let task = async move { known.try_spawn(async {}, SpawnOptions::new()).is_err() };
+            let task = below.try_spawn(task, SpawnOptions::new()).ok().unwrap();
+            let refused = task.await.unwrap();
+            drop(below.leave());
+            refused
+        };
+        assert!(Embedded::<_, Local>::new(inside).await);
+        leave(outer).await;
+    });
+}
+
+#[test]
+fn another_thread_spawns_for_a_branch_unless_its_loop_lies_in_a_future() {
+    async fn takes() -> bool {
+        let branch = Branch::enter(Arc::new(())).expect("a loop is around");
+        let known = Arc::clone(&branch);
+        let spawns = move || known.try_spawn_sent(async {}, SpawnOptions::new()).ok();
+        let task = thread::spawn(spawns).join().unwrap();
+        let taken = task.is_some();
+        if let Some(task) = task {
+            task.await.unwrap();
+        }
+        leave(branch).await;
+        taken
+    }
+    assert!(run(takes()));
+    let mut embedded = Embedded::<_, Local>::new(takes());
+    assert_eq!(poll(&mut embedded, &Arc::default()), Poll::Ready(false));
 }

@@ -12,7 +12,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use arborio_task::{Branch, Running, SpawnOptions, Submitter, Task, Tasks};
+use arborio_task::{Branch, Running, SpawnOptions, Submitter, Task, Tasks, try_spawn_sent};
 
 use crate::support::{Probes, is_stopped, tasks};
 
@@ -262,4 +262,50 @@ fn s05_a_loop_that_ends_has_its_tasks_dropped_that_are_elsewhere_and_waits_for_t
 #[test]
 fn s05_a_loop_that_ends_with_a_guest_keeps_it_until_its_home_ends_it() {
     end_with_a_guest(true);
+}
+
+/// It has not arrived, so it goes on as it is.
+#[test]
+fn x12_a_guest_on_its_way_to_a_loop_that_ends_runs_at_home() {
+    let there = There::start();
+    let main = async {
+        let branch = enter();
+        drop(sent_on(&branch, async {}));
+        let goes = sent_on(&branch, async { thread::current().id() });
+        (branch, goes)
+    };
+    let (mail, tasks_left) = tasks().run_main(main, |home| {
+        assert!(home.run_next());
+        assert_eq!(home.give(&there.inbox, 10), 1);
+        drop(there); // it has ended
+        let mail = home.take_mail();
+        work(home);
+        mail
+    });
+    let (_, mut goes) = tasks_left.unwrap();
+    let ran = goes.try_take().map(|ran| ran.ok());
+    assert_eq!((mail, ran), (1, Some(Some(thread::current().id()))));
+}
+
+/// No branch at home waits for it, so it ends there.
+#[test]
+fn s05_a_task_on_its_way_to_a_loop_that_ends_is_stopped_there() {
+    let there = There::start();
+    let probes = Probes::default();
+    let probe = probes.probe();
+    let main = async {
+        let stays = try_spawn_sent(async {}, SpawnOptions::new());
+        let goes = try_spawn_sent(async move { drop(probe) }, SpawnOptions::new());
+        (stays.ok(), goes.ok().expect("a loop runs"))
+    };
+    let ended = there.thread();
+    let ((), both) = tasks().run_main(main, |home| {
+        assert!(home.run_next());
+        assert_eq!(home.give(&there.inbox, 10), 1);
+        drop(there);
+        work(home);
+    });
+    let (_, mut goes) = both.unwrap();
+    assert!(is_stopped(&goes.try_take().unwrap()));
+    assert_eq!(probes.graves(), [ended]);
 }

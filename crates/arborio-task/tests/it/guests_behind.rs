@@ -4,7 +4,7 @@ use std::{
     cell::RefCell,
     future::{pending, poll_fn},
     sync::{Arc, Mutex, mpsc::channel},
-    task::Waker,
+    task::{Poll, Waker},
     thread,
 };
 
@@ -13,7 +13,7 @@ use arborio_task::{Branch, Interrupt, Reason, ReasonKind, Running, SpawnOptions,
 use crate::{
     branches::Meets,
     guests::{Patient, There, enter, leave, sent_on, work},
-    support::{Named, Probes, is_cancelled, is_stopped, tasks},
+    support::{Named, OnDrop, Probes, is_cancelled, is_stopped, own_waker, tasks},
 };
 
 /// Runs `main` at home, where it gets a branch and whether a task of it goes there, or `drive` drives it.
@@ -210,6 +210,40 @@ fn x12_a_branch_that_a_guest_leaves_behind_without_tasks_is_not_waited_for() {
     leave_a_branch_behind(false);
 }
 
+#[test]
+fn x12_a_branch_that_a_guest_leaves_behind_is_waited_for_though_it_has_left_another_one() {
+    let there = There::start();
+    let patient = Patient::default();
+    let child = patient.clone();
+    let place: Arc<Mutex<Option<[Arc<Branch>; 2]>>> = Arc::default();
+    let kept = Arc::clone(&place);
+    let main = async |branch: Arc<Branch>| {
+        let guest = send_guest(&branch, async move {
+            let [left, stays] = [enter(), enter()];
+            let child = stays.try_spawn(child.wait(), SpawnOptions::new());
+            drop(child.ok().unwrap());
+            drop(left.leave());
+            *kept.lock().unwrap() = Some([left, stays]);
+        });
+        drop(guest); // who is awaited stays
+        leave(branch).await;
+    };
+    on_a_branch(main, |home, branch| {
+        assert_eq!(home.give(&there.inbox, 10), 1);
+        there.ask(work);
+        work(home);
+        assert_eq!((branch.pending(), home.main_ended()), (1, false));
+        there.ask(move |there| {
+            patient.end();
+            work(there);
+        });
+        work(home);
+        assert_eq!((branch.pending(), home.main_ended()), (0, true));
+    });
+    let [_, stays] = place.lock().unwrap().take().expect("both were entered");
+    there.ask(move |_| drop(stays.leave()));
+}
+
 /// What a guest has spawned enters a branch: that is waited for until it leaves.
 #[test]
 fn x12_a_branch_that_no_guest_has_entered_is_waited_for_until_it_leaves() {
@@ -333,21 +367,84 @@ fn s05_a_loop_that_ends_keeps_a_guest_that_is_ready_until_its_home_ends_it() {
     let probe = probes.probe();
     let main = async {
         let branch = enter();
-        let goes = send_guest(&branch, async move {
+        let ends = sent_on(&branch, async {});
+        let stays = sent_on(&branch, async move {
             let _probe = probe;
             pending::<()>().await;
         });
-        (branch, goes)
+        (branch, ends, stays)
     };
     let ((), tasks_left) = tasks().run_main(main, |home| {
         assert!(home.run_next());
-        assert_eq!(home.give(&there.inbox, 10), 1);
-        there.ask(|there| there.take_mail());
+        assert_eq!(home.give_all(&there.inbox, 10), 2);
+        there.ask(|there| {
+            there.take_mail();
+            assert!(there.run_next());
+        });
         there.commands = None;
+        // Who has ended stands behind the other one in the queue there: when it is here, the other was looked at.
+        while !home.has_mail() {
+            thread::yield_now();
+        }
+        home.take_mail();
     });
     assert_eq!(probes.graves(), [there.thread()], "where it was");
-    let (_, mut goes) = tasks_left.unwrap();
-    assert!(is_stopped(&goes.try_take().unwrap()));
+    let (_, mut ends, mut stays) = tasks_left.unwrap();
+    ends.try_take().unwrap().expect("by itself");
+    assert!(is_stopped(&stays.try_take().unwrap()));
+}
+
+/// Whoever says something of it meanwhile does not bring it once more.
+#[test]
+fn x12_a_guest_that_is_woken_on_its_way_home_comes_once() {
+    let there = There::start();
+    let place: Arc<Mutex<Option<Waker>>> = Arc::default();
+    let kept = Arc::clone(&place);
+    let main = async |branch: Arc<Branch>| {
+        let guest = send_guest(&branch, async move {
+            *kept.lock().unwrap() = Some(own_waker().await);
+        });
+        drop(guest); // who is awaited stays
+        leave(branch).await;
+    };
+    on_a_branch(main, |home, _| {
+        assert_eq!(home.give(&there.inbox, 10), 1);
+        there.ask(work);
+        place.lock().unwrap().take().expect("it has begun").wake();
+        assert_eq!(home.take_mail(), 1);
+        work(home);
+        assert!(home.main_ended());
+    });
+}
+
+/// A loop that ends closes before its guests do: what they leave there would be nobody's.
+#[test]
+fn s05_a_guest_of_a_loop_that_ends_spawns_nothing_there() {
+    let mut there = There::start();
+    let (tell, told) = channel();
+    let handle = RefCell::new(None);
+    let main = async |branch: Arc<Branch>| {
+        let known = Arc::clone(&branch);
+        let guest = send_guest(&branch, async move {
+            let _last = OnDrop::new(move || {
+                let spawned = known.try_spawn(async {}, SpawnOptions::new());
+                tell.send(spawned.is_err()).unwrap();
+            });
+            pending::<()>().await;
+        });
+        *handle.borrow_mut() = Some(guest);
+        leave(branch).await;
+    };
+    on_a_branch(main, |home, _| {
+        assert_eq!(home.give(&there.inbox, 10), 1);
+        there.ask(work);
+        there.commands = None;
+        handle.take().expect("it was spawned").abort();
+        drop(there); // it has ended
+        work(home);
+        assert!(home.main_ended());
+    });
+    assert_eq!(told.recv(), Ok(true));
 }
 
 /// Who has awaited a task at home, and has moved meanwhile, is woken where it is now.
@@ -384,4 +481,67 @@ fn x12_a_task_that_waits_is_woken_where_it_has_moved() {
         work(home);
     });
     assert_eq!(told.recv(), Ok(there.thread()));
+}
+
+/// Who has awaited a task at home, and has moved meanwhile, is given up where it is now.
+#[test]
+fn x12_a_task_that_waits_no_longer_is_forgotten_where_it_has_moved() {
+    let there = There::start();
+    let (awaited, stays) = (Patient::default(), Patient::default());
+    let place: Arc<Mutex<Option<Waker>>> = Arc::default();
+    let (child, rest, kept) = (awaited.clone(), stays.clone(), Arc::clone(&place));
+    let main = async |branch: Arc<Branch>| {
+        let mut awaited = sent_on(&branch, child.wait());
+        let moves = sent_on(&branch, async move {
+            let mut polled = false;
+            poll_fn(|cx| {
+                if std::mem::replace(&mut polled, true) {
+                    return Poll::Ready(());
+                }
+                *kept.lock().unwrap() = Some(cx.waker().clone());
+                std::pin::Pin::new(&mut awaited).poll(cx).map(drop)
+            })
+            .await;
+            drop(awaited);
+            rest.wait().await;
+        });
+        drop(moves);
+        leave(branch).await;
+    };
+    on_a_branch(main, |home, _| {
+        work(home);
+        place.lock().unwrap().take().expect("it waits").wake();
+        assert_eq!(home.give_all(&there.inbox, 10), 1);
+        there.ask(work);
+        let mail = [home.take_mail(), there.ask(|there| there.take_mail())];
+        awaited.end();
+        stays.end();
+        there.ask(work);
+        work(home);
+        assert!(home.main_ended());
+        assert_eq!(mail, [1, 1], "the handle is gone, and who waited");
+    });
+}
+
+/// It has entered that branch, and is counted at home by then.
+#[test]
+fn x12_a_guest_that_has_gone_home_is_given_up_there_when_its_branch_leaves() {
+    let there = There::start();
+    let place: Arc<Mutex<Option<Arc<Branch>>>> = Arc::default();
+    let kept = Arc::clone(&place);
+    let main = async |branch: Arc<Branch>| {
+        let guest = send_guest(&branch, async move {
+            *kept.lock().unwrap() = Some(enter());
+        });
+        drop(guest); // who is awaited stays
+        leave(branch).await;
+    };
+    on_a_branch(main, |home, _| {
+        assert_eq!(home.give(&there.inbox, 10), 1);
+        there.ask(work);
+        work(home);
+        let below = place.lock().unwrap().take().expect("it was entered");
+        there.ask(move |_| drop(below.leave()));
+        assert_eq!(home.take_mail(), 1);
+    });
 }

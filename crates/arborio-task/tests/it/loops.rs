@@ -4,11 +4,13 @@ use std::{
     cell::{Cell, RefCell},
     future::{pending, poll_fn},
     rc::Rc,
+    sync::{Arc, mpsc::channel},
     task::Poll,
+    thread,
 };
 
 use arborio_base::budget;
-use arborio_task::{SpawnOptions, Submitter, Task, TaskState, try_spawn};
+use arborio_task::{NoNotify, Notify, SpawnOptions, Submitter, Task, TaskState, Tasks, try_spawn};
 
 use crate::support::{OnDrop, Probes, is_stopped, own_waker, run, settle, spawn, tasks, turn};
 
@@ -355,4 +357,23 @@ fn s10_permuted_mail_keeps_the_order_of_submissions() {
     let mut sorted = wakes.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, ["0", "1", "2", "3", "4", "5", "6", "7"]);
+}
+
+/// The inbox is closed by then, and the loop has not left its tasks behind yet.
+#[test]
+fn nothing_is_left_of_a_loop_whose_task_another_thread_wakes_while_it_ends() {
+    let notifier = Arc::new(NoNotify);
+    let tasks = Tasks::new(Arc::clone(&notifier) as Arc<dyn Notify>);
+    let inbox = tasks.submitter();
+    let (tell, told) = channel();
+    let main = async move { tell.send(own_waker().await).unwrap() };
+    let ((), ended) = tasks.run_main(main, |running| {
+        assert!(running.run_next());
+        let waker = told.recv().unwrap();
+        let last = OnDrop::new(move || thread::spawn(move || waker.wake()).join().unwrap());
+        let send = move || drop(inbox.spawn(async move { drop(last) }, SpawnOptions::new()));
+        thread::spawn(send).join().unwrap(); // it lies in the inbox until that is closed
+    });
+    ended.unwrap();
+    assert_eq!(Arc::strong_count(&notifier), 1);
 }
