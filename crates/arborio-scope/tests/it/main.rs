@@ -2,6 +2,7 @@
 //! clock under the event loop, and under an executor that is nobody's.
 
 mod allocations;
+mod away;
 mod cancel_scope;
 mod concurrent;
 mod detached;
