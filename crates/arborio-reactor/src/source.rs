@@ -235,11 +235,20 @@ impl Source {
 
     /// Registers with the reactor that is at hand.
     fn settle(self: &Arc<Self>, manner: Manner<'_>) -> io::Result<()> {
+        self.settle_at(manner, || match loop_reactor::current_home() {
+            Some(home) => home,
+            None => fallback::home(),
+        })
+    }
+
+    /// Registers with the first that `at_hand` gives and that has not ended.
+    fn settle_at(
+        self: &Arc<Self>,
+        manner: Manner<'_>,
+        at_hand: impl Fn() -> io::Result<Arc<Home>>,
+    ) -> io::Result<()> {
         let (home, serial) = loop {
-            let home = match loop_reactor::current_home() {
-                Some(home) => home?,
-                None => fallback::home()?,
-            };
+            let home = at_hand()?;
             match home.register(manner, self) {
                 Ok(serial) => break (home, serial),
                 // It has ended since we were given it: there is another one.
@@ -277,7 +286,12 @@ fn stale() -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(not(loom))]
+    use std::{cell::RefCell, os::fd::AsRawFd};
+
     use super::*;
+    #[cfg(not(loom))]
+    use crate::home::DrivenBy;
 
     #[test]
     fn a_source_stays_small() {
@@ -293,5 +307,27 @@ mod tests {
         assert!(!source.is_quiet());
         source.quieten();
         assert!(source.is_quiet());
+    }
+
+    /// The background reactor may end between being handed out and the registration.
+    #[cfg(not(loom))]
+    #[test]
+    fn a_source_settles_at_the_next_home_if_the_first_has_ended_meanwhile() {
+        let home = || {
+            let poll = mio::Poll::new().unwrap();
+            let registry = poll.registry().try_clone().unwrap();
+            Arc::new(Home::new(registry, DrivenBy::Background))
+        };
+        let (ended, next) = (home(), home());
+        ended.end();
+        let at_hand = RefCell::new(vec![Arc::clone(&next), ended]);
+        let (end, _other) = io::pipe().unwrap();
+        let source = Source::unsettled();
+        let manner = Manner::Edge(end.as_raw_fd());
+        let settled = source.settle_at(manner, || Ok(at_hand.borrow_mut().pop().unwrap()));
+        settled.unwrap();
+        assert_eq!(next.len(), 1);
+        drop(Registration(source));
+        assert_eq!(next.len(), 0, "there it was");
     }
 }
