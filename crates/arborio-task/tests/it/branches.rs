@@ -380,3 +380,16 @@ fn what_is_pending_on_a_branch_of_a_daemon_is_so_for_the_one_around() {
         assert_eq!(daemon.ok().unwrap().await.unwrap(), [1, 1]);
     });
 }
+
+/// Who is brought there afterwards would stay for ever, if it knows its branch.
+#[test]
+fn a_loop_that_has_had_a_branch_ends_with_its_door_closed() {
+    let owner = Arc::new(Named("bakery"));
+    let gone = run(async {
+        let branch = enter("oven");
+        drop(branch.leave());
+        branch
+    });
+    gone.leave_abroad(Arc::clone(&owner) as _);
+    assert_eq!(Arc::strong_count(&owner), 1);
+}
