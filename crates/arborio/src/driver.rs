@@ -287,7 +287,6 @@ impl<'a> Driver<'a> {
         match self.timers.next_deadline() {
             Some(deadline) if io_is_open => self.sleep_held(deadline),
             Some(deadline) => self.jump_to(deadline),
-            None if io_is_open => self.sleep_virtual(),
             None if wait == Wait::Alone && self.is_forsaken() => Passed::Stalled,
             None => self.sleep_virtual(),
         }
@@ -414,3 +413,6 @@ impl Park for Driver<'_> {
             .is_some_and(|start| start.elapsed() >= self.length)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,8 +76,8 @@ impl PoolBuilder {
         helpers.asks = ended.is_err(); // otherwise each ends as it was told
         drop(helpers);
         match shared.team.take_panic() {
-            Some(panic) if !matches!(ended, Err(RunError::System(_))) => panic.resume(), // the first worker had ended
-            _ => ended,
+            Some(panic) => panic.resume(), // the first worker had ended
+            None => ended,
         }
     }
 }
