@@ -3,6 +3,7 @@
 //! Tests whose server runs in the background drive it from synchronous code: what the end of a loop does to its
 //! connections is best seen from outside.
 
+mod adapters;
 mod http;
 mod load;
 mod shutdown;

@@ -20,6 +20,8 @@ struct Seen {
     kind: &'static str,
     name: Option<String>,
     at: String,
+    /// The field `id`, of a task.
+    number: Option<String>,
     parent: Option<u64>,
     entered: usize,
     closed: bool,
@@ -29,6 +31,7 @@ impl Visit for Seen {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         match field.name() {
             "at" => self.at = format!("{value:?}"),
+            "id" => self.number = Some(format!("{value:?}")),
             "name" => self.name = Some(format!("{value:?}").trim_matches('"').to_owned()),
             _ => {}
         }
@@ -267,6 +270,25 @@ fn a_task_that_panics_closes_its_span() {
     });
     assert!(log.task("broken").closed);
     assert!(log.entered.lock().unwrap().values().all(Vec::is_empty));
+}
+
+#[test]
+fn the_tasks_of_a_loop_are_numbered_from_one() {
+    let log = Log::default();
+    let _guard = set_default(log.clone());
+    EventLoop::builder().around_polls(Spans::new()).run(async {
+        for _ in 0..3 {
+            spawn(async {}).await.unwrap();
+        }
+    });
+    let mut numbers: Vec<_> = log
+        .all("task")
+        .into_iter()
+        .map(|task| task.number)
+        .collect();
+    numbers.sort();
+    let expected = ["1", "2", "3", "4"].map(|number| Some(number.to_owned()));
+    assert_eq!(numbers, expected);
 }
 
 #[test]

@@ -87,8 +87,8 @@ struct TaskSpan {
 /// Makes the spans, and enters them: see [the module](crate::tracing). To be given to a builder, as
 /// `around_polls(Spans::new())`.
 ///
-/// All spans have the target `arborio` and the level `INFO`. The fields of a `task` are `id`, a number that no
-/// other task of these `Spans` has, `name` and `at`, where it was spawned; those of a `scope` are `name` and `at`.
+/// All spans have the target `arborio` and the level `INFO`. The fields of a `task` are `id`, which counts
+/// the tasks of these `Spans` from 1, `name` and `at`, where it was spawned; those of a `scope` are `name` and `at`.
 ///
 /// # Examples
 /// See [the module](crate::tracing).
@@ -164,5 +164,33 @@ impl AroundPolls for Spans {
 impl fmt::Debug for Spans {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Spans").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{EventLoop, Scope, scope, time::sleep};
+
+    #[test]
+    fn a_scope_is_known_as_long_as_it_has_a_task_and_forgotten_then() {
+        let spans = Spans::new();
+        let scopes = Arc::clone(&spans.scopes);
+        let known = || scopes.lock().len();
+        let served = scope(async |s: &Scope<()>| {
+            assert_eq!(known(), 0, "no task of it was polled");
+            s.spawn(sleep(Duration::from_millis(1)));
+            let inside = Arc::clone(&scopes);
+            let seen = s.spawn(async move { Ok(inside.lock().len()) });
+            assert_eq!(seen.await, Ok(1));
+            Ok(())
+        });
+        EventLoop::builder()
+            .around_polls(spans)
+            .run(served)
+            .unwrap();
+        assert_eq!(known(), 0);
     }
 }
