@@ -134,3 +134,26 @@ pub(crate) fn tell_here(report: &Report<'_>) {
         arborio_base::contain(|| observer(report)); // foreign code, outside of the cell
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn an_observer_is_told_while_its_loop_runs_and_is_not_kept_behind_it() {
+        let told = Arc::new(AtomicUsize::new(0));
+        let counts = Arc::clone(&told);
+        let observer: Observer = Arc::new(move |_| {
+            counts.fetch_add(1, Ordering::Relaxed);
+        });
+        let tree = Tree::default();
+        let observing = Observing::begin(&observer);
+        tell_here(&Report::Lingering(&tree));
+        drop((observing, observer));
+        tell_here(&Report::Lingering(&tree));
+        assert_eq!(told.load(Ordering::Relaxed), 1);
+        assert_eq!(Arc::strong_count(&told), 1, "somebody has the observer");
+    }
+}

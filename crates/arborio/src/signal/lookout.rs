@@ -164,6 +164,7 @@ impl Presses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::EventLoop;
 
     /// Reads that are refused, so many, and then one byte, again and again; and the end after so many bytes.
     struct Refusing {
@@ -215,5 +216,40 @@ mod tests {
         let (ended, presses) = listened(REFUSALS + 1, 3);
         assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::OutOfMemory);
         assert_eq!(presses, REFUSALS);
+    }
+
+    /// Reads that are interrupted, so many, and then the end.
+    struct Interrupted(u32);
+
+    impl Read for Interrupted {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            match self.0.checked_sub(1) {
+                Some(left) => self.0 = left,
+                None => return Ok(0),
+            }
+            Err(io::ErrorKind::Interrupted.into())
+        }
+    }
+
+    #[test]
+    fn an_interruption_is_no_refusal() {
+        let reads = Interrupted(REFUSALS + 1);
+        assert!(listen(reads, &Came::default(), || ()).is_ok());
+    }
+
+    #[test]
+    fn a_loop_that_begins_behind_a_ctrl_c_is_told_of_it() {
+        let lookout = Lookout::start().unwrap();
+        let early = EventLoop::builder().start().unwrap();
+        lookout.add(early.handle().clone());
+        assert!(!early.is_stopping());
+        lookout.presses.press();
+        let late = EventLoop::builder().start().unwrap();
+        lookout.add(late.handle().clone());
+        for event_loop in [early, late] {
+            let reason = event_loop.stop_reason();
+            let kind = reason.map(|reason| reason.kind());
+            assert_eq!(kind, Some(ReasonKind::CtrlC));
+        }
     }
 }

@@ -73,3 +73,24 @@ fn insist<S: AsFd, R>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_call_that_is_interrupted_is_made_again() {
+        let (mut stream, _other) = UnixStream::pair().unwrap();
+        let mut calls = 0;
+        let made = insist(&mut stream, PollFlags::IN, |_| {
+            calls += 1;
+            match calls {
+                3 => Ok("made"),
+                _ => Err(io::ErrorKind::Interrupted.into()),
+            }
+        });
+        assert_eq!((made.unwrap(), calls), ("made", 3));
+    }
+}

@@ -175,3 +175,38 @@ impl<S> fmt::Debug for Ticket<S> {
         f.debug_tuple("Ticket").field(&self.number).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, task::Wake};
+
+    use super::*;
+
+    struct Sleeper;
+
+    impl Wake for Sleeper {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn a_handle_leaves_one_waker_at_its_station_and_takes_it_along() {
+        static STATION: Station<()> = Station::new("nobody", || (), ());
+        let sleepers = [(); 3].map(|()| Arc::new(Sleeper));
+        let waiting = || {
+            sleepers
+                .each_ref()
+                .map(|sleeper| Arc::strong_count(sleeper) - 1)
+        };
+        let mut ticket = Ticket::new(&STATION);
+        for sleeper in &sleepers {
+            let waker = Waker::from(Arc::clone(sleeper));
+            let look = |(): &mut ()| Poll::<io::Result<()>>::Pending;
+            let polled = ticket.poll(&mut Context::from_waker(&waker), look);
+            assert!(polled.is_pending());
+        }
+        assert_eq!(waiting(), [0, 0, 1]);
+        assert_eq!(format!("{ticket:?}"), "Ticket(1)");
+        drop(ticket);
+        assert_eq!(waiting(), [0, 0, 0]);
+    }
+}

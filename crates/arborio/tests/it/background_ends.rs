@@ -362,7 +362,8 @@ fn x21_a_task_that_never_returns_does_not_hold_up_its_owner_for_ever() {
                 .iter()
                 .all(|task| task.spawned_at.file().ends_with("background_ends.rs"))
         );
-        assert!(waited >= ms(20) && waited < secs(5), "{waited:?}");
+        // It does not have the two seconds of a loop that no poll holds up.
+        assert!(waited >= ms(20) && waited < secs(2), "{waited:?}");
         release.store(true, Ordering::SeqCst); // so that the test's thread ends
         assert!(task.wait().is_ok());
     });

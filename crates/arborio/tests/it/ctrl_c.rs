@@ -2,6 +2,7 @@
 
 use std::{
     future::pending,
+    io::{self, Read, Write},
     os::unix::process::ExitStatusExt,
     sync::{Arc, Barrier, Mutex},
     thread,
@@ -18,6 +19,7 @@ use rustix::process::Signal as Raw;
 use crate::{
     children::{Played, Player, play},
     clock_until_ctrl_c,
+    forks::leave,
     support::{Log, in_own_process, secs, threads, threads_become},
 };
 
@@ -228,4 +230,34 @@ fn looking_after_ctrl_c_does_not_hold_a_simulated_clock_and_leaves_no_thread() {
         assert_eq!(time, secs(86_400));
         threads_become(before);
     });
+}
+
+/// Closing this process' end of the socket would not be enough.
+#[test]
+fn the_thread_ends_with_its_loop_also_if_a_child_of_a_fork_has_the_socket() {
+    let name = "ctrl_c::the_thread_ends_with_its_loop_also_if_a_child_of_a_fork_has_the_socket";
+    in_own_process(name, || {
+        let before = threads();
+        let (reader, mut writer) = io::pipe().unwrap();
+        let builder = EventLoop::builder().ctrl_c(CtrlC::Cancel);
+        let child = builder.run(async { fork_and_wait_for_a_byte(&reader) });
+        threads_become(before);
+        writer.write_all(b"!").unwrap();
+        let mut status = 0;
+        // SAFETY: `status` outlives the call.
+        let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert_eq!((waited, status), (child, 0), "the child has failed");
+    });
+}
+
+/// The child of a fork has all descriptors of its parent until there is a byte for it, or for 20 s.
+fn fork_and_wait_for_a_byte(mut reader: &io::PipeReader) -> libc::pid_t {
+    // SAFETY: the child has this one thread. It makes calls of the system, and leaves by `_exit`.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: asks for a signal that ends the process.
+        unsafe { libc::alarm(20) };
+        leave(reader.read_exact(&mut [0]).is_ok());
+    }
+    child
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use arborio::{
-    EventLoop, Handle, Interrupt, RunError, is_running,
+    EventLoop, Handle, Interrupt, Pool, RunError, is_running,
     options::Leftover,
     run, spawn, spawn_local, task,
     time::{Instant, clock, sleep},
@@ -347,4 +347,14 @@ fn g01_the_options_of_a_loop_can_be_used_again() {
     let first = builder.clone().run(async { Instant::now() });
     let second = builder.run(async { Instant::now() });
     assert_eq!(first, second, "the clock is shared, and nobody moved it");
+}
+
+#[test]
+fn g01_the_options_of_a_loop_and_of_a_pool_are_shown() {
+    let options = format!("{:?}", EventLoop::builder().name("kitchen"));
+    let start = r#"LoopBuilder { name: Some("kitchen"), clock: "#;
+    assert!(options.starts_with(start), "{options}");
+    let options = format!("{:?}", Pool::builder().name("kitchen").workers(3));
+    let start = r#"PoolBuilder { name: Some("kitchen"), workers: Some(3), "#;
+    assert!(options.starts_with(start), "{options}");
 }

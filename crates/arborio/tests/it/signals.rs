@@ -154,6 +154,19 @@ fn what_nobody_can_listen_to_is_refused_with_the_reason() {
 }
 
 #[test]
+fn signals_and_their_listeners_show_which_they_are() {
+    let known = format!("{:?}", Signal::TERMINATE);
+    assert_eq!(known, "Signal(SIGTERM)");
+    let unknown = format!("{:?}", Signal::from_raw(4711));
+    assert_eq!(unknown, "Signal(signal 4711)");
+    let name = "signals::signals_and_their_listeners_show_which_they_are";
+    in_own_process(name, || {
+        let listener = signal(Signal::USER1).unwrap();
+        assert_eq!(format!("{listener:?}"), "Signals(Signal(SIGUSR1))");
+    });
+}
+
+#[test]
 fn listeners_leave_no_descriptors_and_no_threads() {
     let name = "signals::listeners_leave_no_descriptors_and_no_threads";
     in_own_process(name, || {

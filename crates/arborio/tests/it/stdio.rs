@@ -4,6 +4,10 @@ use std::{
     io::{self, BufRead, ErrorKind, PipeReader, Read, Write},
     os::fd::AsFd,
     process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -18,11 +22,12 @@ use futures_lite::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{OFlags, fcntl_getfl},
+    process::Signal,
 };
 
 use crate::{
     children::{Player, play},
-    support::{ms, poll_once, secs},
+    support::{KernelThread, ms, poll_once, secs},
 };
 
 /// Sends `lines` to `part`, ends its input, and returns what it wrote.
@@ -256,6 +261,37 @@ fn descriptors_that_somebody_has_made_non_blocking_work_too() {
     let played = player.end();
     assert!(played.status.success(), "{}", played.stderr);
     assert!(played.stdout.ends_with(&"x".repeat(all.len())));
+}
+
+/// The thread of the stream waits in `poll` then, which no handler of a signal lets go on.
+#[test]
+fn a_signal_to_the_thread_of_a_stream_is_no_error() {
+    let name = "stdio::a_signal_to_the_thread_of_a_stream_is_no_error";
+    play("reader", || {
+        let handled = Arc::new(AtomicBool::new(false));
+        let number = Signal::USR1.as_raw();
+        signal_hook::flag::register(number, Arc::clone(&handled)).unwrap();
+        rustix::io::ioctl_fionbio(io::stdin(), true).unwrap();
+        run(async {
+            let (mut input, mut byte) = (stdin(), [0]);
+            let mut reading = Box::pin(input.read(&mut byte));
+            assert!(poll_once(&mut reading).is_pending());
+            let reader = KernelThread::named("arborio-stdin");
+            reader.wait_until_asleep();
+            reader.signal(Signal::USR1);
+            while !handled.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            println!("handled");
+            assert_eq!(reading.await.unwrap(), 1);
+            assert_eq!(byte, *b"x");
+        });
+    });
+    let mut player = Player::start(name, "reader");
+    player.expect_line("handled");
+    player.stdin().write_all(b"x").unwrap();
+    let played = player.end();
+    assert!(played.status.success(), "{}", played.stderr);
 }
 
 #[test]

@@ -182,6 +182,29 @@ impl KernelThread {
         Self(id.parse().unwrap())
     }
 
+    /// That of this process with such a name, once it is there.
+    pub(crate) fn named(name: &str) -> Self {
+        loop {
+            let all = fs::read_dir("/proc/self/task").unwrap();
+            let named = all.map(|task| task.unwrap()).find(|task| {
+                let own = fs::read_to_string(task.path().join("comm"));
+                own.is_ok_and(|own| own.trim_end() == name)
+            });
+            if let Some(task) = named {
+                return Self(task.file_name().to_str().unwrap().parse().unwrap());
+            }
+            thread::yield_now();
+        }
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(self, signal: Signal) {
+        let process = rustix::process::getpid().as_raw_pid();
+        // SAFETY: it takes three numbers.
+        let sent = unsafe { libc::syscall(libc::SYS_tgkill, process, self.0, signal.as_raw()) };
+        assert_eq!(sent, 0);
+    }
+
     /// Returns when the thread sleeps in the kernel (or has ended).
     pub(crate) fn wait_until_asleep(self) {
         while self.state().is_some_and(|state| state != 'S') {

@@ -1,10 +1,12 @@
 //! How a pool ends: what it waits for, what it asks to end, and where a panic goes.
 
 use std::{
+    cell::RefCell,
     future::pending,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
     },
     thread::ThreadId,
 };
@@ -49,6 +51,58 @@ fn s05_a_task_on_any_worker_stops_the_pool() {
             });
             assert!(matches!(ended, Err(RunError::Stopped)), "{ended:?}");
         }
+    });
+}
+
+/// Says so when its thread ends.
+struct Gone(mpsc::Sender<()>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+thread_local! {
+    static GONE: RefCell<Option<Gone>> = const { RefCell::new(None) };
+}
+
+/// One task marks its worker. The other one, on a third worker, waits for the end of that, and spawns a task then.
+#[test]
+fn a_worker_that_has_ended_does_not_end_what_another_one_waits_for() {
+    without_hanging(|| {
+        let ran = Arc::new(AtomicBool::new(false));
+        let runs = Arc::clone(&ran);
+        let pool = arborio::Pool::builder().workers(3);
+        pool.run(async move {
+            let (tell_away, away) = mpsc::channel();
+            let (tell_other, other) = mpsc::channel();
+            let (tell_gone, gone) = mpsc::channel();
+            let first = here();
+            drop(spawn(async move {
+                while here() == first {
+                    yield_now().await;
+                }
+                GONE.set(Some(Gone(tell_gone)));
+                other.recv().unwrap(); // so that both are away, and not on the same worker
+                tell_away.send(()).unwrap();
+            }));
+            let late = async move {
+                while here() == first {
+                    yield_now().await;
+                }
+                tell_other.send(()).unwrap();
+                gone.recv().unwrap();
+                drop(spawn(async move {
+                    yield_now().await;
+                    runs.store(true, Ordering::SeqCst);
+                }));
+            };
+            drop(task().awaited(false).spawn(late));
+            yield_now().await;
+            away.recv().unwrap();
+        });
+        assert!(ran.load(Ordering::SeqCst));
     });
 }
 

@@ -242,6 +242,10 @@ fn a_task_is_aborted_and_cancelled_wherever_it_is() {
 fn a_pool_of_no_workers_or_inside_of_a_loop_is_refused() {
     let none = Pool::builder().workers(0).try_run(async {});
     assert!(matches!(none, Err(RunError::System(_))));
+    let none = Pool::builder().workers(0).start().unwrap_err();
+    let (kind, text) = (none.kind(), none.to_string());
+    assert_eq!(kind, std::io::ErrorKind::InvalidInput);
+    assert!(text.starts_with("a pool has 1 to"), "{text}");
     let nested = arborio::run(async { two().try_run(async {}) });
     assert!(matches!(nested, Err(RunError::Nested)));
 }
