@@ -107,6 +107,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_fixed_tokens_are_different_ones() {
+        let fixed = HashSet::from([NOTIFIER, TIMER, ATTENDED]);
+        assert_eq!(fixed.len(), 3);
+    }
+
+    #[test]
     fn a_token_gives_back_its_parts_and_is_never_one_of_the_fixed_ones() {
         for fd in [0, 1, RawFd::MAX] {
             for serial in [0, 1, u32::MAX] {
