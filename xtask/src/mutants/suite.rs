@@ -85,7 +85,7 @@ impl Test {
         reached: Option<&Path>,
         limit: Duration,
     ) -> Result<Ended, String> {
-        let mut command = Command::new(&self.program);
+        let mut command = limited(&self.program);
         command.args(["--exact", &self.name, "--test-threads=1"]);
         command
             .current_dir(&self.folder)
@@ -101,6 +101,14 @@ impl Test {
     }
 }
 
+/// Starts a program that has the limit of memory from its beginning, and so has whoever it starts.
+fn limited(program: &Path) -> Command {
+    let script = format!("ulimit -d {} && exec \"$0\" \"$@\"", MEMORY >> 10);
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).arg(program);
+    command
+}
+
 /// Runs a program in silence, and ends all that it has started.
 fn run(command: &mut Command, limit: Duration) -> std::io::Result<Ended> {
     command
@@ -109,14 +117,11 @@ fn run(command: &mut Command, limit: Duration) -> std::io::Result<Ended> {
         .stderr(Stdio::null());
     let mut child = command.process_group(0).spawn()?;
     let group = Pid::from_child(&child);
-    // While nobody waits for it, its number is its own.
-    let limited = limit_memory(group);
     thread::scope(|threads| {
         let (sender, receiver) = mpsc::channel();
         threads.spawn(move || sender.send(child.wait()));
         let ended = receiver.recv_timeout(limit);
         let _ = kill_process_group(group, Signal::KILL);
-        limited?;
         let Ok(status) = ended else {
             return Ok(Ended::Late);
         };
@@ -125,23 +130,6 @@ fn run(command: &mut Command, limit: Duration) -> std::io::Result<Ended> {
             false => Ended::Failed,
         })
     })
-}
-
-/// Whoever it starts has the limit, too.
-#[cfg(target_os = "linux")]
-fn limit_memory(process: Pid) -> std::io::Result<()> {
-    use rustix::process::{Resource, Rlimit, prlimit};
-    let memory = Rlimit {
-        current: Some(MEMORY),
-        maximum: Some(MEMORY),
-    };
-    prlimit(Some(process), Resource::Data, memory)?;
-    Ok(())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn limit_memory(_: Pid) -> std::io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]
@@ -164,10 +152,12 @@ mod tests {
             Ended::Late
         );
     }
-    #[cfg(target_os = "linux")]
+
     #[test]
     fn a_program_has_so_much_memory_and_no_more() {
-        let wait = format!("until [ \"$(ulimit -d)\" = {} ]; do :; done", MEMORY >> 10);
-        assert_eq!(sh(&wait, LONG), Ended::Well);
+        let script = format!("[ \"$1 $(ulimit -d)\" = \"a b {}\" ]", MEMORY >> 10);
+        let mut command = limited(Path::new("sh"));
+        command.args(["-c", &script, "sh", "a b"]);
+        assert_eq!(run(&mut command, LONG).unwrap(), Ended::Well);
     }
 }
