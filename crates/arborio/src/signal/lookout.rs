@@ -14,8 +14,12 @@ use std::{
     mem,
     net::Shutdown,
     os::unix::net::UnixStream,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use arborio_base::Process;
@@ -42,6 +46,8 @@ pub(crate) struct Lookout {
 
 /// What the thread and the loops have in common.
 struct Presses {
+    /// Nobody looks after Ctrl-C any more.
+    over: AtomicBool,
     seen: Mutex<Seen>,
     /// The grace is over.
     forced: Arc<Event>,
@@ -60,6 +66,7 @@ impl Lookout {
         default_action::prepare()?;
         let (read, wire) = Wire::open(Signal::INTERRUPT)?; // in this order: W4
         let presses = Arc::new(Presses {
+            over: AtomicBool::new(false),
             seen: Mutex::new(Seen {
                 count: 0,
                 loops: Vec::new(),
@@ -69,11 +76,7 @@ impl Lookout {
         let (told, came, reads) = (Arc::clone(&presses), wire.came().clone(), read.try_clone()?);
         let thread = thread::Builder::new()
             .name("arborio-ctrl-c".to_owned())
-            .spawn(move || {
-                if let Err(_deaf) = listen(reads, &came, || told.press()) {
-                    default_action::ends_the_process(); // better than a Ctrl-C that does nothing
-                }
-            })?;
+            .spawn(move || listen(reads, &came, || told.is_over(), || told.press()))?;
         Ok(Self {
             presses,
             wire: Some(wire),
@@ -108,6 +111,7 @@ impl Drop for Lookout {
             return;
         }
         drop(self.wire.take()); // before the socket is shut: see `wire`
+        self.presses.over.store(true, Ordering::Relaxed); // seen by and by
         // An error means that it is shut. Closing the wire alone would do, if no child that was
         // forked had the other end as well.
         let _ = self.read.shutdown(Shutdown::Both);
@@ -117,20 +121,19 @@ impl Drop for Lookout {
     }
 }
 
-/// So many errors in a row are taken for lasting.
-const REFUSALS: u32 = 16;
+/// How soon the thread looks again after a read that was refused.
+const PAUSE: Duration = Duration::from_millis(10);
 
-/// What the thread does, all its life: until the other end is closed, or reads are refused for good. One that is refused
-/// is no reason to be deaf from then on.
-fn listen(mut read: impl Read, came: &Came, mut press: impl FnMut()) -> io::Result<()> {
-    let mut refusals = 0;
+/// What the thread does, all its life. A read that is refused is no reason to be deaf: as long as reads are, it looks now and
+/// then whether the signal has come, or whether all is over.
+fn listen(mut read: impl Read, came: &Came, is_over: impl Fn() -> bool, mut press: impl FnMut()) {
     loop {
         match read.read(&mut [0; 64]) {
-            Ok(0) => return Ok(()),
-            Ok(_) => refusals = 0,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if refusals == REFUSALS => return Err(error),
-            Err(_) => refusals += 1,
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) if is_over() => return,
+            Err(_) => thread::sleep(PAUSE),
         }
         if came.take() {
             press();
@@ -139,6 +142,10 @@ fn listen(mut read: impl Read, came: &Came, mut press: impl FnMut()) -> io::Resu
 }
 
 impl Presses {
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -166,75 +173,44 @@ mod tests {
     use super::*;
     use crate::EventLoop;
 
-    /// Reads that are refused, so many, and then one byte, again and again; and the end after so many bytes.
-    struct Refusing {
-        before_each: u32,
-        refused: u32,
-        bytes: u32,
-    }
+    /// What each read gives; behind the last one the socket is closed.
+    struct Reads(Vec<io::Result<usize>>);
 
-    impl Read for Refusing {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            if self.refused < self.before_each {
-                self.refused += 1;
-                return Err(io::ErrorKind::OutOfMemory.into());
-            }
-            if self.bytes == 0 {
-                return Ok(0);
-            }
-            (self.refused, self.bytes) = (0, self.bytes - 1);
-            buffer[0] = 0;
-            Ok(1)
+    impl Read for Reads {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            self.0.pop().unwrap_or(Ok(0))
         }
     }
 
-    /// How it ends, and how often Ctrl-C is told if it comes before each read.
-    fn listened(before_each: u32, bytes: u32) -> (io::Result<()>, u32) {
-        let reads = Refusing {
-            before_each,
-            refused: 0,
-            bytes,
-        };
+    /// How often Ctrl-C is told if it comes before each read, and all is over or is not.
+    fn presses(reads: impl IntoIterator<Item = io::Result<usize>>, over: bool) -> u32 {
         let (came, mut presses) = (Came::default(), 0);
         came.set();
-        let ended = listen(reads, &came, || {
-            presses += 1;
-            came.set();
-        });
-        (ended, presses)
+        let mut reads: Vec<_> = reads.into_iter().collect();
+        reads.reverse();
+        listen(
+            Reads(reads),
+            &came,
+            || over,
+            || {
+                presses += 1;
+                came.set();
+            },
+        );
+        presses
     }
 
     #[test]
-    fn reads_that_are_refused_now_and_then_make_nobody_deaf() {
-        let (ended, presses) = listened(REFUSALS, 3);
-        assert!(ended.is_ok());
-        assert_eq!(presses, 3 * (REFUSALS + 1) + REFUSALS);
-    }
-
-    #[test]
-    fn who_may_read_no_more_says_so() {
-        let (ended, presses) = listened(REFUSALS + 1, 3);
-        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::OutOfMemory);
-        assert_eq!(presses, REFUSALS);
-    }
-
-    /// Reads that are interrupted, so many, and then the end.
-    struct Interrupted(u32);
-
-    impl Read for Interrupted {
-        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            match self.0.checked_sub(1) {
-                Some(left) => self.0 = left,
-                None => return Ok(0),
-            }
-            Err(io::ErrorKind::Interrupted.into())
-        }
+    fn reads_that_are_refused_make_nobody_deaf() {
+        let refused = || Err(io::ErrorKind::OutOfMemory.into());
+        assert_eq!(presses([refused(), Ok(1), refused(), refused()], false), 4);
+        assert_eq!(presses([Ok(1), refused(), Ok(1)], true), 1, "all is over");
     }
 
     #[test]
     fn an_interruption_is_no_refusal() {
-        let reads = Interrupted(REFUSALS + 1);
-        assert!(listen(reads, &Came::default(), || ()).is_ok());
+        let interrupted = || Err(io::ErrorKind::Interrupted.into());
+        assert_eq!(presses([interrupted(), interrupted(), Ok(1)], true), 3);
     }
 
     #[test]
