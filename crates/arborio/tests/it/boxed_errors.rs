@@ -313,6 +313,7 @@ async fn looking(how: &'static str, log: Log<String>) -> Result<(), BoxError> {
     named.run(body).await
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn t01_what_a_body_keeps_may_look_at_the_scope_until_the_body_is_gone() {
     let log = Log::new();
